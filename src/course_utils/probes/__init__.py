@@ -1,0 +1,1 @@
+"""Questions asked of a module by running it."""

@@ -83,14 +83,14 @@ class Syllabus:
         return tuple(lesson for lesson in self.lessons if lesson.ready)
 
     def lesson(self, name: str) -> Lesson:
-        """Return the lesson called ``name``: ``12``, ``"12"`` or ``"12_common_pitfalls"``.
+        """Return the lesson called ``name``, for example 12 or ``12_common_pitfalls``.
 
         Raises:
             ValueError: If there is no such lesson.
         """
         key = str(name).removesuffix(".ipynb").removesuffix(".py")
         for lesson in self.lessons:
-            if key in (lesson.id, lesson.id.lstrip("0"), lesson.file):
+            if key in (lesson.id, str(int(lesson.id)), lesson.file):
                 return lesson
         known = [lesson.id for lesson in self.lessons]
         raise ValueError(_unknown("lesson", key, known))

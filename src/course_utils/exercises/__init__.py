@@ -1,1 +1,5 @@
-"""The exercises, one file a lesson."""
+"""Check an exercise, ask for a hint, see the solution."""
+
+from course_utils.exercises.desk import check, hint, solution
+
+__all__ = ["check", "hint", "solution"]

@@ -1,0 +1,64 @@
+"""What this machine is, and what the lessons make of it: the one place that asks."""
+
+import os
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How large the experiments are on this machine.
+
+    Attributes:
+        accelerator: What ``L.Trainer(accelerator=...)`` gets: ``"cpu"`` or ``"gpu"``.
+        data: Data used unless ``COURSE_DATA`` names another.
+        epochs: Factor on the epochs of an experiment, at least 1.
+    """
+
+    accelerator: str
+    data: str
+    epochs: int
+
+    @property
+    def device(self) -> torch.device:
+        """The device that tensors of an experiment live on."""
+        return torch.device("cuda:0" if self.accelerator == "gpu" else "cpu")
+
+
+CPU = Profile(accelerator="cpu", data="embedded", epochs=1)
+GPU = Profile(accelerator="gpu", data="mnist", epochs=2)
+
+
+def profile() -> Profile:
+    """Return `GPU` if torch sees a CUDA device, else `CPU`."""
+    return GPU if torch.cuda.is_available() else CPU
+
+
+def place() -> str:
+    """Return where the kernel runs: Colab, Binder or this machine."""
+    if "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ:
+        return "Colab"
+    return "Binder" if "BINDER_SERVICE_HOST" in os.environ else "this machine"
+
+
+def quiet_trainer(**changes: Any) -> dict[str, Any]:
+    """Return keyword arguments that make a ``Trainer`` silent and leave no file behind.
+
+    One device, no logger, no checkpoints, no progress bar, no summary: what remains
+    in a ``Trainer(...)`` call of a lesson is what that lesson is about.
+
+    Args:
+        **changes: Arguments that replace or extend the quiet ones.
+    """
+    return {
+        "accelerator": profile().accelerator,
+        "devices": 1,
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        **changes,
+    }

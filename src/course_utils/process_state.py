@@ -1,0 +1,140 @@
+"""Settings that outlive the code which made them, and how to put them back.
+
+A seed, ``torch.use_deterministic_algorithms`` or an environment variable set in one
+experiment changes the next one. Everything listed here is restored by `preserved`.
+"""
+
+import contextlib
+import logging
+import os
+import random
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+Restore = Callable[[], None]
+
+
+def _random_generators() -> Restore:
+    python, numpy, torch_cpu = (
+        random.getstate(),
+        np.random.get_state(),
+        torch.get_rng_state(),
+    )
+    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
+
+    def restore() -> None:
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(torch_cpu)
+        if cuda is not None:
+            torch.cuda.set_rng_state_all(cuda)
+
+    return restore
+
+
+def _numerics() -> Restore:
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
+    dtype = torch.get_default_dtype()
+    precision = torch.get_float32_matmul_precision()
+    grad = torch.is_grad_enabled()
+    anomaly = torch.is_anomaly_enabled()
+    check_nan = torch.is_anomaly_check_nan_enabled()
+    threads = torch.get_num_threads()
+
+    def restore() -> None:
+        torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
+        torch.set_default_dtype(dtype)
+        torch.set_float32_matmul_precision(precision)
+        torch.set_grad_enabled(grad)
+        torch.autograd.set_detect_anomaly(anomaly, check_nan)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
+
+    return restore
+
+
+def _attributes(owner: Any, *names: str) -> Restore:
+    values = {name: getattr(owner, name) for name in names}
+
+    def restore() -> None:
+        for name, value in values.items():
+            if getattr(owner, name) != value:
+                setattr(owner, name, value)
+
+    return restore
+
+
+def _environment() -> Restore:
+    before = dict(os.environ)
+
+    def restore() -> None:
+        for name in os.environ.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)
+
+    return restore
+
+
+def _warnings() -> Restore:
+    filters = warnings.filters[:]
+
+    def restore() -> None:
+        warnings.filters[:] = filters
+        # "Once" registries remember what was shown; forget, so that it shows again.
+        for module in list(sys.modules.values()):
+            vars(module).get("__warningregistry__", {}).clear()
+
+    return restore
+
+
+def _log_levels() -> Restore:
+    levels = {
+        name: logger.level
+        for name, logger in logging.root.manager.loggerDict.items()
+        if isinstance(logger, logging.Logger)
+    }
+
+    def restore() -> None:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
+
+    return restore
+
+
+@contextlib.contextmanager
+def preserved() -> Iterator[None]:
+    """Run a block, then put every sticky global setting back, also after an error.
+
+    Covered: random generators (Python, NumPy, torch, CUDA), deterministic mode,
+    default dtype, matmul precision, grad and anomaly mode, thread count, cuDNN's
+    ``benchmark`` and ``deterministic``, the environment, the working folder, warning
+    filters and log levels.
+
+    Example:
+        >>> import torch
+        >>> with preserved():
+        ...     torch.set_default_dtype(torch.float64)
+        >>> torch.get_default_dtype()
+        torch.float32
+    """
+    folder = os.getcwd()
+    restores = [
+        _random_generators(),
+        _numerics(),
+        _attributes(torch.backends.cudnn, "benchmark", "deterministic"),
+        _environment(),
+        _warnings(),
+        _log_levels(),
+        lambda: os.chdir(folder),
+    ]
+    try:
+        yield
+    finally:
+        for restore in restores:
+            restore()

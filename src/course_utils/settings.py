@@ -1,0 +1,25 @@
+"""What the environment asks of an experiment: its seed, and where evidence goes."""
+
+import os
+from pathlib import Path
+
+
+def seed() -> int:
+    """Return the seed of every experiment: ``COURSE_SEED``, or 0.
+
+    Raises:
+        ValueError: If ``COURSE_SEED`` is not a whole number from 0 to 4294967295.
+    """
+    text = os.environ.get("COURSE_SEED", "0")
+    if not text.isdecimal() or int(text) >= 2**32:
+        raise ValueError(
+            "Expected COURSE_SEED to be a whole number from 0 to 4294967295 "
+            f"but got {text!r}; unset it to use 0."
+        )
+    return int(text)
+
+
+def evidence_file() -> Path | None:
+    """Return the file that claims are appended to: ``COURSE_EVIDENCE``, if set."""
+    name = os.environ.get("COURSE_EVIDENCE", "")
+    return Path(name) if name else None

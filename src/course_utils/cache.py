@@ -1,0 +1,179 @@
+"""The cache folder, and the course's own digits unpacked into it once.
+
+A file appears in the cache whole or not at all, so two kernels that start together
+both find good data, and whatever an interruption left is repaired at the next start.
+"""
+
+import getpass
+import gzip
+import hashlib
+import os
+import shutil
+import struct
+import tempfile
+import time
+import uuid
+import zlib
+from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import TypeVar
+
+import platformdirs
+
+PACKAGED = Path(__file__).parent / "datasets" / "mnist_10k"
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
+
+ABANDONED_AFTER = 600.0  # seconds without a write: the process that wrote was killed
+
+T = TypeVar("T")
+
+
+class DataError(RuntimeError):
+    """Data is missing or damaged; the message is one sentence with the remedy."""
+
+
+def cache_folders() -> tuple[Path, Path]:
+    """Return the cache of this user and, for when it cannot be written, a stand-in.
+
+    The cache is ``COURSE_CACHE_DIR`` if that is set, otherwise the system's usual
+    place. The stand-in lies in the temporary folder, under one name for each user, so
+    that kernels share it. Neither needs to exist.
+    """
+    chosen = os.environ.get("COURSE_CACHE_DIR")
+    usual = platformdirs.user_cache_dir("lightning-course", appauthor=False)
+    user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
+    stand_in = Path(tempfile.gettempdir(), f"lightning-course-{user}")
+    return Path(os.path.expanduser(chosen or usual)).absolute(), stand_in
+
+
+@cache
+def _announce(folder: Path, stand_in: Path) -> None:
+    print(
+        f"The cache folder {folder} cannot be written, so data is kept in {stand_in}; "
+        "set COURSE_CACHE_DIR to a folder of your own to change that."
+    )
+
+
+def _claim_private(folder: Path) -> None:
+    """Create ``folder``, and refuse one that another user put there first."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if hasattr(os, "getuid") and folder.lstat().st_uid != os.getuid():
+        raise PermissionError(f"{folder} belongs to another user")
+
+
+def in_cache(write: Callable[[Path], T]) -> T:
+    """Return ``write(folder)`` for the cache or, where that fails, for its stand-in.
+
+    Args:
+        write: Called with a folder that may not exist yet. An ``OSError`` from it
+            means that the folder cannot be used: the stand-in is tried, and one line
+            says so, once in a process.
+
+    Raises:
+        DataError: If neither folder can be used.
+    """
+    folder, stand_in = cache_folders()
+    try:
+        return write(folder)
+    except OSError:
+        pass
+    try:
+        _claim_private(stand_in)
+        result = write(stand_in)
+    except OSError as error:
+        raise DataError(
+            f"Expected to write to {folder} or {stand_in} but got {error}: set "
+            "COURSE_CACHE_DIR to a folder that can be written."
+        ) from error
+    _announce(folder, stand_in)
+    return result
+
+
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left: old files and folders matching ``pattern``."""
+    for left in folder.glob(pattern):
+        with suppress(OSError):  # its owner, or another sweep, may be at work on it
+            newest = max(path.stat().st_mtime for path in [left, *left.glob("*")])
+            if time.time() - newest < ABANDONED_AFTER:
+                continue
+            shutil.rmtree(left) if left.is_dir() else left.unlink()
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Put ``content`` at ``target`` in one step; an interruption leaves the old state.
+
+    Raises:
+        OSError: If the folder cannot be created or written.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    sweep(target.parent, "*.part")
+    part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, target)
+    except PermissionError:
+        # Windows replaces no file that another kernel is reading at this moment.
+        if not target.is_file() or target.read_bytes() != content:
+            raise
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def holds_content_of(packed: Path, plain: Path) -> bool:
+    """Return whether ``plain`` is what the gzip file ``packed`` unpacks to.
+
+    Nothing is unpacked: a gzip file ends in the CRC-32 and the size in bytes of what
+    it holds (RFC 1952, section 2.3.1), so the cache needs no record of its own.
+    """
+    try:
+        with packed.open("rb") as file:
+            file.seek(-8, os.SEEK_END)
+            promised = file.read()
+        content = plain.read_bytes()
+    except OSError:
+        return False
+    return promised == struct.pack("<II", zlib.crc32(content), len(content) % 2**32)
+
+
+def _from_package(name: str) -> bytes:
+    """Return the bytes of one idx file, its packed form checked against SHA256SUMS."""
+    try:
+        sums = (PACKAGED / "SHA256SUMS").read_text(encoding="ascii").split()
+        packed = (PACKAGED / f"{name}.gz").read_bytes()
+    except (OSError, UnicodeDecodeError):
+        sums, packed = [], b""
+    promised = dict(zip(sums[1::2], sums[::2], strict=False)).get(f"{name}.gz")
+    if hashlib.sha256(packed).hexdigest() != promised:
+        raise DataError(
+            f"Expected {name}.gz inside the package to match SHA256SUMS but got a "
+            "damaged or missing file: reinstall the course's helpers from a fresh copy "
+            "of the course (`pip install --force-reinstall --no-deps .`)."
+        )
+    return gzip.decompress(packed)
+
+
+def embedded_root() -> Path:
+    """Return a root that ``torchvision.datasets.MNIST`` reads: the course's own digits.
+
+    Unpacks what is missing or damaged; every start checks all of the bytes.
+
+    Raises:
+        DataError: If the package is damaged or no folder can be written.
+    """
+
+    def unpack(folder: Path) -> Path:
+        root = folder / "embedded"
+        for name in IDX_FILES:
+            target = root / "MNIST" / "raw" / name
+            if not holds_content_of(PACKAGED / f"{name}.gz", target):
+                write_whole(target, _from_package(name))
+        return root
+
+    return in_cache(unpack)

@@ -551,7 +551,7 @@ check("12.3", TrainsOnScans)
 # ## 12.4 Log with self.log
 #
 # Collect the accuracy of each batch in a list, take the mean at the end of the epoch: three lines, and you see what you do. Here the
-# validation set has 257 images and the loader makes batches of 128.
+# validation set has 129 images and the loader makes batches of 128.
 #
 # **Predict.** The mean of the list, against the true accuracy, is
 #
@@ -595,12 +595,12 @@ class LogsWithLightning(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Same weights, same 257 images. Watch the width of the bars: it is the share that a batch has in the mean.
+# Same weights, same 129 images. Watch the width of the bars: it is the share that a batch has in the mean.
 
 # %%
 from course_utils.figures import Shares
 
-small_val = TensorDataset(scaled(digits.val_images[:257]), digits.val_labels[:257])
+small_val = TensorDataset(scaled(digits.val_images[:129]), digits.val_labels[:129])
 
 
 def epoch_accuracy(model, share_of):
@@ -628,7 +628,7 @@ result = contrast(
     good=lambda: epoch_accuracy(LogsWithLightning(), share_of=len),
     prediction=prediction,
     figure=Shares(
-        "In the mean of a list, one image has a third of the vote",
+        "In the mean of a list, one image has half of the vote",
         weights="share",
         values="batch accuracy",
         mean="reported accuracy",
@@ -651,7 +651,7 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** 257 images make batches of 128, 128 and 1. The list gives each batch one vote, so a single image decides a third of the result. `self.log` takes the
+# **Why.** 129 images make batches of 128 and 1. The list gives each batch one vote, so a single image decides half of the result. `self.log` takes the
 # batch size from the batch and weights by it.
 #
 # The row *seen by callbacks* is the second loss. `EarlyStopping`, `ModelCheckpoint` and the logger read what `self.log` wrote. They cannot see your list.

@@ -1,4 +1,4 @@
-"""Measure a piece of training: seconds, bytes, copies, operations, updates, accuracy."""
+"""Measure training: seconds, bytes, copies, operations, updates, accuracy."""
 
 import sys
 import time

@@ -2,8 +2,8 @@
 
 PyTorch's ``FakeTensorMode`` runs operations on tensors that have a shape, a dtype and a
 device, but no memory. It applies the rules and the wording of real devices, so that
-``cuda:1`` can be pretended on a machine without a GPU. It is semi-private; its use stays
-in this module.
+``cuda:1`` can be pretended on a machine without a GPU. It is semi-private; its use
+stays in this module.
 """
 
 from collections.abc import Callable
@@ -78,7 +78,7 @@ def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
     except (RuntimeError, AssertionError) as error:
         if not is_device_fault(error):
             raise
-        seen = f"The step fails on {device}: {str(error).splitlines()[0].rstrip('.')}."
+        seen = f"The step fails on {device}: {str(error).splitlines()[0].rstrip('.!')}."
         return Finding(asked, seen, False, "Use the device that the module is on.")
     if loss.device != torch.device(device):
         seen = f"On {device} the loss is computed on {loss.device}."

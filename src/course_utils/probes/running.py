@@ -45,6 +45,5 @@ def learners_code(name: str) -> Iterator[None]:
         ) from error
     except Exception as error:
         first = (str(error).strip() or "no message").splitlines()[0].rstrip(".")
-        raise LearnerError(
-            f"{name} raised {type(error).__name__}: {first}{place_in_learners_code(error)}."
-        ) from error
+        kind, place = type(error).__name__, place_in_learners_code(error)
+        raise LearnerError(f"{name} raised {kind}: {first}{place}.") from error

@@ -1,0 +1,61 @@
+"""Digits and a trained network to examine answers with, the same for every learner."""
+
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils.data import ImageDataModule, scaled
+from course_utils.probes.running import LearnerError, learners_code
+
+
+def digits(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
+    """Return embedded test digits: images ``(count, 1, 28, 28)`` in 0..1 and labels."""
+    data = ImageDataModule("embedded", seed=0)
+    part = slice(start, start + count)
+    return scaled(data.test_images[part]), data.test_labels[part]
+
+
+def fresh(answer: Any) -> L.LightningModule:
+    """Return an instance of the learner's class.
+
+    Raises:
+        LearnerError: If ``answer`` is no module class or cannot be built.
+    """
+    if not (isinstance(answer, type) and issubclass(answer, L.LightningModule)):
+        raise LearnerError(
+            f"Expected a LightningModule class but got {type(answer).__name__}; "
+            "hand over the class itself, without calling it."
+        )
+    torch.manual_seed(0)
+    with learners_code("__init__"):
+        return answer()
+
+
+def taught(answer: Any, steps: int = 60) -> L.LightningModule:
+    """Return an instance that a few steps of plain training taught some digits.
+
+    Raises:
+        LearnerError: If ``answer`` is no module class or its forward pass raises.
+    """
+    module = fresh(answer)
+    images, labels = digits(960, start=1000)
+    optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
+    with learners_code("forward"), torch.enable_grad():
+        for i in range(steps):
+            part = slice(i % 15 * 64, i % 15 * 64 + 64)
+            optimizer.zero_grad()
+            F.cross_entropy(module(images[part]), labels[part]).backward()
+            optimizer.step()
+    return module
+
+
+@torch.no_grad()
+def logits_of(module: nn.Module, images: Tensor) -> Tensor:
+    """Return the module's logits in evaluation mode."""
+    was_training = module.training
+    logits = module.eval()(images)
+    module.train(was_training)
+    return logits

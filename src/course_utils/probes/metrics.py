@@ -65,14 +65,15 @@ def metric_is_exact(
             for example ``{"This is the mean of batch scores.": 0.61}``.
         processes: How many processes validate.
     """
-    asked = f"{name} with {processes} process{'es' if processes > 1 else ''}"
+    where = f"with {processes} process{'es' if processes > 1 else ''}"
+    asked = f"{name} {where}"
     metrics = reported(module(), loader, processes)
     if name not in metrics:
         known = ", ".join(metrics) or "nothing"
         seen = f"Callbacks find no metric {name!r}; they see {known}."
         return Finding(asked, seen, False, f'Log it with self.log("{name}", ...).')
     value = metrics[name]
-    seen = f"With {asked.partition(' with ')[2]}, {name} is {value:.3f}, exact is {truth:.3f}."
+    seen = f"{name} is {value:.3f} {where}, exact is {truth:.3f}."
     if abs(value - truth) <= TOLERANCE:
         return Finding(asked, seen, True)
     why = [text for text, wrong in mistakes.items() if abs(value - wrong) <= TOLERANCE]

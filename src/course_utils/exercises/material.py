@@ -34,6 +34,18 @@ def fresh(answer: Any) -> L.LightningModule:
         return answer()
 
 
+@torch.enable_grad()
+def teach(module: nn.Module, steps: int = 60) -> None:
+    """Train ``module`` for a few steps, so that it knows some digits."""
+    images, labels = digits(960, start=1000)
+    optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
+    for i in range(steps):
+        part = slice(i % 15 * 64, i % 15 * 64 + 64)
+        optimizer.zero_grad()
+        F.cross_entropy(module(images[part]), labels[part]).backward()
+        optimizer.step()
+
+
 def taught(answer: Any, steps: int = 60) -> L.LightningModule:
     """Return an instance that a few steps of plain training taught some digits.
 
@@ -41,14 +53,8 @@ def taught(answer: Any, steps: int = 60) -> L.LightningModule:
         LearnerError: If ``answer`` is no module class or its forward pass raises.
     """
     module = fresh(answer)
-    images, labels = digits(960, start=1000)
-    optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
-    with learners_code("forward"), torch.enable_grad():
-        for i in range(steps):
-            part = slice(i % 15 * 64, i % 15 * 64 + 64)
-            optimizer.zero_grad()
-            F.cross_entropy(module(images[part]), labels[part]).backward()
-            optimizer.step()
+    with learners_code("forward"):
+        teach(module, steps)
     return module
 
 

@@ -126,6 +126,14 @@ def test_a_root_of_torchvision_is_used_as_it_is(below, tmp_path, monkeypatch):
         locate("fashion-mnist")
 
 
+def test_data_beside_the_folder_that_was_named_is_not_taken(tmp_path, monkeypatch):
+    write(tmp_path / "own" / "MNIST" / "raw")
+    (tmp_path / "own" / "other").mkdir()
+    monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "own" / "other"))
+    with pytest.raises(DataError, match=r"other \(COURSE_DATA_DIR\) or the cache but"):
+        locate("mnist")
+
+
 @pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
 def test_files_lying_directly_in_a_folder_are_read_and_the_folder_left_alone(
@@ -174,6 +182,13 @@ def test_files_cut_short_are_one_sentence(kept, tmp_path):
         open_dataset("mnist", tmp_path, train=True)
     assert "`course data mnist`" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_in_another_format_is_one_sentence(tmp_path):
+    raw = write(tmp_path / "MNIST" / "raw")
+    (raw / "train-labels-idx1-ubyte").write_text("<html>not found</html>")
+    with pytest.raises(DataError, match="Expected readable files of MNIST"):
+        open_dataset("mnist", tmp_path, train=True)
 
 
 def test_names_and_places_are_known_without_importing_torch():

@@ -59,7 +59,11 @@ class DropoutClassifier(L.LightningModule):
     def __init__(self):
         super().__init__()
         self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Dropout(0.5), nn.Linear(64, 10)
+            nn.Flatten(),
+            nn.Linear(784, 64),
+            nn.ReLU(),
+            nn.Dropout(0.5),
+            nn.Linear(64, 10),
         )
 
     def forward(self, images):
@@ -189,7 +193,10 @@ claim(
 model.train()
 with torch.no_grad():
     votes = torch.stack([model(images[:1]).argmax(1) for _ in range(50)])
-print("different answers for the first digit:", "yes" if votes.unique().numel() > 1 else "no")
+print(
+    "different answers for the first digit:",
+    "yes" if votes.unique().numel() > 1 else "no",
+)
 
 # %% [markdown]
 # And inside a Trainer you need not think of it: `trainer.validate` and `trainer.test` switch to evaluation mode and back.

@@ -367,7 +367,12 @@ class TwoWaysOfF1(DigitClassifier):
 exact = multiclass_f1_score(trained(twice), val_set.tensors[1], num_classes=10).item()
 with_sync = abs(validate_in_two(TwoWaysOfF1(), "mean_of_f1") - exact)
 with_object = abs(validate_in_two(TwoWaysOfF1(), "f1") - exact)
-claim("12.2", "sync_dist leaves a batch F1 wrong by a point or more", with_sync, at_least=0.01)
+claim(
+    "12.2",
+    "sync_dist leaves a batch F1 wrong by a point or more",
+    with_sync,
+    at_least=0.01,
+)
 claim("12.2", "a torchmetrics object reports the exact F1", with_object, at_most=1e-6)
 
 # %% [markdown]
@@ -518,8 +523,13 @@ class Plain:
 
 moved = move_data_to_device({"in a dict": torch.ones(2)}, "meta")["in a dict"]
 print("in a dict:      ", moved.device)
-print("in a dataclass: ", move_data_to_device(Labelled(torch.ones(2)), "meta").images.device)
-print("in an object:   ", move_data_to_device(Plain(torch.ones(2)), "meta").images.device)
+print(
+    "in a dataclass: ",
+    move_data_to_device(Labelled(torch.ones(2)), "meta").images.device,
+)
+print(
+    "in an object:   ", move_data_to_device(Plain(torch.ones(2)), "meta").images.device
+)
 
 # %% [markdown]
 # The tensor in the plain object stayed on the CPU. NumPy arrays stay, too. For such a batch, write a method `to(self, device)` for its class, or override
@@ -797,13 +807,17 @@ def restore(model):
     noisy = clean + 0.5 * torch.randn_like(clean)
     train_set = TensorDataset(scaled(digits.train_images[:4000]))
     before = train_set.tensors[0].clone()
-    pairs = DataLoader(TensorDataset(*train_set.tensors, digits.train_labels[:4000]), 64, shuffle=True)
+    pairs = DataLoader(
+        TensorDataset(*train_set.tensors, digits.train_labels[:4000]), 64, shuffle=True
+    )
     L.Trainer(max_epochs=4, **quiet_trainer()).fit(model, pairs)
     with torch.no_grad():
         restored = model.cpu()(noisy).view_as(clean)
     return {
         "squared error": F.mse_loss(restored, clean),
-        "images changed in the dataset": int((before != train_set.tensors[0]).flatten(1).any(1).sum()),
+        "images changed in the dataset": int(
+            (before != train_set.tensors[0]).flatten(1).any(1).sum()
+        ),
         "clean": clean[:10],
         "noisy": noisy[:10],
         "restored": restored[:10],

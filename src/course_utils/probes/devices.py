@@ -50,7 +50,9 @@ def pretended_step(
     target = torch.device(device)
     with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True):
         module = module.to(target)
-        batch = module._apply_batch_transfer_handler(batch, target, dataloader_idx)
+        batch = module.on_before_batch_transfer(batch, dataloader_idx)
+        batch = module.transfer_batch_to_device(batch, target, dataloader_idx)
+        batch = module.on_after_batch_transfer(batch, dataloader_idx)
         output = module.training_step(batch, 0)
     return output["loss"] if isinstance(output, dict) else output
 

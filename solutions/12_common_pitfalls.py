@@ -1,0 +1,268 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Solutions · Lesson 12, common pitfalls
+#
+# One way to solve each exercise of [lesson 12](../notebooks/12_common_pitfalls.ipynb), why it works, and another way. Try them yourself first: a wrong attempt
+# teaches more than a right solution that you read.
+
+# % tags=["setup"]
+try:
+    import course_utils
+except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
+    from IPython import get_ipython
+
+    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
+    import course_utils
+
+course_utils.start("12", written_for="0.1")
+
+# %%
+import lightning as L
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchmetrics.classification import MulticlassF1Score
+
+from course_utils.exercises import check
+
+# %% [markdown]
+# The two networks of the lesson:
+
+
+# %%
+class DigitClassifier(L.LightningModule):
+    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
+        )
+
+    def forward(self, images):
+        return self.net(images)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+
+# %%
+class Denoiser(L.LightningModule):
+    """Images of shape (batch, 1, 28, 28) to images of shape (batch, 784)."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 784)
+        )
+
+    def forward(self, images):
+        return self.net(images)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=2e-3)
+
+
+# %% [markdown]
+# ## 12.1 Skip the broken batches, train on the rest
+#
+# Lightning reads the return value: a loss means "train", `None` means "skip". So the `if` that already decides what is logged also decides what is returned.
+#
+# Tempting and wrong: `return loss.nan_to_num()`. The loss is finite then, but its gradient is `0 * nan`, which is `nan`, and so are all weights after one step.
+
+
+# %% tags=["solution"]
+class SkipsBrokenBatches(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        if loss.isfinite():
+            self.log("train_loss", loss)
+            return loss
+        return None
+
+
+# %%
+check("12.1", SkipsBrokenBatches)
+
+# %% [markdown]
+# **Another way.** Look at the pixels instead of the loss, and save the forward pass.
+
+
+# %%
+class LooksAtThePixels(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        if not images.isfinite().all():
+            return None
+        return {"loss": F.cross_entropy(self(images), labels)}
+
+
+check("12.1", LooksAtThePixels)
+
+# %% [markdown]
+# ## 12.2 An exact F1 from two processes
+#
+# F1 is a ratio of counts. The torchmetrics object collects the counts of all batches, adds up those of both processes, and divides once. Log the *object*: if
+# you log what calling it returns, you log the score of one batch again.
+
+
+# %% tags=["solution"]
+class ReportsF1(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.f1 = MulticlassF1Score(num_classes=10)
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        self.f1(self(images), labels)
+        self.log("val_f1", self.f1)
+
+
+# %%
+check("12.2", ReportsF1)
+
+# %% [markdown]
+# **Another way.** Gather predictions and labels of all processes at the end of the epoch, and compute the score once. It needs the memory of all
+# predictions, and equally many images in every process.
+
+# %%
+from torchmetrics.functional.classification import multiclass_f1_score
+
+
+class GathersEverything(DigitClassifier):
+    def on_validation_epoch_start(self):
+        self.logits, self.labels = [], []
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        self.logits.append(self(images).detach())
+        self.labels.append(labels)
+
+    def on_validation_epoch_end(self):
+        logits = self.all_gather(torch.cat(self.logits)).reshape(-1, 10)
+        labels = self.all_gather(torch.cat(self.labels)).reshape(-1)
+        self.log("val_f1", multiclass_f1_score(logits, labels, num_classes=10))
+
+
+check("12.2", GathersEverything)
+
+# %% [markdown]
+# ## 12.3 A batch that Lightning cannot move
+#
+# `transfer_batch_to_device` is the hook in which Lightning moves a batch. For a class that it does not know, it leaves the batch alone, so you take over.
+#
+# Tempting and wrong: to delete `.cuda()` and stop there. On a CPU everything works, and on the first GPU the batch stays behind.
+
+
+# %% tags=["solution"]
+class TrainsOnScans(DigitClassifier):
+    def transfer_batch_to_device(self, batch, device, dataloader_idx):
+        batch.images = batch.images.to(device)
+        batch.labels = batch.labels.to(device)
+        return batch
+
+    def training_step(self, batch, batch_idx):
+        return F.cross_entropy(self(batch.images), batch.labels)
+
+
+# %%
+check("12.3", TrainsOnScans)
+
+# %% [markdown]
+# **Another way.** Before the transfer, turn the object into something that Lightning can move: a tuple.
+
+
+# %%
+class UnpacksFirst(DigitClassifier):
+    def on_before_batch_transfer(self, batch, dataloader_idx):
+        return batch.images, batch.labels
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+
+check("12.3", UnpacksFirst)
+
+# %% [markdown]
+# ## 12.4 One honest number an epoch
+#
+# The starter has two bugs. A batch of three images has the same vote as one of forty, and the list is never emptied, so the second epoch still reports
+# the first. `self.log` inside `validation_step` repairs both: it weights by batch size and starts anew each epoch.
+
+
+# %% tags=["solution"]
+class ReportsAccuracy(DigitClassifier):
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        acc = (self(images).argmax(1) == labels).float().mean()
+        self.log("val_acc", acc)
+
+
+# %%
+check("12.4", ReportsAccuracy)
+
+# %% [markdown]
+# **Another way.** Count right answers and images yourself, divide once, and start each epoch at zero.
+
+
+# %%
+class CountsItself(DigitClassifier):
+    def on_validation_epoch_start(self):
+        self.right = self.seen = 0
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        self.right += (self(images).argmax(1) == labels).sum().item()
+        self.seen += len(labels)
+
+    def on_validation_epoch_end(self):
+        self.log("val_acc", self.right / self.seen)
+
+
+check("12.4", CountsItself)
+
+# %% [markdown]
+# ## 12.5 Hide a patch, not the target
+#
+# `patched = images` makes a second name, not a second tensor. `clone` makes a second tensor. The hole is in the copy; batch and target stay complete.
+#
+# Tempting and wrong: `patched = images[:]`. A slice is a view, and a view shares the memory.
+
+
+# %% tags=["solution"]
+class FillsTheHole(Denoiser):
+    def training_step(self, batch, batch_idx):
+        images, _ = batch
+        row, column = torch.randint(0, 20, (2,)).tolist()
+        patched = images.clone()
+        patched[:, :, row : row + 8, column : column + 8] = 0
+        return F.mse_loss(self(patched), images.flatten(1))
+
+
+# %%
+check("12.5", FillsTheHole)
+
+# %% [markdown]
+# **Another way.** Multiply by a mask. The product is a new tensor, so nothing can go wrong.
+
+
+# %%
+class MultipliesByAMask(Denoiser):
+    def training_step(self, batch, batch_idx):
+        images, _ = batch
+        row, column = torch.randint(0, 20, (2,)).tolist()
+        mask = torch.ones_like(images)
+        mask[:, :, row : row + 8, column : column + 8] = 0
+        return F.mse_loss(self(images * mask), images.flatten(1))
+
+
+check("12.5", MultipliesByAMask)

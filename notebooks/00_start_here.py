@@ -153,7 +153,7 @@ result = contrast(
     good=lambda: measure(accuracy_in_eval_mode),
     prediction=prediction,
     figure=Curves(
-        "In training mode the same model scores lower, and never twice the same",
+        "In training mode the same model scores lower, and the score jitters",
         "accuracy",
         x="repeat",
         y="test accuracy",

@@ -1,0 +1,201 @@
+"""What must hold for a notebook: functions that return complaints, none if all is well.
+
+A function takes a notebook or the text of a script, never a path, so that
+`test_notebook_checks.py` can feed it a broken one.
+"""
+
+import json
+import re
+from collections.abc import Callable
+
+from nbformat import NotebookNode
+
+PRACTICE_TAGS = ("predict", "bad", "good", "contrast", "claim", "exercise")
+LONGEST_CELL = 25
+LARGEST_BYTES = 1_500_000
+LIMITS_HEADING = "When the bad version is right"
+
+_PRACTICE = re.compile(r"^## (\d+\.\d+) \S", re.MULTILINE)
+_SECTION = re.compile(r"^## ", re.MULTILINE)
+_PATH = re.compile(r"(?<![\w.~/])/(?:home|root|tmp|Users|private)/\w|\b[A-Z]:\\\w")
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+_PROGRESS = re.compile(r"\d+%\s*\||it/s|[█▏▎▍▌▋▊▉━╸]{2}|\r(?!\n)")
+_LESSON = re.compile(r"start\(\"\d\d\"")
+
+Complaints = list[str]
+Check = Callable[[NotebookNode], Complaints]
+
+
+def _code(notebook: NotebookNode) -> list[NotebookNode]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    return cell.metadata.get("tags", [])
+
+
+def _texts(output: NotebookNode) -> list[str]:
+    """All that a reader may see of an output, pictures aside."""
+    data = output.get("data", {}).items()
+    shown = [str(value) for kind, value in data if not kind.startswith("image/")]
+    told = [output.get("text", ""), output.get("evalue", "")]
+    return [*shown, *told, *output.get("traceback", [])]
+
+
+def _in_outputs(
+    notebook: NotebookNode, find: Callable[[str], object], what: str
+) -> Complaints:
+    return [
+        f"code cell {number} shows {what}"
+        for number, cell in enumerate(_code(notebook), start=1)
+        if any(find(text) for output in cell.outputs for text in _texts(output))
+    ]
+
+
+def code_under_markdown(script: str) -> Complaints:
+    """Find lines of a percent script that a markdown marker turned into prose."""
+    found = []
+    prose = False
+    for number, line in enumerate(script.splitlines(), start=1):
+        if line.startswith("# %%"):
+            prose = "[markdown]" in line or "[raw]" in line
+        elif prose and line.strip() and not line.startswith("#"):
+            found.append(f"line {number} is code under a markdown marker: {line}")
+        elif re.match(r"# ?% ?(?:tags|\[)", line):
+            found.append(f"line {number} is no cell marker, write `# %%`: {line}")
+    return found
+
+
+def not_executed(notebook: NotebookNode) -> Complaints:
+    """Compare the execution counts with 1..n."""
+    counts = [cell.execution_count for cell in _code(notebook)]
+    expected = list(range(1, len(counts) + 1))
+    return [] if counts == expected else [f"execution counts are {counts}, not 1..n"]
+
+
+def wrong_kernel(notebook: NotebookNode) -> Complaints:
+    """Ask for a kernel that every Jupyter has."""
+    name = notebook.metadata.get("kernelspec", {}).get("name")
+    return [] if name == "python3" else [f"the kernelspec is {name}, not python3"]
+
+
+def broken_claims(notebook: NotebookNode) -> Complaints:
+    """Find the mark of a claim that did not hold, or of a failed check."""
+    return _in_outputs(notebook, lambda text: "✗" in text, "a ✗")
+
+
+def machine_paths(notebook: NotebookNode) -> Complaints:
+    """Find absolute paths, and addresses in memory, in outputs."""
+    return [
+        *_in_outputs(notebook, _PATH.search, "an absolute path"),
+        *_in_outputs(notebook, _ADDRESS.search, "an address in memory"),
+    ]
+
+
+def progress_bars(notebook: NotebookNode) -> Complaints:
+    """Find progress bars, as text or as a widget."""
+    widgets = [
+        f"code cell {number} shows a widget"
+        for number, cell in enumerate(_code(notebook), start=1)
+        for output in cell.outputs
+        if any("widget" in kind for kind in output.get("data", {}))
+    ]
+    return widgets + _in_outputs(notebook, _PROGRESS.search, "a progress bar")
+
+
+def error_streams(notebook: NotebookNode) -> Complaints:
+    """Find what was written to stderr, mostly warnings."""
+    return [
+        f"code cell {number} writes to stderr: {output.text.strip()[:80]}"
+        for number, cell in enumerate(_code(notebook), start=1)
+        for output in cell.outputs
+        if output.get("name") == "stderr"
+    ]
+
+
+def figures_without_alt_text(notebook: NotebookNode) -> Complaints:
+    """Find pictures that a screen reader cannot tell."""
+    return [
+        f"code cell {number} shows a figure without alt text in its metadata"
+        for number, cell in enumerate(_code(notebook), start=1)
+        for output in cell.outputs
+        for kind in output.get("data", {})
+        if kind.startswith("image/")
+        and not output.metadata.get(kind, {}).get("alt", "").strip()
+    ]
+
+
+def long_cells(notebook: NotebookNode) -> Complaints:
+    """Find code cells that do not fit a screen."""
+    lengths = [
+        sum(bool(line.strip()) for line in cell.source.splitlines())
+        for cell in _code(notebook)
+    ]
+    return [
+        f"code cell {number} has {length} lines, the limit is {LONGEST_CELL}"
+        for number, length in enumerate(lengths, start=1)
+        if length > LONGEST_CELL
+    ]
+
+
+def too_large(notebook: NotebookNode) -> Complaints:
+    """Compare the stored size with what GitHub renders without delay."""
+    size = len(json.dumps(notebook, indent=1, ensure_ascii=False).encode())
+    over = f"the file has {size:,} bytes, the limit is {LARGEST_BYTES:,}"
+    return [over] if size > LARGEST_BYTES else []
+
+
+def practices(notebook: NotebookNode) -> list[tuple[str, list[NotebookNode]]]:
+    """Return the id of each practice and its cells, up to the next `## ` heading."""
+    found: list[tuple[str, list[NotebookNode]]] = []
+    inside = False
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown" and _SECTION.search(cell.source):
+            match = _PRACTICE.search(cell.source)
+            inside = match is not None
+            if match:
+                found.append((match.group(1), []))
+        if inside:
+            found[-1][1].append(cell)
+    return found
+
+
+def _first_tags(cells: list[NotebookNode]) -> list[str]:
+    tags = [tag for cell in cells for tag in _tags(cell) if tag in PRACTICE_TAGS]
+    return list(dict.fromkeys(tags))
+
+
+def incomplete_practices(notebook: NotebookNode) -> Complaints:
+    """Compare each practice with the order of its cells, and ask for its limits."""
+    complaints = []
+    for name, cells in practices(notebook):
+        tags = _first_tags(cells)
+        if tags != list(PRACTICE_TAGS):
+            complaints.append(f"{name} has the tags {tags}, not {list(PRACTICE_TAGS)}")
+        prose = [cell.source for cell in cells if cell.cell_type == "markdown"]
+        if not any(LIMITS_HEADING in text for text in prose):
+            complaints.append(f"{name} does not say: {LIMITS_HEADING}")
+    return complaints
+
+
+def setup_source(notebook: NotebookNode) -> str:
+    """Return the one setup cell, its lesson id replaced, or ``""`` if it is amiss."""
+    cells = _code(notebook)
+    tagged = [cell for cell in cells if "setup" in _tags(cell)]
+    if len(tagged) != 1 or tagged[0] is not cells[0]:
+        return ""
+    return _LESSON.sub('start("NN"', tagged[0].source)
+
+
+EVERY_NOTEBOOK: tuple[Check, ...] = (
+    not_executed,
+    wrong_kernel,
+    broken_claims,
+    machine_paths,
+    progress_bars,
+    error_streams,
+    figures_without_alt_text,
+    long_cells,
+    too_large,
+)
+EVERY_LESSON: tuple[Check, ...] = (incomplete_practices,)

@@ -21,8 +21,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.classification import MulticlassF1Score
 
 from course_utils.processes import ProcessError, ProcessTimeoutError, run_processes
-from course_utils.rank_environment import free_port
-from course_utils.rank_start import choose_method
+from course_utils.processes.environment import free_port
+from course_utils.processes.start import choose_method
 
 METHODS = [
     pytest.param(

@@ -14,11 +14,11 @@ from typing import Any, Literal
 
 import cloudpickle
 
-from course_utils.rank_errors import Process
-from course_utils.rank_process import LIFELINE, Mailbox, redirect, serve
+from course_utils.processes.errors import Process
+from course_utils.processes.rank import LIFELINE, Mailbox, redirect, serve
 
 Method = Literal["fork", "fresh"]
-ENTRY = "from course_utils.rank_process import main; main()"
+ENTRY = "from course_utils.processes.rank import main; main()"
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from course_utils.rank_environment import environment, free_port
-from course_utils.rank_errors import (
+from course_utils.processes.environment import environment, free_port
+from course_utils.processes.errors import (
     ProcessError,
-    ProcessTimeoutError,
     Rank,
     failure,
     timeout,
 )
-from course_utils.rank_process import Mailbox
-from course_utils.rank_start import (
+from course_utils.processes.rank import Mailbox
+from course_utils.processes.start import (
     Method,
     Seat,
     choose_method,
@@ -28,8 +27,6 @@ from course_utils.rank_start import (
     fresh,
     pack,
 )
-
-__all__ = ["ProcessError", "ProcessTimeoutError", "run_processes"]
 
 T = TypeVar("T")
 
@@ -116,7 +113,7 @@ def run_processes(
     ``Trainer(accelerator="cpu", devices=2, strategy="ddp")`` inside ``work`` joins
     the others through gloo on this machine, without a GPU. Each uses one thread.
 
-    There are two ways of starting. A *fork* (0.1 s) copies this process with all its
+    There are two ways of starting. A *fork* (quick) copies this process with all its
     objects and needs Linux without an accelerator. A *fresh* process (as long as the
     imports take) is a new Python that gets ``work`` pickled, like a script: it is
     used on Windows and macOS, with a GPU, and inside a process group.

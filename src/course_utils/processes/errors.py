@@ -5,7 +5,7 @@ import signal
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from course_utils.rank_process import Mailbox
+from course_utils.processes.rank import Mailbox
 
 LOG_LINES = 20
 LONELY = (

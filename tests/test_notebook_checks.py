@@ -152,10 +152,12 @@ def test_each_practice_says_when_the_bad_version_is_right():
 
 def test_cells_after_the_last_practice_do_not_count_for_it():
     notebook = sound()
-    end = notebook.cells.index(notebook.cells[-1])
-    notebook.cells += [code("x", tag="bad"), code("x", tag="predict")]
-    assert notebook.cells[end].source == "## Take away"
-    assert checks.incomplete_practices(notebook) == []
+    exercise, end = notebook.cells[-2:]
+    assert end.source == "## Take away"
+    exercise.metadata.tags = []
+    notebook.cells.append(code("x", tag="exercise"))
+    (complaint,) = checks.incomplete_practices(notebook)
+    assert complaint.startswith("12.1 has the tags")
 
 
 def test_code_under_a_markdown_marker_is_found():

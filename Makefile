@@ -13,6 +13,7 @@ test: lint
 
 sync: $(READY)
 	$(BIN)/python -m course_utils.pairs
+	$(BIN)/python -m course_utils.readme
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -11,7 +11,7 @@
 #
 # One way to solve the exercise of [Start here](../notebooks/00_start_here.ipynb), and why it works. Try it yourself first.
 
-# % tags=["setup"]
+# %% tags=["setup"]
 try:
     import course_utils
 except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch

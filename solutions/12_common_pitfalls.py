@@ -12,7 +12,7 @@
 # One way to solve each exercise of [lesson 12](../notebooks/12_common_pitfalls.ipynb), why it works, and another way. Try them yourself first: a wrong attempt
 # teaches more than a right solution that you read.
 
-# % tags=["setup"]
+# %% tags=["setup"]
 try:
     import course_utils
 except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch

@@ -1,0 +1,15 @@
+"""The command ``course``: read, run, measure and follow the course."""
+
+import typer
+
+from course_utils.cli import data, evidence, lab, run, status, terminal
+
+app = typer.Typer(
+    help="A notebook course on PyTorch Lightning that measures what it claims.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.callback()(terminal.survive_any_encoding)
+for command in (lab.lab, run.run, evidence.evidence, status.status, data.data):
+    app.command()(command)

@@ -1,0 +1,82 @@
+"""``course lab``: JupyterLab at the first lesson, with nothing in the way."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from course_utils.cli.folder import course_folder
+from course_utils.cli.terminal import check_environment, one_sentence
+
+FIRST = "notebooks/00_start_here.ipynb"
+SETTINGS = Path(__file__).parent / "jupyter"
+
+
+def environment() -> dict[str, str]:
+    """Return the variables that change JupyterLab for this one process.
+
+    `SETTINGS` comes before the user's own settings, and nothing is written there. It
+    turns off the question about news, and hides the lessons' scripts, which the
+    notebooks are made from; jupytext would rewrite them at every save.
+    """
+    paths = [str(SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH", "")]
+    return {
+        "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths)),
+        # A python3 kernel in the user's home may belong to another environment.
+        "JUPYTER_PREFER_ENV_PATH": "1",
+    }
+
+
+def arguments(folder: Path, port: int, browser: bool) -> list[str]:
+    """Return JupyterLab's command line; its token stays as it is, switched on."""
+    there = (folder / FIRST).is_file()
+    # A workspace of its own does not bring back tabs of other projects.
+    page = "/lab/workspaces/course" + (f"/tree/{FIRST}" if there else "")
+    args = [
+        "--ServerApp.ip=127.0.0.1",
+        f"--ServerApp.port={port}",
+        f"--ServerApp.root_dir={folder}",
+        f"--LabApp.default_url={page}",
+    ]
+    if not browser:
+        args.append("--no-browser")
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        args.append("--allow-root")  # the usual user of a container
+    return args
+
+
+def _check_port(port: int) -> None:
+    if not 1 <= port <= 65535:
+        raise ValueError(f"Expected --port to be from 1 to 65535 but got {port}.")
+
+
+def _start(args: list[str]) -> None:
+    try:
+        from jupyterlab.labapp import LabApp
+    except ModuleNotFoundError as error:
+        if not re.match("jupyter", error.name or ""):
+            raise
+        raise ValueError(
+            "Expected JupyterLab to be installed but it is not: run `python -m pip "
+            "install jupyterlab` and try again."
+        ) from error
+    LabApp.launch_instance(args)
+
+
+def lab(
+    port: Annotated[
+        int, typer.Option(help="First port to try; a free one above it is next.")
+    ] = 8888,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open a browser window.")
+    ] = True,
+) -> None:
+    """Open the course in JupyterLab, at the first lesson, on this machine only."""
+    with one_sentence():
+        check_environment()
+        _check_port(port)
+        args = arguments(course_folder(), port, browser)
+        os.environ.update(environment())
+        _start(args)

@@ -1,0 +1,58 @@
+"""``course run``: lessons executed once, their claims as a table."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from course_utils import settings
+from course_utils.cli.folder import chosen_lessons, course_folder
+from course_utils.cli.runs import Run, end, run_all
+from course_utils.cli.terminal import (
+    check_environment,
+    console,
+    new_table,
+    number,
+    one_sentence,
+    verdict,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+Names = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="LESSON", help="For example 12; without any, all that are ready."
+    ),
+]
+
+
+def claims_table(runs: Iterable[Run], on: "Console") -> "Table":
+    """Return one row a claim; effects are in the unit that the claim names."""
+    table = new_table()
+    table.add_column("practice", no_wrap=True)
+    table.add_column("claim", overflow="fold")
+    for name in ("bad", "good", "effect"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("holds", justify="center", no_wrap=True)
+    for record in (record for run in runs for record in run.records):
+        numbers = map(number, (record.bad, record.good, record.measured))
+        table.add_row(record.practice, record.text, *numbers, verdict(on, record.holds))
+    return table
+
+
+def run(lessons: Names = None) -> None:
+    """Run lessons from a clean kernel, and show whether every claim holds here.
+
+    No notebook is changed. Exit status 0: every lesson ran, and every claim holds.
+    """
+    with one_sentence():
+        check_environment()
+        chosen, folder, seed = chosen_lessons(lessons), course_folder(), settings.seed()
+    session = run_all([(lesson, seed) for lesson in chosen], folder)
+    on = console()
+    if any(run.records for run in session.runs):
+        on.print(claims_table(session.runs, on))
+    end(session, all(run.ok for run in session.runs))

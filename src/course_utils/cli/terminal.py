@@ -1,0 +1,109 @@
+"""What commands share: consoles, marks, numbers, and one sentence for a mistake."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from course_utils import settings
+from course_utils.cache import DataError
+from course_utils.locate import own_folder
+from course_utils.outcome import decimal
+from course_utils.sources import checked_name
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+FAILED, MISUSED, INTERRUPTED = 1, 2, 130
+
+
+def survive_any_encoding() -> None:
+    """Write a question mark where the terminal lacks a character, and go on."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+
+
+def console(stderr: bool = False) -> "Console":
+    """Return a console that prints text as it is: brackets are no markup here."""
+    from rich.console import Console  # .1 s that an error message need not wait for
+
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
+
+
+def new_table() -> "Table":
+    """Return an empty table with few lines, which leaves 80 columns to its cells."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(box=box.SIMPLE, pad_edge=False)
+
+
+def sign(on: "Console", best: str, plain: str) -> str:
+    """Return ``best`` if the terminal's encoding holds it, else ``plain``."""
+    try:
+        best.encode(on.encoding)
+    except (UnicodeEncodeError, LookupError):
+        return plain
+    return best
+
+
+def verdict(on: "Console", holds: bool) -> "Text":
+    """Return a coloured tick or cross, or a word where there are no such signs."""
+    from rich.text import Text
+
+    if holds:
+        return Text(sign(on, "✓", "yes"), style="green")
+    return Text(sign(on, "✗", "no"), style="bold red")
+
+
+def number(value: float | None) -> str:
+    """Return a whole number as such, any other with decimals, and none as a dash.
+
+    Example:
+        >>> number(8.0), number(0.91234), number(None)
+        ('8', '0.912', '-')
+    """
+    if value is None:
+        return "-"
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return str(int(value)) if whole else decimal(value)
+
+
+def complain(sentence: str) -> None:
+    """Print one sentence to stderr."""
+    typer.echo(sentence, err=True)
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turn a user's mistake into its sentence and exit status 2, missing data into 1.
+
+    Raises:
+        typer.Exit: In place of a ``ValueError`` or `DataError` of the block.
+    """
+    try:
+        yield
+    except ValueError as error:
+        complain(str(error))
+        raise typer.Exit(MISUSED) from None
+    except DataError as error:
+        complain(str(error))
+        raise typer.Exit(FAILED) from None
+
+
+def check_environment() -> None:
+    """Look at every ``COURSE_`` variable now, before it stops a notebook half-way.
+
+    Raises:
+        ValueError: If ``COURSE_SEED``, ``COURSE_DATA`` or ``COURSE_DATA_DIR`` is wrong.
+    """
+    settings.seed()
+    if name := os.environ.get("COURSE_DATA"):
+        checked_name(name, "COURSE_DATA")
+    own_folder()

@@ -1,9 +1,7 @@
-"""Does a module train on any device? Asked without that device.
+"""Does a module train on any device? Asked without that device, and with it if there.
 
-PyTorch's ``FakeTensorMode`` runs operations on tensors that have a shape, a dtype and a
-device, but no memory. It applies the rules and the wording of real devices, so that
-``cuda:1`` can be pretended on a machine without a GPU. It is semi-private; its use
-stays in this module.
+On a machine with a CUDA device the real one is asked; no such machine was at hand when
+this was written.
 """
 
 from collections.abc import Callable
@@ -11,54 +9,90 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
-from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.fx.experimental.symbolic_shapes import (
-    GuardOnDataDependentSymNode,
-    ShapeEnv,
-)
 
+from course_utils.probes.attached import attach, attached_step
 from course_utils.probes.finding import Finding
-
-# What torch says when tensors live on different devices, or on one it does not have.
-_DEVICE_FAULTS = (
-    "same device",
-    "two devices",
-    "either on cpu or",
-    "found no nvidia driver",
-    "not compiled with cuda",
-    "no cuda gpus",
-    "invalid device ordinal",
+from course_utils.probes.machine import is_here, pretended_count
+from course_utils.probes.pretended import (
+    is_device_fault,
+    pretended_tensors,
+    why_undecided,
 )
+from course_utils.probes.running import LearnerError, learners_code
+
+EVERYWHERE = ("cpu", "cuda:0", "cuda:1")
 
 
-def is_device_fault(error: Exception) -> bool:
-    """Return whether ``error`` is about the device of a tensor."""
-    return any(words in str(error).lower() for words in _DEVICE_FAULTS)
+def _is_real(device: str) -> bool:
+    """Return whether to ask the device itself, which pretending may forbid."""
+    return is_here(device) and pretended_count() in (None, torch.cuda.device_count())
 
 
-def pretended_step(
-    module: LightningModule, batch: Any, device: str, dataloader_idx: int = 0
-) -> torch.Tensor:
-    """Run ``training_step`` on ``device`` without needing it, as a Trainer would.
+def _really(device: str, run: Callable[[], Any]) -> Any:
+    if torch.device(device).type == "cuda":
+        torch.cuda.set_device(device)  # as a Trainer does
+    result = run()
+    if isinstance(result, torch.Tensor) and result.requires_grad:
+        result.sum().backward()
+    return result
 
-    Module and batch are moved the way Lightning moves them, its batch hooks included.
-    The module is unusable afterwards.
+
+def _on(device: str, run: Callable[[], Any]) -> Any:
+    if _is_real(device):
+        return _really(device, run)
+    with pretended_tensors(device):
+        return run()
+
+
+def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
+    """Return what an error says about devices, None if it is about something else."""
+    cause = error.__cause__
+    if cause is None:
+        return None
+    asked = f"{what} on {device}"
+    gap = "" if _is_real(device) else why_undecided(cause)
+    if gap:
+        seen = f"Undecided for {device}: {what} {gap}."
+        return Finding(asked, seen, None, "Try it on the real device.")
+    if not is_device_fault(cause):
+        return None
+    first = str(cause).splitlines()[0].rstrip(".!")
+    seen = f"It fails on {device}: {first}."
+    return Finding(asked, seen, False, "Use the device that the module is on.")
+
+
+def result_on(
+    device: str, run: Callable[[], Any], what: str
+) -> tuple[Finding | None, Any]:
+    """Run something on a device, real or pretended.
+
+    Args:
+        device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+        run: Moves what it needs to the device and returns a result.
+        what: Its name, for messages, for example ``"training_step"``.
 
     Returns:
-        The loss, a fake tensor on the device where it ended up.
+        A finding if it did not get to its end for reasons of devices, else None; and
+        the result, whose tensors have no values on a pretended device.
+
+    Raises:
+        LearnerError: If it fails for another reason.
     """
-    target = torch.device(device)
-    with FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True):
-        module = module.to(target)
-        batch = module.on_before_batch_transfer(batch, dataloader_idx)
-        batch = module.transfer_batch_to_device(batch, target, dataloader_idx)
-        batch = module.on_after_batch_transfer(batch, dataloader_idx)
-        output = module.training_step(batch, 0)
-    return output["loss"] if isinstance(output, dict) else output
+    try:
+        with learners_code(what):
+            return None, _on(device, run)
+    except LearnerError as error:
+        finding = _judge_error(error, what, device)
+        if finding is None:
+            raise
+        return finding, None
 
 
 def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
     """Ask whether one training step of ``module`` runs on ``device``.
+
+    Module and batch are moved the way Lightning moves them, its hooks included. On a
+    device that is not here tensors are pretended, and there is no backward pass.
 
     Args:
         module: A fresh module; it is unusable afterwards.
@@ -66,32 +100,55 @@ def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
 
     Returns:
-        A finding; undecided if the step branches on the values of tensors.
+        A finding; undecided if the step needs what pretended tensors do not have.
 
     Raises:
-        Exception: Any error of the step that is not about devices.
+        LearnerError: If the step fails for a reason other than devices.
     """
-    asked = f"a training step on {device}"
-    try:
-        loss = pretended_step(module, batch, device)
-    except GuardOnDataDependentSymNode:
-        seen = "The step branches on values, which pretended tensors do not have."
-        return Finding(asked, seen, None, "Try it on the real device.")
-    except (RuntimeError, AssertionError) as error:
-        if not is_device_fault(error):
-            raise
-        seen = f"The step fails on {device}: {str(error).splitlines()[0].rstrip('.!')}."
-        return Finding(asked, seen, False, "Use the device that the module is on.")
-    if loss.device != torch.device(device):
+    target = torch.device(device)
+    with learners_code("setup"):
+        attach(module)
+    finding, loss = result_on(
+        device, lambda: attached_step(module, batch, target), "training_step"
+    )
+    return finding or _judge_loss(module, loss, target)
+
+
+def _judge_loss(module: LightningModule, loss: Any, device: torch.device) -> Finding:
+    asked = f"training_step on {device}"
+    if loss is None and not module.automatic_optimization:
+        return Finding(asked, f"The step runs on {device}.", True)
+    if not isinstance(loss, torch.Tensor):
+        seen = f"The step returned {type(loss).__name__} instead of a loss."
+        return Finding(asked, seen, False, "Return the loss.")
+    if loss.device != device:
         seen = f"On {device} the loss is computed on {loss.device}."
         return Finding(asked, seen, False, "Leave the batch where Lightning put it.")
     return Finding(asked, f"The step runs on {device}.", True)
 
 
+def _built(module_class: Callable[[], LightningModule], device: str) -> Any:
+    try:
+        return module_class()
+    except Exception as error:
+        if not is_device_fault(error):
+            raise
+        first = str(error).splitlines()[0].rstrip(".!")
+        seen = f"It cannot even be built without a GPU: {first}."
+        ok = False if torch.device(device).type == "cpu" else None
+        return Finding(f"training_step on {device}", seen, ok, "Name no device.")
+
+
 def runs_everywhere(
     module_class: Callable[[], LightningModule],
     batch: Callable[[], Any],
-    devices: tuple[str, ...] = ("cpu", "cuda:0", "cuda:1"),
+    devices: tuple[str, ...] = EVERYWHERE,
 ) -> list[Finding]:
     """Ask `runs_on` for each device, with a fresh module and batch each time."""
-    return [runs_on(module_class(), batch(), device) for device in devices]
+    findings = []
+    for device in devices:
+        module = _built(module_class, device)
+        findings.append(
+            module if isinstance(module, Finding) else runs_on(module, batch(), device)
+        )
+    return findings

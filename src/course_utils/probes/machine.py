@@ -1,0 +1,98 @@
+"""How many GPUs does this machine have, as far as a learner's code can tell?"""
+
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+# These ask about the real machine, whatever is pretended.
+_LIBRARIES = ("torch", "torchvision", "torchmetrics", "lightning", "course_utils")
+
+
+def is_here(device: str) -> bool:
+    """Return whether this machine really has ``device``, whatever is pretended."""
+    wanted = torch.device(device)
+    if wanted.type == "cpu":
+        return True
+    if wanted.type != "cuda" or not torch.cuda.is_available():
+        return False
+    return (wanted.index or 0) < torch.cuda.device_count()
+
+
+class Machine:
+    """A machine with some GPUs, one of them current.
+
+    Attributes:
+        gpus: How many there are.
+        current: Index of the one that ``"cuda"`` without an index means.
+    """
+
+    def __init__(self, gpus: int, current: int) -> None:
+        """Note what the machine answers."""
+        self.gpus = gpus
+        self.current = current
+
+    def use(self, device: Any) -> None:
+        """Make a GPU, given as in ``torch.cuda.set_device``, the current one."""
+        index = device if isinstance(device, int) else torch.device(device).index
+        self.current = index or 0
+
+    def accelerator(self, check_available: bool = False) -> torch.device | None:
+        """Return the kind of accelerator; unchecked, that which torch was built for."""
+        return torch.device("cuda") if self.gpus or not check_available else None
+
+    def answers(self) -> dict[tuple[Any, str], Callable[..., Any]]:
+        """Return what stands in for each function of torch, by module and name."""
+        return {
+            (torch.cuda, "is_available"): lambda: self.gpus > 0,
+            (torch.cuda, "device_count"): lambda: self.gpus,
+            (torch.cuda, "current_device"): lambda: self.current,
+            (torch.cuda, "set_device"): self.use,
+            (torch.accelerator, "is_available"): lambda: self.gpus > 0,
+            (torch.accelerator, "device_count"): lambda: self.gpus,
+            (torch.accelerator, "current_accelerator"): self.accelerator,
+        }
+
+
+def _unless_library(
+    real: Callable[..., Any], pretended: Callable[..., Any]
+) -> Callable[..., Any]:
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        asking = sys._getframe(1).f_globals.get("__name__", "")
+        chosen = real if asking.partition(".")[0] in _LIBRARIES else pretended
+        return chosen(*args, **kwargs)
+
+    return answer
+
+
+_machines: list[Machine] = []
+
+
+def pretended_count() -> int | None:
+    """Return how many GPUs are pretended right now, None if nothing is."""
+    return _machines[-1].gpus if _machines else None
+
+
+@contextlib.contextmanager
+def pretended_gpus(count: int, current: int = 0) -> Iterator[Machine]:
+    """Let a learner's code find ``count`` GPUs when it asks torch; libraries do not.
+
+    Args:
+        count: GPUs of the pretended machine, from 0.
+        current: Index of the one that ``"cuda"`` without an index means. A Trainer
+            sets it to the GPU that it trains on.
+    """
+    machine = Machine(count, current)
+    answers = machine.answers()
+    real = {place: getattr(*place) for place in answers}
+    for (owner, name), answer in answers.items():
+        setattr(owner, name, _unless_library(real[owner, name], answer))
+    _machines.append(machine)
+    try:
+        yield machine
+    finally:
+        _machines.remove(machine)
+        for (owner, name), function in real.items():
+            setattr(owner, name, function)

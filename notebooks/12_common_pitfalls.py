@@ -407,12 +407,12 @@ check("12.2", ReportsF1)
 # %% [markdown]
 # ## 12.3 Leave the device to Lightning
 #
-# `images.cuda()` is in countless tutorials. On a machine with one GPU it works, so nobody removes it. Here is a step with it, and one without.
+# `images.to("cuda:0")` is in countless tutorials. On a machine with one GPU it works, so nobody removes it. Here is a step with it, and one without.
 #
 # You need no GPU to test it. PyTorch can compute on *pretended* tensors: they have a shape and a device but no numbers, and follow the rules of real devices.
 # `runs_on` trains one step that way.
 #
-# **Predict.** Of the three devices `cpu`, `cuda:0` and `cuda:1`, the step with `.cuda()` runs on
+# **Predict.** Of the three devices `cpu`, `cuda:0` and `cuda:1`, the step with `"cuda:0"` runs on
 #
 # - **a** none of them without a GPU;
 # - **b** both GPUs;
@@ -429,7 +429,7 @@ prediction = None  # "a", "b" or "c"
 class NamesTheDevice(DigitClassifier):
     def training_step(self, batch, batch_idx):
         images, labels = batch
-        images, labels = images.cuda(), labels.cuda()
+        images, labels = images.to("cuda:0"), labels.to("cuda:0")
         return F.cross_entropy(self(images), labels)
 
 
@@ -499,8 +499,9 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** `.cuda()` means `cuda:0`, whatever device the module is on. The weights are on `cuda:1`, the images on `cuda:0`, and PyTorch refuses to multiply
-# them. Before each step, Lightning moves the batch to the module's device. There is nothing left for you to do.
+# **Why.** `"cuda:0"` is the first GPU, whatever device the module is on. The weights are on `cuda:1`, the images on `cuda:0`, and PyTorch refuses to multiply
+# them. Before each step, Lightning moves the batch to the module's device. There is nothing left for you to do. (A bare `.cuda()` means the GPU that the
+# Trainer made the current one. It fails where there is no GPU.)
 #
 # Almost nothing. Lightning knows how to move some types and leaves others where they are, without a word. Which ones? We ask its own function to move each
 # batch to another device, the data-less `meta` device.
@@ -540,7 +541,7 @@ print(
 #
 # ### Your turn · A batch that Lightning cannot move
 #
-# This loader delivers objects of a class that you cannot change: no `to`, no dataclass. The module trains on `cuda:0` only. Make it
+# This loader delivers objects of a class that you cannot change: no `to`, no dataclass. The module trains on GPUs only. Make it
 # train on any device. *(6 minutes)*
 
 

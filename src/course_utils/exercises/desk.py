@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+
 from course_utils import progress, syllabus
 from course_utils.exercises.exercise import Exercise, is_untouched
 from course_utils.probes.finding import Finding
 from course_utils.probes.running import (
     CannotCheck,
     LearnerError,
+    in_words,
     place_in_learners_code,
 )
 from course_utils.process_state import preserved
@@ -58,19 +61,22 @@ def _first_fault(findings: Iterator[Finding]) -> Finding | None:
     return next((finding for finding in findings if finding.ok is not True), None)
 
 
-def _unforeseen(error: Exception) -> tuple[Status, str]:
-    kind = f"{type(error).__name__}: {error}".splitlines()[0].rstrip(".")
-    if place := place_in_learners_code(error):
-        return "incorrect", f"Your code raised {kind}{place}."
+def _unforeseen(error: BaseException) -> tuple[Status, str]:
+    if isinstance(error, SystemExit):
+        return "incorrect", "Your code left Python with `exit`; return instead."
+    if place_in_learners_code(error):
+        return "incorrect", f"Your code raised {in_words(error)}."
     return "cannot be checked", (
-        f"The checker itself failed with {kind}. This is a fault of the course; "
-        "please report it."
+        f"The checker itself failed with {in_words(error)}. This is a fault of the "
+        "course; please report it."
     )
 
 
 def _verdict(exercise: Exercise, answer: Any) -> tuple[Status, str]:
     try:
         with preserved(), time_limit(exercise.seconds):
+            # On a busy machine threads wait for each other, for longer than they save.
+            torch.set_num_threads(1)
             fault = _first_fault(exercise.examine(answer))
     except LearnerError as error:
         return "incorrect", str(error)
@@ -81,13 +87,14 @@ def _verdict(exercise: Exercise, answer: Any) -> tuple[Status, str]:
             f"Your code was still running after {exercise.seconds:.0f} seconds; "
             "look for a loop that does not end."
         )
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return _unforeseen(error)
     if fault is None:
         return "correct", exercise.reason
-    if fault.ok is None:
-        return "cannot be checked", fault.seen
-    return "incorrect", f"{fault.seen} {fault.remedy}".rstrip()
+    status: Status = "incorrect" if fault.ok is False else "cannot be checked"
+    return status, f"{fault.seen} {fault.remedy}".rstrip()
 
 
 def judge(exercise: Exercise, answer: Any) -> CheckResult:

@@ -30,7 +30,7 @@ class Exercise:
     hints: tuple[str, str, str]
     solution: str
     reason: str
-    seconds: float = 30.0
+    seconds: float = 60.0
 
 
 def _functions(code: CodeType) -> Iterator[CodeType]:

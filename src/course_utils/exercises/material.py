@@ -8,7 +8,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils.data import ImageDataModule, scaled
-from course_utils.probes.running import LearnerError, learners_code
+from course_utils.probes.running import (
+    CannotCheck,
+    LearnerError,
+    has_forward,
+    learners_code,
+)
 
 
 def digits(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
@@ -51,11 +56,24 @@ def taught(answer: Any, steps: int = 60) -> L.LightningModule:
 
     Raises:
         LearnerError: If ``answer`` is no module class or its forward pass raises.
+        CannotCheck: If it has no forward pass.
     """
     module = fresh(answer)
+    if not has_forward(module):
+        raise CannotCheck(
+            "The check asks forward(images) for logits, which your class does not "
+            "have; keep its base class."
+        )
     with learners_code("forward"):
         teach(module, steps)
     return module
+
+
+def twin(module: L.LightningModule) -> L.LightningModule:
+    """Return a new instance of the same class with the same weights and buffers."""
+    other = fresh(type(module))
+    other.load_state_dict(module.state_dict())
+    return other
 
 
 @torch.no_grad()

@@ -1,17 +1,24 @@
 """What does a training step do to the batch it was given?"""
 
 import copy
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from course_utils.probes.finding import Finding
-from course_utils.probes.running import learners_code
+from course_utils.probes.running import (
+    CannotCheck,
+    LearnerError,
+    learners_code,
+    wants_a_trainer,
+)
 
 
 def tensors_in(batch: Any) -> list[Tensor]:
@@ -26,13 +33,22 @@ def _holds(batch: Any) -> bool:
     return isinstance(batch, list | tuple | dict)
 
 
+def _learns(module: nn.Module) -> bool:
+    return torch.is_grad_enabled() and any(True for _ in module.parameters())
+
+
 @contextmanager
 def _inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
-    """Collect copies of modules' inputs that have as many values as the images."""
+    """Collect copies of networks' inputs that have as many values as the images.
+
+    A module without weights is a transform, and a pass without gradients a look aside.
+    """
     seen: list[Tensor] = []
 
     def look(module: nn.Module, args: tuple[Any, ...]) -> None:
-        if args and isinstance(args[0], Tensor) and args[0].numel() == shape.numel():
+        if not (_learns(module) and args and isinstance(args[0], Tensor)):
+            return
+        if args[0].numel() == shape.numel():
             seen.append(args[0].detach().clone().view(shape))
 
     handle = register_module_forward_pre_hook(look)
@@ -40,6 +56,15 @@ def _inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
         yield seen
     finally:
         handle.remove()
+
+
+def _loss_of(module: L.LightningModule, batch: Any, batch_idx: int) -> Tensor:
+    with learners_code("training_step"):
+        output = module.training_step(batch, batch_idx)
+        loss = output.get("loss") if isinstance(output, dict) else output
+        if not isinstance(loss, Tensor):
+            raise TypeError(f"expected a loss tensor but got {type(loss).__name__}")
+    return loss
 
 
 def step(
@@ -50,20 +75,23 @@ def step(
     Args:
         module: Has a ``training_step``.
         batch: Its first tensor holds the images.
-        seed: Seed of torch's generator for this step.
+        seed: Seed of Python's, NumPy's and torch's generators, and the batch index.
 
     Raises:
         LearnerError: If the step raises or returns no loss.
+        CannotCheck: If the step asks its Trainer.
     """
+    random.seed(seed)
+    np.random.seed(seed)
     torch.manual_seed(seed)
-    with (
-        learners_code("training_step"),
-        _inputs_seen(tensors_in(batch)[0].shape) as seen,
-    ):
-        output = module.training_step(batch, 0)
-        loss = output["loss"] if isinstance(output, dict) else output
-        if not isinstance(loss, Tensor):
-            raise TypeError(f"expected a loss tensor but got {type(loss).__name__}")
+    try:
+        with _inputs_seen(tensors_in(batch)[0].shape) as seen:
+            loss = _loss_of(module, batch, seed)
+    except LearnerError as error:
+        if not wants_a_trainer(error.__cause__):
+            raise
+        reason = "The check runs single steps without a Trainer, which yours asks for."
+        raise CannotCheck(reason) from error
     return loss, seen[0] if seen else None
 
 
@@ -83,67 +111,8 @@ def loss_trains(module: L.LightningModule, batch: Any) -> Finding:
     loss, _ = step(module, batch)
     module.zero_grad()
     if loss.requires_grad:
-        loss.backward()
+        with learners_code("The backward pass"):
+            loss.backward()
     reached = any(p.grad is not None and p.grad.any() for p in module.parameters())
     seen = f"The loss has {'a' if reached else 'no'} gradient for the weights."
     return Finding("the gradient", seen, reached, "Return the loss undetached.")
-
-
-def hides_a_patch(
-    module: L.LightningModule, shape: tuple[int, int, int, int] = (16, 1, 28, 28)
-) -> list[Finding]:
-    """Ask whether the network sees a moving hole that the target does not have.
-
-    The images are random, so that every hidden pixel shows. A second batch differs from
-    the first in the hidden pixels only: the network must not notice, the loss must.
-
-    Args:
-        module: A module whose ``training_step`` hides a patch of its images.
-        shape: Shape of the batch of images.
-    """
-    generator = torch.Generator().manual_seed(0)
-    images = torch.rand(shape, generator=generator) * 0.8 + 0.1
-    labels = torch.zeros(shape[0], dtype=torch.int64)
-
-    def run(pictures: Tensor, seed: int) -> tuple[Tensor, Tensor]:
-        loss, saw = step(module, (pictures.clone(), labels), seed)
-        return loss.detach(), pictures if saw is None else saw
-
-    holes = [run(images, seed)[1] != images for seed in range(4)]
-    loss, saw = run(images, 0)
-    hole = saw != images
-    other_loss, other_saw = run(torch.where(hole, 1 - images, images), 0)
-    varies = any(not torch.equal(holes[0], other) for other in holes[1:])
-    blind = torch.equal(saw, other_saw)
-    return [
-        Finding(
-            "what the network sees",
-            f"The network saw a hole in {int(hole.flatten(1).any(1).sum())} "
-            f"of {shape[0]} images.",
-            bool(hole.flatten(1).any(1).all()),
-            "Give it the patched images.",
-        ),
-        Finding(
-            "where the hole is",
-            "It moves." if varies else "The hole is always in the same place.",
-            varies,
-            "Draw the place anew in each step.",
-        ),
-        Finding(
-            "what is hidden",
-            "Hidden pixels stay hidden."
-            if blind
-            else "What the network sees depends on the hidden pixels.",
-            blind,
-            "Replace the pixels of the patch, do not mix them.",
-        ),
-        Finding(
-            "what the loss compares with",
-            "The loss knows the hidden pixels."
-            if other_loss != loss
-            else "The loss does not change when the hidden pixels do: "
-            "the target has the hole, too.",
-            bool(other_loss != loss),
-            "Compare with the complete images.",
-        ),
-    ]

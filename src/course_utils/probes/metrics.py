@@ -1,5 +1,6 @@
 """Is a reported metric the exact one, in one process and in two?"""
 
+import re
 from collections.abc import Callable, Mapping
 
 import lightning as L
@@ -11,6 +12,13 @@ from course_utils.probes.running import CannotCheck, LearnerError, learners_code
 from course_utils.processes import ProcessError, ProcessTimeoutError, run_processes
 
 TOLERANCE = 1e-5
+TIMEOUT_SECONDS = 40.0
+
+
+def _without_wrapper(message: str) -> str:
+    """Remove our own error class and, where any rank may be first, its number."""
+    message = re.sub(r"^Rank \d+ raised LearnerError: ", "", message)
+    return message.replace(" raised LearnerError (", " failed (")
 
 
 def reported(
@@ -39,9 +47,12 @@ def reported(
     if processes == 1:
         return validate()
     try:
-        return run_processes(validate, processes=processes, timeout_seconds=40)[0]
+        return run_processes(
+            validate, processes=processes, timeout_seconds=TIMEOUT_SECONDS
+        )[0]
     except (ProcessError, ProcessTimeoutError) as error:
-        raise LearnerError(f"With {processes} processes: {error}") from error
+        said = _without_wrapper(str(error))
+        raise LearnerError(f"With {processes} processes: {said}") from error
     except OSError as error:
         raise CannotCheck(f"No second process could be started: {error}.") from error
 

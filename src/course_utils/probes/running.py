@@ -2,11 +2,23 @@
 
 import contextlib
 import io
+import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
+from lightning import LightningModule
+from torch import nn
+
 _HERE = str(Path(__file__).parent.parent)
+_STDLIB = sysconfig.get_path("stdlib")
+# What torch says and what it means for the author of a training step.
+_MEANINGS = {
+    "does not require grad": "the loss has no gradient, return it undetached",
+    "modified by an inplace operation": (
+        "a tensor that the backward pass needs was changed in place"
+    ),
+}
 
 
 class LearnerError(Exception):
@@ -17,13 +29,46 @@ class CannotCheck(Exception):
     """The question cannot be decided on this machine; the message says why."""
 
 
+def _is_learners(file: str) -> bool:
+    installed = "site-packages" in file or "dist-packages" in file
+    frozen = file.startswith("<frozen ")
+    return not (file.startswith((_HERE, _STDLIB)) or installed or frozen)
+
+
 def place_in_learners_code(error: BaseException) -> str:
     """Return for example ``" (line 5, in training_step)"``, ``""`` if there is none."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        ours = frame.filename.startswith(_HERE)
-        if not ours and "site-packages" not in frame.filename:
+        if _is_learners(frame.filename):
             return f" (line {frame.lineno}, in {frame.name})"
     return ""
+
+
+def in_words(error: BaseException) -> str:
+    """Return type, first line and place: ``"KeyError: 'x' (line 2, in f)"``.
+
+    For errors of torch that name a symptom, the meaning stands instead of the text.
+    """
+    text = (str(error).strip() or "no message").splitlines()[0].rstrip(".")
+    text = next((m for words, m in _MEANINGS.items() if words in text), text)
+    return f"{type(error).__name__}: {text}{place_in_learners_code(error)}"
+
+
+def has_forward(module: nn.Module) -> bool:
+    """Return whether the class of ``module`` defines a forward pass."""
+    return type(module).forward not in (nn.Module.forward, LightningModule.forward)
+
+
+def wants_a_trainer(error: BaseException | None) -> bool:
+    """Return whether ``error`` says that a module has no Trainer."""
+    return "not attached to a `Trainer`" in str(error)
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Run a block without what it prints."""
+    silent = io.StringIO()
+    with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
+        yield
 
 
 @contextlib.contextmanager
@@ -33,17 +78,16 @@ def learners_code(name: str) -> Iterator[None]:
     Args:
         name: What is run, for the message, for example ``"training_step"``.
     """
-    silent = io.StringIO()
     try:
-        with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
+        with silenced():
             yield
     except (LearnerError, CannotCheck):
         raise
     except SystemExit as error:
+        if isinstance(error.__context__, KeyboardInterrupt):  # Lightning turns it so
+            raise KeyboardInterrupt from error
         raise LearnerError(
             f"{name} left Python with `exit`; return instead."
         ) from error
     except Exception as error:
-        first = (str(error).strip() or "no message").splitlines()[0].rstrip(".")
-        kind, place = type(error).__name__, place_in_learners_code(error)
-        raise LearnerError(f"{name} raised {kind}: {first}{place}.") from error
+        raise LearnerError(f"{name} raised {in_words(error)}.") from error

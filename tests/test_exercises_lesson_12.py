@@ -1,0 +1,534 @@
+"""Answers to the exercises of lesson 12, right and wrong, and what each is told."""
+
+import pytest
+from learner import classifier, denoiser, judged
+
+STEP = """
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    loss = F.cross_entropy(self(images), labels)
+"""
+MANUAL = "self.automatic_optimization = False"
+
+RIGHT_12_1 = {
+    "a dict": STEP + "    if loss.isfinite():\n        return {'loss': loss}",
+    "leaves early": STEP + "    if loss.isnan():\n        return None\n    return loss",
+    "looks at the images": """
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    if not images.isfinite().all():
+        return None
+    noisy = images + 0.01 * torch.randn_like(images)
+    return F.cross_entropy(self.net(noisy), labels, label_smoothing=0.1)
+""",
+    "a summed loss": STEP.replace("labels)", "labels, reduction='sum')")
+    + "    if loss.isfinite():\n        return loss",
+}
+WRONG_12_1 = {
+    "returns outside the if": (
+        STEP + "    if loss.isfinite():\n        self.log('l', loss)\n    return loss",
+        "After the batch with nan pixels the weights are nan.",
+    ),
+    "zeroes the loss, not its gradient": (
+        STEP + "    return loss.nan_to_num()",
+        "After the batch with nan pixels the weights are nan.",
+    ),
+    "multiplies by zero": (
+        STEP + "    return loss if loss.isfinite() else loss * 0",
+        "After the batch with nan pixels the weights are nan.",
+    ),
+    "detaches": (
+        STEP + "    if loss.isfinite():\n        return loss.detach()",
+        "RuntimeError: the loss has no gradient, return it undetached.",
+    ),
+    "copies the value": (
+        STEP
+        + "    if loss.isfinite():\n"
+        + "        return torch.tensor(float(loss), requires_grad=True)",
+        "The weights changed on 0 of 5 good batches. Hand the loss of a good batch",
+    ),
+    "every second batch": (
+        STEP
+        + "    if loss.isfinite() and batch_idx % 2 == 0:\n"
+        + "        return loss",
+        "The weights changed on 2 of 5 good batches.",
+    ),
+    "knows the number of the batch": (
+        STEP + "    if batch_idx != 2:\n        return loss",
+        "After the batch with nan pixels the weights are nan.",
+    ),
+    "repairs the pixels": (
+        STEP.replace("self(images)", "self(images.nan_to_num())") + "    return loss",
+        "It was used for training. Skip the whole batch; do not repair it.",
+    ),
+    "climbs": (
+        STEP + "    if loss.isfinite():\n        return -loss",
+        "Training makes the cross-entropy of the training images larger.",
+    ),
+    "ends the epoch": (
+        STEP + "    return loss\n"
+        "def on_train_batch_start(self, batch, batch_idx):\n"
+        "    if batch[0].isnan().any():\n        return -1",
+        "Training stopped after 2 of 6 batches.",
+    ),
+    "drops the loss": (STEP + "    self.loss = loss", "changed on 0 of 5 good batches"),
+}
+MANUALLY = (
+    STEP
+    + """
+    if loss.isfinite():
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(loss)
+        optimizer.step()
+"""
+)
+OWN_NET = """
+class Own(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10), nn.Dropout(0.2))
+        self.criterion = nn.CrossEntropyLoss()
+    def training_step(self, b, i):
+        loss = self.criterion(self.model(b[0]), b[1])
+        return loss if torch.isfinite(loss) else None
+    def configure_optimizers(self):
+        return [torch.optim.SGD(self.parameters(), lr=0.1)]
+"""
+
+
+@pytest.mark.parametrize("body", RIGHT_12_1.values(), ids=RIGHT_12_1)
+def test_12_1_accepts(body):
+    assert judged("12.1", classifier(body)).status == "correct"
+
+
+@pytest.mark.parametrize(
+    "source", [classifier(MANUALLY, MANUAL), OWN_NET], ids=["manual", "own net"]
+)
+def test_12_1_accepts_a_class_of_another_kind(source):
+    assert judged("12.1", source).status == "correct"
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG_12_1.values(), ids=WRONG_12_1)
+def test_12_1_names_the_mistake(body, message):
+    result = judged("12.1", classifier(body))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+VAL = """
+def validation_step(self, batch, batch_idx):
+    images, labels = batch
+    logits = self(images)
+"""
+END = "\ndef on_validation_epoch_end(self):\n"
+F1 = "self.f1 = MulticlassF1Score(num_classes=10)"
+LISTS = "self.preds, self.labels = [], []"
+COLLECT = (
+    VAL + "    self.preds.append(logits.argmax(1)); self.labels.append(labels)" + END
+)
+CLEAR = "    self.preds.clear(); self.labels.clear()"
+GATHER = """
+    preds = self.all_gather(torch.cat(self.preds)).flatten()
+    labels = self.all_gather(torch.cat(self.labels)).flatten()
+    self.log("val_f1", multiclass_f1_score(preds, labels, num_classes=10))
+"""
+LOCAL = (
+    "    f1 = multiclass_f1_score(torch.cat(self.preds), torch.cat(self.labels), 10)\n"
+)
+COUNTS = (
+    VAL
+    + "    ones = torch.ones(len(labels))\n"
+    + "    self.counts.index_put_((labels, logits.argmax(1)), ones, accumulate=True)"
+    + END
+    + """
+    counts = self.all_gather(self.counts).view(-1, 10, 10).sum(0)
+    f1 = 2 * counts.diag() / (counts.sum(0) + counts.sum(1)).clamp(min=1)
+    self.log("val_f1", f1.mean())
+    self.counts = torch.zeros(10, 10)
+"""
+)
+LOG_F1 = VAL + "    self.f1(logits, labels); self.log('val_f1', self.f1)"
+UPDATE = VAL + "    self.f1.update(logits, labels)" + END
+
+RIGHT_12_2 = {
+    "collected and gathered": (COLLECT + GATHER + CLEAR, LISTS),
+    "own counts": (COUNTS, "self.counts = torch.zeros(10, 10)"),
+    "computes and resets": (
+        UPDATE + "    self.log('val_f1', self.f1.compute())\n    self.f1.reset()",
+        F1,
+    ),
+}
+WRONG_12_2 = {
+    "micro": (
+        LOG_F1,
+        "self.f1 = torchmetrics.F1Score(task='multiclass', num_classes=10)",
+        "This is the micro F1, which equals accuracy.",
+    ),
+    "batch value of the object": (
+        VAL + "    self.log('val_f1', self.f1(logits, labels), sync_dist=True)",
+        F1,
+        "with 1 process, exact is 0.881. This is the mean of batch scores.",
+    ),
+    "not gathered": (
+        COLLECT + LOCAL + "    self.log('val_f1', f1)\n" + CLEAR,
+        LISTS,
+        "with 2 processes, exact is 0.881. This is the score of the first process's",
+    ),
+    "averaged over processes": (
+        COLLECT + LOCAL + "    self.log('val_f1', f1, sync_dist=True)\n" + CLEAR,
+        LISTS,
+        "with 2 processes, exact is 0.881. This is the mean of the two processes'",
+    ),
+    "another name": (
+        LOG_F1.replace("'val_f1'", "'f1'"),
+        F1,
+        "Callbacks find no metric 'val_f1'; they see f1. Log it with",
+    ),
+    "never reset": (
+        UPDATE + "    self.log('val_f1', self.f1.compute())",
+        F1,
+        "The first epoch is still in it; reset the metric.",
+    ),
+    "created for each batch": (
+        VAL
+        + "    f1 = MulticlassF1Score(num_classes=10)\n    f1(logits, labels)\n"
+        + "    self.log('val_f1', f1)",
+        F1,
+        "Validation raised MisconfigurationException: Could not find",
+    ),
+    "computes on one process": (
+        UPDATE + "    if self.trainer.is_global_zero:\n        self.f1.compute()",
+        F1,
+        "Callbacks find no metric",
+    ),
+}
+WRONG_12_2["fails in two processes only"] = (
+    VAL
+    + "    assert self.trainer.world_size == 1, 'alone'\n"
+    + "    self.f1(logits, labels); self.log('val_f1', self.f1)",
+    F1,
+    "With 2 processes: Validation raised AssertionError: alone (line ",
+)
+
+
+@pytest.mark.parametrize(("body", "init"), RIGHT_12_2.values(), ids=RIGHT_12_2)
+def test_12_2_accepts(body, init):
+    result = judged("12.2", classifier(body, init))
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(
+    ("body", "init", "message"), WRONG_12_2.values(), ids=WRONG_12_2
+)
+def test_12_2_names_the_mistake(body, init, message):
+    result = judged("12.2", classifier(body, init))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+TRAIN = "def training_step(self, batch, batch_idx):\n"
+MOVED = "    images, labels = batch.images.to({0}), batch.labels.to({0})\n"
+LOSS = "    return F.cross_entropy(self(images), labels)\n"
+USES = TRAIN + "    return F.cross_entropy(self(batch.images), batch.labels)\n"
+HOOK = "def transfer_batch_to_device(self, batch, device, dataloader_idx):\n"
+BOTH = (
+    "    batch.images = batch.images.to(device)\n"
+    "    batch.labels = batch.labels.to(device)\n"
+)
+
+RIGHT_12_3 = {
+    "self.device": TRAIN + MOVED.format("self.device") + LOSS,
+    "where the weights are": TRAIN + MOVED.format("self.net[1].weight.device") + LOSS,
+    "before the transfer": "def on_before_batch_transfer(self, batch, idx):\n"
+    "    return batch.images, batch.labels\n" + TRAIN + "    images, labels = batch\n"
+    "    loss = F.cross_entropy(self(images), labels)\n    self.log('l', loss)\n"
+    "    return {'loss': loss}",
+    "through super": HOOK + "    parts = batch.images, batch.labels\n"
+    "    return super().transfer_batch_to_device(parts, device, dataloader_idx)\n"
+    + TRAIN
+    + "    images, labels = batch\n"
+    + LOSS,
+}
+WRONG_12_3 = {
+    "cuda removed": (USES, "fails on cuda:0: Expected all tensors"),
+    "names the first": (
+        TRAIN + MOVED.format("'cuda:0'") + LOSS,
+        "fails on cpu: ",
+    ),
+    "moves images only": (
+        HOOK + "    batch.images = batch.images.to(device)\n    return batch\n" + USES,
+        "fails on cuda:0",
+    ),
+    "moves without keeping": (
+        HOOK + "    batch.images.to(device)\n    return batch\n" + USES,
+        "fails on cuda:0",
+    ),
+    "hook returns nothing": (
+        HOOK + BOTH + USES,
+        "A hook for the batch returned None; return the batch.",
+    ),
+    "detaches": (
+        TRAIN + MOVED.format("self.device") + LOSS.rstrip() + ".detach()",
+        "the loss has no gradient, return it undetached",
+    ),
+    "drops the loss": (
+        TRAIN + MOVED.format("self.device") + LOSS.replace("return", "self.loss ="),
+        "The step returned NoneType instead of a loss. Return the loss.",
+    ),
+    "returns a number": (
+        TRAIN + MOVED.format("self.device") + LOSS.rstrip() + ".item()",
+        "The step returned float instead of a loss. Return the loss.",
+    ),
+    "computes the loss on the CPU": (
+        TRAIN
+        + "    images = batch.images.to(self.device)\n"
+        + "    return F.cross_entropy(self(images).cpu(), batch.labels)",
+        "On cuda:0 the loss is computed on cpu.",
+    ),
+}
+
+
+@pytest.mark.parametrize("body", RIGHT_12_3.values(), ids=RIGHT_12_3)
+def test_12_3_accepts(body):
+    result = judged("12.3", classifier(body))
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG_12_3.values(), ids=WRONG_12_3)
+def test_12_3_names_the_mistake(body, message):
+    result = judged("12.3", classifier(body))
+    assert result.status == "incorrect", result
+    assert message in result.message, result
+
+
+UNDECIDED_12_3 = {
+    "branches on values": TRAIN
+    + MOVED.format("self.device")
+    + LOSS.replace("return", "loss =")
+    + "    if loss.isfinite():\n        return loss",
+    "asks the Trainer": TRAIN
+    + "    self.trainer.global_step\n"
+    + MOVED.format("self.device")
+    + LOSS,
+}
+
+
+@pytest.mark.parametrize("body", UNDECIDED_12_3.values(), ids=UNDECIDED_12_3)
+def test_12_3_never_blames_what_a_pretended_step_cannot_decide(body):
+    result = judged("12.3", classifier(body))
+    assert result.status in ("correct", "cannot be checked"), result
+
+
+RATE = VAL + "    right = logits.argmax(1) == labels\n    acc = right.float().mean()\n"
+LIST = "self.accs = []"
+ACC = "self.acc = torchmetrics.Accuracy(task='multiclass', num_classes=10{})"
+LOG_LIST = END + "    self.log('val_acc', {})\n"
+KEEP = "    self.accs.append({})"
+
+RIGHT_12_4 = {
+    "log_dict": (RATE + "    self.log_dict({'val_acc': acc, 'one': 1.0})", "pass"),
+    "torchmetrics": (
+        VAL + "    self.acc(logits, labels); self.log('val_acc', self.acc)",
+        ACC.format(""),
+    ),
+    "pooled list": (
+        RATE
+        + KEEP.format("right")
+        + LOG_LIST.format("torch.cat(self.accs).float().mean()")
+        + "    self.accs.clear()",
+        LIST,
+    ),
+    "counts": (
+        RATE
+        + "    self.n += len(labels); self.right += right.sum().item()"
+        + LOG_LIST.format("self.right / self.n")
+        + "    self.n = self.right = 0",
+        "self.n = self.right = 0",
+    ),
+}
+WRONG_12_4 = {
+    "list cleared": (
+        RATE
+        + KEEP.format("acc")
+        + LOG_LIST.format("torch.stack(self.accs).mean()")
+        + "    self.accs.clear()",
+        LIST,
+        "Each batch has the same vote, also the small one.",
+    ),
+    "batch size of one": (
+        RATE + "    self.log('val_acc', acc, batch_size=1)",
+        LIST,
+        "Each batch has the same vote, also the small one.",
+    ),
+    "pooled, never cleared": (
+        RATE
+        + KEEP.format("right")
+        + LOG_LIST.format("torch.cat(self.accs).float().mean()"),
+        LIST,
+        "The first epoch is still in it; start each epoch empty.",
+    ),
+    "last batch": (
+        RATE + "    self.last = acc" + LOG_LIST.format("self.last"),
+        LIST,
+        "This is the last batch alone.",
+    ),
+    "another name": (
+        RATE + "    self.log('accuracy', acc)",
+        LIST,
+        "Callbacks find no 'val_acc' after epoch 1. Log it with",
+    ),
+    "macro": (
+        VAL + "    self.acc(logits, labels); self.log('val_acc', self.acc)",
+        ACC.format(", average='macro'"),
+        "Count over all images of the epoch, then divide.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "init"), RIGHT_12_4.values(), ids=RIGHT_12_4)
+def test_12_4_accepts(body, init):
+    result = judged("12.4", classifier(body, init))
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(
+    ("body", "init", "message"), WRONG_12_4.values(), ids=WRONG_12_4
+)
+def test_12_4_names_the_mistake(body, init, message):
+    result = judged("12.4", classifier(body, init))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def test_12_4_cannot_check_a_class_without_forward():
+    result = judged("12.4", OWN_NET)
+    assert result.status == "cannot be checked"
+    assert "forward(images)" in result.message
+
+
+PLACE = TRAIN + "    images, _ = batch\n    row, column = {}\n"
+DRAWN = PLACE.format("torch.randint(0, 20, (2,)).tolist()")
+FILL = "    patched[:, :, row : row + 8, column : column + 8] {}\n"
+ZERO = FILL.format("= 0")
+MSE = "    return F.mse_loss(self(patched), images.flatten(1))\n"
+CLONE = "    patched = images.clone()\n"
+
+RIGHT_12_5 = {
+    "mask": DRAWN + "    mask = torch.ones(28, 28)\n"
+    "    mask[row : row + 8, column : column + 8] = 0\n"
+    "    patched = images * mask\n" + MSE,
+    "where, l1 on the hole": DRAWN + "    hole = torch.zeros(28, 28).bool()\n"
+    "    hole[row : row + 8, column : column + 8] = True\n"
+    "    patched = torch.where(hole, 0.5, images)\n"
+    "    out = self(patched).view_as(images)\n"
+    "    return {'loss': F.l1_loss(out[..., hole], images[..., hole])}",
+    "filled with the mean": DRAWN + CLONE + FILL.format("= images.mean()") + MSE,
+    "filled with noise, scaled": DRAWN
+    + CLONE
+    + FILL.format("= torch.rand(8, 8)")
+    + "    patched = 2 * patched - 1 + 0.01 * torch.randn_like(patched)\n"
+    + MSE,
+    "drawn by Python": PLACE.format("random.sample(range(20), 2)") + CLONE + ZERO + MSE,
+    "drawn by NumPy": PLACE.format("np.random.randint(0, 20, 2)") + CLONE + ZERO + MSE,
+    "clean pass watched": DRAWN
+    + "    with torch.no_grad():\n        self(images)\n"
+    + CLONE
+    + ZERO
+    + MSE,
+    "each image its own": TRAIN + "    images = batch[0]\n    patched = images + 0\n"
+    "    for image in patched:\n"
+    "        row, column = torch.randint(0, 20, (2,)).tolist()\n"
+    "        image[:, row : row + 8, column : column + 8] = 1\n" + MSE,
+}
+WRONG_12_5 = {
+    "slice": (
+        DRAWN + "    patched = images[:]\n" + ZERO + MSE,
+        "The step changed 1 of the batch's tensors. Work on a tensor of your own",
+    ),
+    "detach": (
+        DRAWN + "    patched = images.detach()\n" + ZERO + MSE,
+        "The step changed 1 of the batch's tensors.",
+    ),
+    "clone after patching": (
+        DRAWN
+        + "    patched = images\n"
+        + ZERO
+        + "    patched = patched.clone()\n"
+        + MSE,
+        "The step changed 1 of the batch's tensors.",
+    ),
+    "target cloned": (
+        DRAWN + "    patched, images = images, images.clone()\n" + ZERO + MSE,
+        "The step changed 1 of the batch's tensors.",
+    ),
+    "patched with patched": (
+        DRAWN + CLONE + ZERO + MSE.replace("images.f", "patched.f"),
+        "The loss does not change when the hidden pixels do: the target has the hole",
+    ),
+    "mean-filled with itself": (
+        DRAWN
+        + CLONE
+        + FILL.format("= images.mean()")
+        + MSE.replace("images.f", "patched.f"),
+        "The loss does not change when the hidden pixels do",
+    ),
+    "patch removed": (DRAWN + CLONE + MSE, "saw a hidden patch in 0 of 16 images"),
+    "patch never given": (
+        DRAWN + CLONE + ZERO + MSE.replace("self(patched)", "self(images)"),
+        "The network saw a hidden patch in 0 of 16 images.",
+    ),
+    "patch outside": (
+        PLACE.format("28, 30") + CLONE + ZERO + MSE,
+        "The network saw a hidden patch in 0 of 16 images.",
+    ),
+    "one image": (
+        DRAWN
+        + CLONE
+        + "    patched[0, :, row : row + 8, column : column + 8] = 0\n"
+        + MSE,
+        "The network saw a hidden patch in 1 of 16 images.",
+    ),
+    "one pixel": (
+        DRAWN + CLONE + "    patched[:, :, row, column] = 0\n" + MSE,
+        "The network saw a hidden patch in 0 of 16 images.",
+    ),
+    "dimmed": (
+        DRAWN + CLONE + FILL.format("*= 0.5") + MSE,
+        "Replace the pixels of the patch, do not mix them.",
+    ),
+    "fixed place": (
+        PLACE.format("10, 10") + CLONE + ZERO + MSE,
+        "The hole is always in the same place. Draw the place anew in each step.",
+    ),
+    "seeded in the step": (
+        DRAWN.replace("    row", "    torch.manual_seed(0)\n    row")
+        + CLONE
+        + ZERO
+        + MSE,
+        "The hole is always in the same place.",
+    ),
+    "detached loss": (
+        DRAWN + CLONE + ZERO + MSE.rstrip() + ".detach()",
+        "The loss has no gradient for the weights. Return the loss undetached.",
+    ),
+    "nothing returned": (
+        DRAWN + CLONE + ZERO + MSE.replace("return", "loss ="),
+        "expected a loss tensor but got NoneType",
+    ),
+}
+
+
+@pytest.mark.parametrize("body", RIGHT_12_5.values(), ids=RIGHT_12_5)
+def test_12_5_accepts(body):
+    result = judged("12.5", denoiser(body))
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG_12_5.values(), ids=WRONG_12_5)
+def test_12_5_names_the_mistake(body, message):
+    result = judged("12.5", denoiser(body))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def test_12_5_says_that_it_needs_steps_without_a_trainer():
+    result = judged("12.5", denoiser(DRAWN + "    self.trainer.global_step\n" + MSE))
+    assert result.status == "cannot be checked"
+    assert "without a Trainer" in result.message

@@ -12,7 +12,7 @@ import nbformat
 from course_utils import syllabus
 
 PICTURED = ("12_common_pitfalls", "Trained in place")
-PICTURE = "notebooks/contrast.png"
+PICTURE = ".github/contrast.png"
 
 
 def lesson_table() -> str:

@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -17,14 +17,22 @@ from course_utils.process_state import preserved
 Measurements = Mapping[str, Any]
 
 
+def _curve(name: str, values: Sequence[Any]) -> tuple[float, ...]:
+    for value in values:
+        if isinstance(value, str) or not hasattr(value, "__float__"):
+            raise TypeError(
+                f"Expected every value of measurement {name!r} to be a number "
+                f"but got {type(value).__name__}."
+            )
+    return tuple(float(value) for value in values)
+
+
 def _plain(name: str, value: Any) -> Value:
     """Return a Python number, text or tuple for what a version measured."""
-    if isinstance(value, torch.Tensor):
+    if hasattr(value, "tolist"):  # torch and NumPy, also their scalars
         value = value.tolist()
-    elif hasattr(value, "item"):
-        value = value.item()
     if isinstance(value, list | tuple):
-        return tuple(float(each) for each in value)
+        return _curve(name, value)
     if isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
@@ -38,13 +46,15 @@ def _is_extra(value: Any) -> bool:
 
 
 def _side(measurements: object) -> Side:
+    """Return the outcome, holding no graph and no memory of the version's tensors."""
     if not isinstance(measurements, Mapping):
         raise TypeError(
             "Expected a version to return a dict of named measurements but got "
             f"{type(measurements).__name__}; end it with `return {{...}}`."
         )
-    extras = {name: v for name, v in measurements.items() if _is_extra(v)}
-    numbers = {n: _plain(n, v) for n, v in measurements.items() if n not in extras}
+    named = {str(name): value for name, value in measurements.items()}
+    extras = {n: v.detach().cpu().clone() for n, v in named.items() if _is_extra(v)}
+    numbers = {n: _plain(n, v) for n, v in named.items() if n not in extras}
     return Side(numbers, extras=extras)
 
 
@@ -59,10 +69,9 @@ def _run(version: Callable[[], Measurements]) -> Side:
         L.seed_everything(settings.seed(), verbose=False)
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                measurements = version()
+                return _side(version())
         except Exception as error:  # an error is an outcome to look at
             return Side(error=_error(error))
-    return _side(measurements)
 
 
 def _answer(practice: syllabus.Practice, prediction: str | None) -> str:
@@ -98,7 +107,8 @@ def contrast(
         practice: Practice id, for example ``"12.1"``.
         bad: Returns named measurements: a float is a measurement, an int a fact, a
             list of numbers a curve, a tensor of two or more dimensions an image for
-            the figure. An exception is an outcome, too: the table shows it.
+            the figure. An exception is an outcome, too: the table shows it, also
+            the one sentence that says a version returned something else.
         good: The same with the habit repaired.
         prediction: One of the practice's options; ``None`` if none was made.
         figure: What to draw, one of `course_utils.figures`.
@@ -107,8 +117,7 @@ def contrast(
         Both outcomes, for `claim`.
 
     Raises:
-        ValueError: If the practice is unknown.
-        TypeError: If a version returns no named measurements.
+        ValueError: If the practice is unknown, or ``COURSE_SEED`` is not a seed.
     """
     known = syllabus.load().practice(practice)
     result = Contrast(practice, _run(bad), _run(good))

@@ -88,9 +88,11 @@ class Contrast:
 
     def _numbers(self, name: str) -> tuple[float, float]:
         known = dict.fromkeys([*self.bad.measured, *self.good.measured])
-        if known and name not in known:
+        stopped = self.bad.error or self.good.error  # it may have measured the name
+        if name not in known and not stopped:
             raise ValueError(
-                f"Expected a measurement out of {', '.join(known)} but got {name!r}."
+                f"Expected a measurement out of {', '.join(known) or 'none'} "
+                f"but got {name!r}."
             )
         return self.bad.number(name), self.good.number(name)
 
@@ -111,17 +113,19 @@ def _text(side: Side, name: str) -> str:
     value = side.measured.get(name, "–")
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return decimal(value) if isinstance(value, float) else str(value)
+    return decimal(value) if isinstance(value, float) else " ".join(str(value).split())
 
 
 def decimal(value: float) -> str:
-    """Return a measurement as text that always holds a decimal point.
+    """Return a measurement as text that holds a decimal point, unless nan or inf.
 
     Example:
         >>> decimal(0.91234), decimal(1234.5678), decimal(2.0), decimal(1.5e-7)
         ('0.912', '1234.6', '2.000', '1.5e-07')
     """
-    if value != 0 and abs(value) < 1e-3:
+    if value == 0:
+        return "0.000"  # also for -0.0
+    if not 1e-3 <= abs(value) < 1e9:
         return f"{value:.1e}"
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3f}"
 

@@ -42,7 +42,7 @@ class Claim:
     @property
     def holds(self) -> bool:
         """Whether the promise was kept; never with a measurement that is ``nan``."""
-        return _HOLDS[self.kind](self.measured, self.threshold)
+        return bool(_HOLDS[self.kind](self.measured, self.threshold))
 
     def __str__(self) -> str:
         """One stable line: it changes only when the claim stops holding."""
@@ -77,15 +77,41 @@ def _versions() -> dict[str, str]:
 def _append(file: Path, record: dict[str, Any]) -> None:
     # One write in append mode: lines of two kernels do not mix.
     line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("ab", buffering=0) as lines:
         lines.write(line)
+
+
+def _keep(made: Claim) -> None:
+    file = settings.evidence_file()
+    if file is None:
+        return
+    try:
+        _append(file, made.record())
+    except OSError as error:
+        print(
+            f"This evidence was not saved: {error.strerror or error}. The lesson goes "
+            "on; set COURSE_EVIDENCE to a file you may write."
+        )
+
+
+def _number(value: Any) -> float:
+    """Return a Python number, with its origin if it is an `Effect`."""
+    if hasattr(value, "item"):  # a scalar of torch or NumPy
+        value = value.item()
+    if isinstance(value, int | float):
+        return value
+    raise TypeError(
+        f"Expected `measured` to be a number but got {type(value).__name__}; pass "
+        "result.gain(...), result.times(...) or result.bad.number(...)."
+    )
 
 
 def claim(practice: str, text: str, measured: float, **bound: float) -> None:
     """Print whether ``measured`` keeps the promise; a broken one stops nothing.
 
     With ``COURSE_EVIDENCE=file`` it also appends its record to that file as one line
-    of JSON.
+    of JSON; a file that cannot be written costs one printed sentence.
 
     Args:
         practice: Practice id, for example ``"12.1"``.
@@ -94,6 +120,7 @@ def claim(practice: str, text: str, measured: float, **bound: float) -> None:
         **bound: Exactly one of ``at_least``, ``at_most``, ``equals``.
 
     Raises:
+        TypeError: If ``measured`` is not a number.
         ValueError: If not exactly one known bound is given.
 
     Example:
@@ -106,8 +133,6 @@ def claim(practice: str, text: str, measured: float, **bound: float) -> None:
             f"Expected exactly one of at_least, at_most, equals but got {got}."
         )
     [(kind, threshold)] = bound.items()
-    made = Claim(practice, text, measured, kind, threshold)
+    made = Claim(practice, text, _number(measured), kind, threshold)
     print(made)
-    file = settings.evidence_file()
-    if file is not None:
-        _append(file, made.record())
+    _keep(made)

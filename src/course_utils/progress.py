@@ -12,6 +12,8 @@ from typing import Any
 
 import platformdirs
 
+_WORST_TO_BEST = ("not attempted", "cannot be checked", "incorrect", "correct")
+
 
 @dataclass(frozen=True)
 class Progress:
@@ -79,14 +81,14 @@ def record(event: str, practice: str, outcome: str | bool) -> None:
 
 def _events(path: Path) -> list[dict[str, Any]]:
     try:
-        lines = path.read_text("utf-8", errors="replace").splitlines()
+        lines = path.read_text("utf-8", errors="replace").split("\n")
     except OSError:
         return []
     events = []
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):  # garbage, also deeply nested garbage
             continue
         if isinstance(event, dict) and {"event", "practice", "outcome"} <= event.keys():
             events.append(event)
@@ -100,7 +102,10 @@ def load() -> Progress:
     for event in _events(path) if path else []:
         practice, outcome = str(event["practice"]), event["outcome"]
         if event["event"] == "prediction":
-            progress.predictions.setdefault(practice, bool(outcome))
-        elif event["event"] == "exercise" and not progress.solved(practice):
-            progress.exercises[practice] = str(outcome)
+            progress.predictions.setdefault(practice, outcome is True)
+        elif event["event"] == "exercise" and outcome in _WORST_TO_BEST:
+            so_far = progress.exercises.get(practice, _WORST_TO_BEST[0])
+            progress.exercises[practice] = max(
+                so_far, outcome, key=_WORST_TO_BEST.index
+            )
     return progress

@@ -46,6 +46,7 @@ def _numerics() -> Restore:
     anomaly = torch.is_anomaly_enabled()
     check_nan = torch.is_anomaly_check_nan_enabled()
     threads = torch.get_num_threads()
+    device = torch.get_default_device()
 
     def restore() -> None:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
@@ -55,6 +56,8 @@ def _numerics() -> Restore:
         torch.autograd.set_detect_anomaly(anomaly, check_nan)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
+        if torch.get_default_device() != device:
+            torch.set_default_device(None if device.type == "cpu" else device)
 
     return restore
 
@@ -87,22 +90,22 @@ def _warnings() -> Restore:
     def restore() -> None:
         warnings.filters[:] = filters
         # "Once" registries remember what was shown; forget, so that it shows again.
-        for module in list(sys.modules.values()):
-            vars(module).get("__warningregistry__", {}).clear()
+        for module in list(sys.modules.values()):  # not all of them have a dict
+            getattr(module, "__dict__", {}).get("__warningregistry__", {}).clear()
+        getattr(warnings, "onceregistry", {}).clear()
 
     return restore
 
 
 def _log_levels() -> Restore:
-    levels = {
-        name: logger.level
-        for name, logger in logging.root.manager.loggerDict.items()
-        if isinstance(logger, logging.Logger)
-    }
+    known = [logging.root, *logging.root.manager.loggerDict.values()]
+    levels = [(each, each.level) for each in known if isinstance(each, logging.Logger)]
+    disabled = logging.root.manager.disable
 
     def restore() -> None:
-        for name, level in levels.items():
-            logging.getLogger(name).setLevel(level)
+        for logger, level in levels:
+            logger.setLevel(level)
+        logging.disable(disabled)
 
     return restore
 
@@ -112,9 +115,9 @@ def preserved() -> Iterator[None]:
     """Run a block, then put every sticky global setting back, also after an error.
 
     Covered: random generators (Python, NumPy, torch, CUDA), deterministic mode,
-    default dtype, matmul precision, grad and anomaly mode, thread count, cuDNN's
-    ``benchmark`` and ``deterministic``, the environment, the working folder, warning
-    filters and log levels.
+    default dtype and device, matmul precision, grad and anomaly mode, thread count,
+    cuDNN's ``benchmark`` and ``deterministic``, the environment, the working folder,
+    warning filters and log levels.
 
     Example:
         >>> import torch
@@ -133,8 +136,7 @@ def preserved() -> Iterator[None]:
         _log_levels(),
         lambda: os.chdir(folder),
     ]
-    try:
-        yield
-    finally:
+    with contextlib.ExitStack() as stack:  # one that fails does not stop the others
         for restore in restores:
-            restore()
+            stack.callback(restore)
+        yield

@@ -64,11 +64,13 @@ def accuracy(module: nn.Module, images: Tensor, labels: Tensor) -> float:
         images: Shape ``(n, channel, height, width)``, uint8.
         labels: Shape ``(n,)``, int64.
     """
-    device = next(module.parameters()).device
+    device = next(module.parameters(), images).device
     modes = {part: part.training for part in module.modules()}
-    preds = module.eval()(scaled(images).to(device)).argmax(1).cpu()
-    for part, mode in modes.items():
-        part.training = mode
+    try:
+        preds = module.eval()(scaled(images).to(device)).argmax(1).cpu()
+    finally:
+        for part, mode in modes.items():
+            part.training = mode
     return (preds == labels).float().mean().item()
 
 
@@ -87,8 +89,18 @@ class MetricCurve(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
-        """Append the newest value."""
-        self.values.append(float(trainer.callback_metrics[self.name]))
+        """Append the newest value.
+
+        Raises:
+            ValueError: If nothing was logged under that name.
+        """
+        logged = trainer.callback_metrics
+        if self.name not in logged:
+            raise ValueError(
+                f"Expected a metric logged as {self.name!r} but got "
+                f"{', '.join(logged) or 'none'}; log it in training_step."
+            )
+        self.values.append(float(logged[self.name]))
 
 
 class OptimizerSteps:
@@ -168,7 +180,7 @@ class SavedTensors:
         """
         self.live = 0
         self.peak = 0
-        self._ignored = {tensor.untyped_storage().data_ptr() for tensor in ignore}
+        self._ignored = list(ignore)
         self._users: Counter[int] = Counter()
 
     def _release(self, pointer: int, size: int) -> None:
@@ -181,7 +193,8 @@ class SavedTensors:
         kept = _Kept(tensor.detach())
         storage = tensor.untyped_storage()
         pointer, size = storage.data_ptr(), storage.nbytes()
-        if pointer in self._ignored:
+        # Asked anew each time: moving a module to a device gives it other memory.
+        if pointer in {each.untyped_storage().data_ptr() for each in self._ignored}:
             return kept
         if not self._users[pointer]:
             self.live += size

@@ -5,13 +5,17 @@ both, and a text alternative. The colours are Okabe and Ito's: colour-blind safe
 """
 
 import io
+import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any, Protocol
 
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from course_utils.outcome import Contrast, Side, decimal, html_table
 
@@ -19,6 +23,7 @@ COLORS = {"bad": "#D55E00", "good": "#0072B2"}
 MARKERS = {"bad": "x", "good": "o"}
 LINES = {"bad": "--", "good": "-"}
 REFERENCE = "#4d4d4d"
+CHARACTERS_PER_INCH = 10.5  # of a title
 
 Rows = list[tuple[str, ...]]
 
@@ -46,6 +51,11 @@ def _tidy(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def _say(axes: Axes, text: str) -> None:
+    """Write what is missing where it would have been."""
+    axes.text(0.5, 0.5, text, ha="center", va="center", transform=axes.transAxes)
+
+
 @dataclass(frozen=True)
 class Bars:
     """One bar for each measurement and version.
@@ -54,7 +64,7 @@ class Bars:
         title: The finding.
         names: Measurements to show, all in the same unit.
         unit: Label of the value axis with its unit.
-        reference: Measurement of the good version drawn as a line, say the truth.
+        reference: Measurement drawn as a line, say the truth; the good version's.
     """
 
     title: str
@@ -62,22 +72,30 @@ class Bars:
     unit: str
     reference: str = ""
 
+    def _truth(self, contrast: Contrast) -> float:
+        """Return the reference, from the bad version if the good one has none."""
+        truth = contrast.good.number(self.reference)
+        return contrast.bad.number(self.reference) if math.isnan(truth) else truth
+
     def draw(self, figure: Figure, contrast: Contrast) -> None:
         """Draw horizontal bars, bad above good."""
         axes = figure.subplots()
         for offset, (label, side) in zip((-0.2, 0.2), _sides(contrast), strict=True):
+            values = [side.number(name) for name in self.names]
             bars = axes.barh(
                 [place + offset for place in range(len(self.names))],
-                [side.number(name) for name in self.names],
+                [value if math.isfinite(value) else 0 for value in values],
                 height=0.36,
                 color=COLORS[label],
                 hatch="//" if label == "bad" else "",
                 edgecolor="white",
                 label=label,
             )
-            axes.bar_label(bars, fmt=decimal, padding=3)
+            paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+            labels = [decimal(value) for value in values]
+            axes.bar_label(bars, labels, padding=4, bbox=paper)
         if self.reference:
-            truth = contrast.good.number(self.reference)
+            truth = self._truth(contrast)
             axes.axvline(truth, color=REFERENCE, ls=":", label=self.reference)
         axes.set_yticks(range(len(self.names)), self.names)
         axes.invert_yaxis()
@@ -94,8 +112,7 @@ class Bars:
             for name in self.names
         ]
         line = (
-            f"; {self.reference}, a dotted line, at "
-            f"{decimal(contrast.good.number(self.reference))}"
+            f"; {self.reference}, a dotted line, at {decimal(self._truth(contrast))}"
             if self.reference
             else ""
         )
@@ -135,6 +152,7 @@ class Curves:
         axes = figure.subplots()
         for label, side in _sides(contrast):
             curve = self._curve(side)
+            name = label if curve else f"{label}: no curve"
             axes.plot(
                 range(1, len(curve) + 1),
                 curve,
@@ -144,19 +162,21 @@ class Curves:
                 markevery=max(len(curve) // 12, 1),
                 ms=5,
                 lw=1.4,
-                label=label,
+                label=name,
             )
         axes.set_xlabel(self.x)
         axes.set_ylabel(self.y)
-        axes.legend(frameon=False)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.legend(loc="outside right center", frameon=False)
         _tidy(axes)
 
     def alt(self, contrast: Contrast) -> str:
         """Return where each curve starts and ends."""
         ends = [
             f"{label} goes from {decimal(curve[0])} to {decimal(curve[-1])}"
-            for label, side in _sides(contrast)
             if (curve := self._curve(side))
+            else f"{label} has no curve"
+            for label, side in _sides(contrast)
         ]
         return f"Line chart of {self.y} over {self.x}: {'; '.join(ends)}."
 
@@ -164,7 +184,7 @@ class Curves:
         """Return about ten points of each curve."""
         bad, good = (self._curve(side) for _, side in _sides(contrast))
         length = max(len(bad), len(good))
-        points = sorted({*range(0, length, max(length // 10, 1)), max(length - 1, 0)})
+        points = sorted({*range(0, length, max(length // 10, 1)), length - 1} - {-1})
         rows: Rows = [
             (
                 str(i + 1),
@@ -196,6 +216,7 @@ class Matrix:
             for column, name in enumerate(self.names):
                 text = str(side.measured.get(name, "–"))
                 color = COLORS["good" if text == self.fine else "bad"]
+                color = REFERENCE if text == "–" else color
                 axes.text(
                     column, row, text, ha="center", va="center", color="white", size=11
                 )
@@ -250,7 +271,7 @@ class Shares:
         return [100 * w / sum(weights) for w in weights], list(values)
 
     def draw(self, figure: Figure, contrast: Contrast) -> None:
-        """Draw the two averages side by side, on the same scale."""
+        """Draw the two averages side by side, on the same scale, each mean dotted."""
         both = figure.subplots(1, 2, sharey=True)
         for axes, (label, side) in zip(both, _sides(contrast), strict=True):
             widths, heights = self._batches(side)
@@ -263,12 +284,16 @@ class Shares:
                 color=COLORS[label],
                 hatch="//" if label == "bad" else "",
                 edgecolor="white",
+                linewidth=0.4,  # or it would hide a narrow bar
+                alpha=0.6,
             )
             mean = side.number(self.mean)
-            axes.axhline(mean, color=REFERENCE, ls=":")
-            axes.text(2, mean, f"mean {decimal(mean)}", va="bottom", color="black")
+            axes.axhline(mean, color="black", ls=":", lw=1.6)
+            axes.set_xlim(0, 100)
             axes.set_xlabel("share in the mean (%)")
-            axes.set_title(label, size=10)
+            axes.set_title(f"{label}: mean {decimal(mean)}", size=10)
+            if not widths:
+                _say(axes, "no batches")
             _tidy(axes)
         both[0].set_ylabel(self.y)
 
@@ -278,21 +303,28 @@ class Shares:
             f"{label}: the last of {len(widths)} batches has "
             f"{decimal(widths[-1])} % of the weight, mean "
             f"{decimal(side.number(self.mean))}"
-            for label, side in _sides(contrast)
             if (widths := self._batches(side)[0])
+            else f"{label}: no batches"
+            for label, side in _sides(contrast)
         ]
         return f"Bars as wide as a batch's share in the mean. {'; '.join(parts)}."
 
     def table(self, contrast: Contrast) -> tuple[tuple[str, ...], Rows]:
-        """Return value and both shares of each batch."""
-        (bad, _), (good, heights) = (self._batches(s) for _, s in _sides(contrast))
-        rows: Rows = [
-            (str(i + 1), decimal(value), f"{decimal(w_bad)} %", f"{decimal(w_good)} %")
-            for i, (value, w_bad, w_good) in enumerate(
-                zip(heights, bad, good, strict=False)
-            )
+        """Return value and both shares of each batch; both values if they differ."""
+        bad_shares, bad = self._batches(contrast.bad)
+        good_shares, good = self._batches(contrast.good)
+        percent = [
+            [f"{decimal(s)} %" for s in side] for side in (bad_shares, good_shares)
         ]
-        return ("batch", self.y, "share, bad", "share, good"), rows
+        header, values = (self.y,), [good or bad]
+        if bad and good and bad != good:
+            header, values = (f"{self.y}, bad", f"{self.y}, good"), [bad, good]
+        shown = [[decimal(value) for value in side] for side in values]
+        rows: Rows = [
+            (str(i), *cells)
+            for i, cells in enumerate(zip_longest(*shown, *percent, fillvalue="–"), 1)
+        ]
+        return ("batch", *header, "share, bad", "share, good"), rows
 
 
 @dataclass(frozen=True)
@@ -301,8 +333,8 @@ class Images:
 
     Attributes:
         title: The finding.
-        inputs: Names of extras of the good version shown first, each a tensor of
-            shape ``(n, 1, height, width)`` in 0..1.
+        inputs: Names of extras shown first, those of the good version unless it
+            stopped; each a tensor of shape ``(n, 1, height, width)`` in 0..1.
         outputs: Name of the extra that each version returns, in the same shape.
         score: Measurement printed beside each version's row.
     """
@@ -313,7 +345,8 @@ class Images:
     score: str
 
     def _rows(self, contrast: Contrast) -> list[tuple[str, Any]]:
-        shown = [(name, contrast.good.extras.get(name)) for name in self.inputs]
+        extras = {**contrast.bad.extras, **contrast.good.extras}
+        shown = [(name, extras.get(name)) for name in self.inputs]
         for label, side in _sides(contrast):
             score = f"{label}\n{self.score} {decimal(side.number(self.score))}"
             shown.append((score, side.extras.get(self.outputs)))
@@ -322,6 +355,11 @@ class Images:
     def draw(self, figure: Figure, contrast: Contrast) -> None:
         """Draw one row of images for each input and version."""
         rows = self._rows(contrast)
+        if not rows:
+            axes = figure.subplots()
+            axes.set_axis_off()
+            _say(axes, "no images")
+            return
         every = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
         for axes, (label, images) in zip(every, rows, strict=True):
             strip = images[:, 0].permute(1, 0, 2).flatten(1).clamp(0, 1)
@@ -334,7 +372,8 @@ class Images:
     def alt(self, contrast: Contrast) -> str:
         """Return what each row is."""
         rows = [label.replace("\n", ", ") for label, _ in self._rows(contrast)]
-        return f"Rows of images, from top to bottom: {'; '.join(rows)}."
+        listed = "; ".join(rows) or "none"
+        return f"Rows of images, from top to bottom: {listed}."
 
     def table(self, contrast: Contrast) -> tuple[tuple[str, ...], Rows]:
         """Return each version's score."""
@@ -351,7 +390,8 @@ def show(
     """Display the picture with its text alternative, then its data as a table."""
     figure = Figure(figsize=size, layout="constrained")
     picture.draw(figure, contrast)
-    figure.suptitle(picture.title, size=11, weight="bold")
+    title = textwrap.fill(picture.title, int(CHARACTERS_PER_INCH * size[0]))
+    figure.suptitle(title, size=11, weight="bold")
     png = io.BytesIO()
     figure.savefig(png, format="png", dpi=110, metadata={"Software": None})
     alt = picture.alt(contrast)

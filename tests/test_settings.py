@@ -1,0 +1,33 @@
+from pathlib import Path
+
+import pytest
+
+from course_utils import settings
+
+
+def test_without_a_wish_the_seed_is_zero(monkeypatch):
+    monkeypatch.delenv("COURSE_SEED", raising=False)
+    assert settings.seed() == 0
+
+
+@pytest.mark.parametrize("text", ["7", "0", "4294967295"])
+def test_the_environment_chooses_the_seed(monkeypatch, text):
+    monkeypatch.setenv("COURSE_SEED", text)
+    assert settings.seed() == int(text)
+
+
+@pytest.mark.parametrize("text", ["-1", "1.5", "one", "", "4294967296", "²"])
+def test_a_seed_that_is_none_says_what_to_do(monkeypatch, text):
+    monkeypatch.setenv("COURSE_SEED", text)
+    with pytest.raises(ValueError, match="whole number from 0 to 4294967295") as error:
+        settings.seed()
+    assert f"but got {text!r}; unset it to use 0." in str(error.value)
+
+
+def test_evidence_goes_nowhere_unless_a_file_is_named(monkeypatch):
+    monkeypatch.delenv("COURSE_EVIDENCE", raising=False)
+    assert settings.evidence_file() is None
+    monkeypatch.setenv("COURSE_EVIDENCE", "")
+    assert settings.evidence_file() is None
+    monkeypatch.setenv("COURSE_EVIDENCE", "some/file.jsonl")
+    assert settings.evidence_file() == Path("some", "file.jsonl")

@@ -20,6 +20,7 @@ from course_utils.cli.status import standing
 from course_utils.progress import Progress
 from course_utils.syllabus import Lesson, Practice, Syllabus
 
+START = lab._start
 COMMANDS = ("lab", "run", "evidence", "status", "data")
 CLAIM = "from course_utils.claims import claim\nclaim({!r}, {!r}, {}, at_least=2)"
 SEED = "from course_utils import settings\n"
@@ -59,6 +60,8 @@ def course(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("COURSE_DATA", "embedded")
     monkeypatch.setenv("COLUMNS", "80")
+    # A mistake that goes unnoticed would start a server that never ends.
+    monkeypatch.setattr(lab, "_start", lambda args: pytest.fail("a server starts"))
     for name in ("COURSE_SEED", "COURSE_DATA_DIR", "COURSE_EVIDENCE"):
         monkeypatch.delenv(name, raising=False)
     _write("00_tiny", CLAIM.format("0.1", "zero", 2))
@@ -171,6 +174,7 @@ def test_lab_asks_for_a_local_server_with_its_token_at_the_first_page(
 ):
     _write("00_start_here")
     seen = []
+    monkeypatch.setattr(lab, "_start", START)
     monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", seen.append)
     for name in lab.environment():  # set by the command, put back by the fixture
         monkeypatch.setenv(name, "")
@@ -199,6 +203,7 @@ def test_jupyterlab_takes_the_settings_from_the_package(monkeypatch, tmp_path):
 
 
 def test_a_missing_jupyterlab_is_one_sentence_with_the_remedy(course, monkeypatch):
+    monkeypatch.setattr(lab, "_start", START)
     monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
     for name in lab.environment():  # set by the command, put back by the fixture
         monkeypatch.setenv(name, "")

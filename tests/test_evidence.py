@@ -61,7 +61,7 @@ def test_a_run_that_never_made_the_claim_did_not_keep_it():
 
 
 def test_a_claim_made_twice_in_a_run_counts_once_and_must_hold_twice():
-    twice = [_record(1, seed=0), _record(0, seed=0, holds=False), _record(1, seed=1)]
+    twice = [_record(0, seed=0, holds=False), _record(1, seed=0), _record(1, seed=1)]
     [found] = summarize(twice, 2)
     assert (found.held, found.runs) == (1, 2)
 

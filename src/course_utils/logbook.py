@@ -1,0 +1,92 @@
+"""Keep what a run logs in memory: what the logger gets, and what callbacks see."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import lightning as L
+from lightning.pytorch.callbacks import EarlyStopping
+from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+
+
+class Logbook(Logger):
+    """A logger without files: hand it to a ``Trainer`` and read its rows afterwards.
+
+    Like every logger it gets a row each ``log_every_n_steps`` optimizer steps, and one
+    at the end of an epoch.
+
+    Attributes:
+        rows: Step number and the metrics logged together with it, in order.
+
+    Example:
+        >>> book = Logbook()
+        >>> book.log_metrics({"loss": 2.0}, step=0)
+        >>> book.log_metrics({"loss": 1.5, "lr": 0.1}, step=1)
+        >>> book.values("loss"), book.values("lr")
+        ([2.0, 1.5], [0.1])
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self.rows: list[tuple[int, dict[str, float]]] = []
+
+    @property
+    def name(self) -> str:
+        """Name of the logger."""
+        return "logbook"
+
+    @property
+    def version(self) -> str:
+        """There is but one version."""
+        return ""
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> "Logbook":
+        """The logbook itself."""
+        return self
+
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """Keep no hyperparameters."""
+
+    def log_metrics(
+        self, metrics: Mapping[str, float], step: int | None = None
+    ) -> None:
+        """Append one row."""
+        row = {name: float(value) for name, value in metrics.items()}
+        self.rows.append((-1 if step is None else step, row))
+
+    def values(self, name: str) -> list[float]:
+        """Return all values logged under ``name``, in order; none if there are none."""
+        return [row[name] for _, row in self.rows if name in row]
+
+
+class EpochEnds(EarlyStopping):
+    """Keep the metrics that ``EarlyStopping`` finds at the end of each epoch.
+
+    It is one, so it looks at the same moment; it stops nothing.
+
+    Attributes:
+        metrics: All metrics that callbacks see, one table an epoch.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__(monitor="")
+        self.metrics: list[dict[str, float]] = []
+
+    def on_validation_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule
+    ) -> None:
+        """Wait for the end of the epoch."""
+
+    def on_train_epoch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule
+    ) -> None:
+        """Keep the metrics of this epoch."""
+        seen = trainer.callback_metrics
+        self.metrics.append({name: float(value) for name, value in seen.items()})
+
+    def values(self, name: str) -> list[float]:
+        """Return ``name`` at the end of each epoch in which it was there."""
+        return [table[name] for table in self.metrics if name in table]

@@ -1,0 +1,10 @@
+"""The pictures a contrast can draw; each says its finding in words and as a table."""
+
+from course_utils.figures.bars import Bars
+from course_utils.figures.curves import Curves
+from course_utils.figures.images import Images
+from course_utils.figures.matrix import Matrix
+from course_utils.figures.picture import Picture, show
+from course_utils.figures.shares import Shares
+
+__all__ = ["Bars", "Curves", "Images", "Matrix", "Picture", "Shares", "show"]

@@ -100,6 +100,9 @@ class Contrast:
         """Return the table as aligned text."""
         return text_table(("", "bad", "good"), self.rows())
 
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
     def _repr_html_(self) -> str:
         return html_table(("", "bad", "good"), self.rows())
 

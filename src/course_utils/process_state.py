@@ -104,7 +104,8 @@ def _log_levels() -> Restore:
 
     def restore() -> None:
         for logger, level in levels:
-            logger.setLevel(level)
+            if logger.level != level:  # setting it is slow: it clears all caches
+                logger.setLevel(level)
         logging.disable(disabled)
 
     return restore

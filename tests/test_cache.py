@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from course_utils import cache
-from course_utils.cache import DataError, embedded_root, in_cache, write_whole
+from course_utils.datasets import cache
+from course_utils.datasets.cache import DataError, embedded_root, in_cache, write_whole
 
 READ_ALL = """
 import hashlib
-from course_utils.cache import IDX_FILES, embedded_root
+from course_utils.datasets.cache import IDX_FILES, embedded_root
 raw = embedded_root() / "MNIST" / "raw"
 print(hashlib.sha256(b"".join((raw / n).read_bytes() for n in IDX_FILES)).hexdigest())
 """

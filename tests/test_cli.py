@@ -13,10 +13,10 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 from course_utils import syllabus
-from course_utils.cache import DataError
 from course_utils.cli import app, folder, lab, runs, terminal
 from course_utils.cli import data as data_command
 from course_utils.cli.status import standing
+from course_utils.datasets.cache import DataError
 from course_utils.progress import Progress
 from course_utils.syllabus import Lesson, Practice, Syllabus
 
@@ -388,7 +388,7 @@ def test_yes_answers_beforehand_and_a_failure_is_one_sentence(
         progress(5, 10)
         raise DataError("Expected to download x but got a cut: try again.")
 
-    monkeypatch.setattr("course_utils.download.download", fails)
+    monkeypatch.setattr("course_utils.datasets.download.download", fails)
     result = course_says("data", "cifar10", "--yes")
     assert result.exit_code == 1
     assert "about an hour" in result.stdout
@@ -398,7 +398,7 @@ def test_yes_answers_beforehand_and_a_failure_is_one_sentence(
 
 def test_a_download_ends_with_how_to_use_it(course, monkeypatch, nothing_here):
     monkeypatch.setattr(
-        "course_utils.download.download", lambda name, progress: Path("there")
+        "course_utils.datasets.download.download", lambda name, progress: Path("there")
     )
     result = course_says("data", "MNIST")
     assert result.exit_code == 0

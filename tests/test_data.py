@@ -14,10 +14,10 @@ from torchvision import datasets
 from torchvision.transforms import ToTensor
 
 from course_utils import data as data_module
-from course_utils.cache import DataError, embedded_root
 from course_utils.data import ImageDataModule, scaled
+from course_utils.datasets.cache import DataError, embedded_root
+from course_utils.datasets.images import LabelledImages, as_is
 from course_utils.hardware import CPU, GPU, quiet_trainer
-from course_utils.images import LabelledImages, as_is
 
 
 @pytest.fixture(scope="module")

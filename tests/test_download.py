@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from torchvision import datasets
 
-from course_utils import download as download_module
-from course_utils.cache import IDX_FILES, DataError
-from course_utils.download import download, warning_before_download
-from course_utils.locate import locate, open_dataset
+from course_utils.datasets import download as download_module
+from course_utils.datasets.cache import IDX_FILES, DataError
+from course_utils.datasets.download import download, warning_before_download
+from course_utils.datasets.locate import locate, open_dataset
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from course_utils import hardware
-from course_utils.cache import IDX_FILES, DataError
-from course_utils.locate import chosen_name, locate, open_dataset
-from course_utils.sources import SOURCES, checked_name
+from course_utils.datasets.cache import IDX_FILES, DataError
+from course_utils.datasets.locate import chosen_name, locate, open_dataset
+from course_utils.datasets.sources import SOURCES, checked_name
 
 
 @pytest.fixture(autouse=True)
@@ -193,7 +193,8 @@ def test_a_file_in_another_format_is_one_sentence(tmp_path):
 
 def test_names_and_places_are_known_without_importing_torch():
     code = (
-        "import sys, course_utils.download, course_utils.locate as locate;"
+        "import sys, course_utils.datasets.download;"
+        "import course_utils.datasets.locate as locate;"
         "locate.chosen_name('mnist'); locate.locate('embedded');"
         "sys.exit('torch' in sys.modules)"
     )

@@ -8,10 +8,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from course_utils import settings
+from course_utils.datasets.images import Batch, LabelledImages, as_is, scaled
+from course_utils.datasets.locate import chosen_name, locate, open_dataset
+from course_utils.datasets.sources import SOURCES
 from course_utils.hardware import profile
-from course_utils.images import Batch, LabelledImages, as_is, scaled
-from course_utils.locate import chosen_name, locate, open_dataset
-from course_utils.sources import SOURCES
 
 CPU_TRAINING = 8_000  # images, validation included: a lesson stays within its budget
 CPU_TEST = 2_000

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from course_utils.cache import DataError
 from course_utils.cli.terminal import (
     FAILED,
     INTERRUPTED,
@@ -16,8 +15,9 @@ from course_utils.cli.terminal import (
     one_sentence,
     sign,
 )
-from course_utils.locate import chosen_name, locate, open_dataset, own_folder
-from course_utils.sources import SOURCES, checked_name
+from course_utils.datasets.cache import DataError
+from course_utils.datasets.locate import chosen_name, locate, open_dataset, own_folder
+from course_utils.datasets.sources import SOURCES, checked_name
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -70,7 +70,7 @@ def _whole(name: str) -> Path | None:
 
 def _agreed(name: str, yes: bool) -> bool:
     """Print what to know first; return whether the learner still wants it."""
-    from course_utils.download import warning_before_download
+    from course_utils.datasets.download import warning_before_download
 
     warning = warning_before_download(name)
     if not warning:
@@ -99,7 +99,7 @@ def _bar() -> "Progress":
 
 
 def _fetch(name: str) -> Path:
-    from course_utils.download import download
+    from course_utils.datasets.download import download
 
     with _bar() as bar:
         task = bar.add_task(name, total=None)

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from course_utils import __version__
-from course_utils.cache import DataError, in_cache, sweep
-from course_utils.locate import open_dataset
-from course_utils.sources import SOURCES, checked_name
+from course_utils.datasets.cache import DataError, in_cache, sweep
+from course_utils.datasets.locate import open_dataset
+from course_utils.datasets.sources import SOURCES, checked_name
 
 CHUNK = 1 << 16  # bytes
 PATIENCE = 30.0  # seconds without a byte

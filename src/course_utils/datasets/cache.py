@@ -22,7 +22,7 @@ from typing import TypeVar
 
 import platformdirs
 
-PACKAGED = Path(__file__).parent / "datasets" / "mnist_10k"
+PACKAGED = Path(__file__).parent / "mnist_10k"
 IDX_FILES = (
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",

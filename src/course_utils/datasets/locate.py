@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course_utils.cache import (
+from course_utils.datasets.cache import (
     IDX_FILES,
     DataError,
     cache_folders,
@@ -18,7 +18,7 @@ from course_utils.cache import (
     in_cache,
     write_whole,
 )
-from course_utils.sources import SOURCES, checked_name
+from course_utils.datasets.sources import SOURCES, checked_name
 
 if TYPE_CHECKING:
     from torchvision.datasets import VisionDataset

@@ -1,0 +1,1 @@
+"""Images on disk: shipped, cached, found or downloaded, and read into memory."""

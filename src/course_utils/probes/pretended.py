@@ -103,6 +103,22 @@ class _CurrentGpu(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def _enter_without_gradients(self: Any) -> None:
+    self._inference_mode_context = torch.no_grad()
+    self._inference_mode_context.__enter__()
+
+
+@contextlib.contextmanager
+def _no_inference_mode() -> Iterator[None]:
+    """Turn ``torch.inference_mode`` into ``torch.no_grad``: it asks for the driver."""
+    real = torch.inference_mode.__enter__
+    torch.inference_mode.__enter__ = _enter_without_gradients
+    try:
+        yield
+    finally:
+        torch.inference_mode.__enter__ = real
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Let nobody report errors or read values that belong to pretending."""
@@ -134,5 +150,10 @@ def pretended_tensors(device: str) -> Iterator[None]:
     index, known = target.index or 0, pretended_count() or 0
     count = known if target.type == "cpu" else max(known, index + 1)
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
-    with _quiet(), pretended_gpus(count, index) as machine, _CurrentGpu(machine), mode:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
+        stack.enter_context(_no_inference_mode())
+        machine = stack.enter_context(pretended_gpus(count, index))
+        stack.enter_context(_CurrentGpu(machine))
+        stack.enter_context(mode)
         yield

@@ -1,0 +1,50 @@
+"""How many bytes does a training step copy between the CPU and a GPU?"""
+
+import functools
+from typing import Any
+
+import torch
+from lightning import LightningModule
+
+from course_utils.measure import Operations
+from course_utils.probes.attached import attach, attached_step
+from course_utils.probes.pretended import pretended_tensors
+from course_utils.probes.running import learners_code
+
+
+def copied_in_step(
+    module: LightningModule, batch: Any, device: str = "cuda:0"
+) -> tuple[int, int]:
+    """Return the bytes that one batch makes travel, in its delivery and in the step.
+
+    The GPU is pretended, so the number is a fact of the code, not of the machine. It
+    sees copies that are asked for; a tensor of one value that an operation reads from
+    the CPU is not counted.
+
+    Args:
+        module: A fresh module; it is unusable afterwards.
+        batch: A batch on the CPU, as the loader delivers it.
+        device: The GPU.
+
+    Returns:
+        Bytes that Lightning copied to deliver the batch, and bytes that
+        ``training_step`` copied by itself.
+
+    Raises:
+        LearnerError: If the step raises, for whatever reason.
+    """
+    step, inside, around = module.training_step, Operations(), Operations()
+
+    @functools.wraps(step)
+    def counted(*args: Any) -> Any:
+        with inside:
+            return step(*args)
+
+    with learners_code("training_step"):
+        attach(module)
+        module.training_step = counted
+        with pretended_tensors(device):
+            module.to(device)
+            with around:
+                attached_step(module, batch, torch.device(device))
+    return around.copied_bytes - inside.copied_bytes, inside.copied_bytes

@@ -48,6 +48,10 @@ def test_an_image_hidden_altogether_has_no_patch():
     assert _verdicts(seen="patched * 0")[0] is False
 
 
+def test_every_step_has_to_hide():
+    assert _verdicts(seen="patched if batch_idx == 0 else images")[0] is False
+
+
 def test_a_fixed_place_does_not_move():
     assert _verdicts(place="(5, 5)") == [True, False, True]
 

@@ -21,6 +21,7 @@ import lightning as L
 import numpy as np
 import torch
 import torchmetrics
+from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassF1Score

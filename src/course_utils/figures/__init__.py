@@ -2,9 +2,22 @@
 
 from course_utils.figures.bars import Bars
 from course_utils.figures.curves import Curves
+from course_utils.figures.grid import Grid
 from course_utils.figures.images import Images
 from course_utils.figures.matrix import Matrix
+from course_utils.figures.panels import Panels
 from course_utils.figures.picture import Picture, show
 from course_utils.figures.shares import Shares
+from course_utils.figures.sweep import Sweep
 
-__all__ = ["Bars", "Curves", "Images", "Matrix", "Picture", "Shares", "show"]
+__all__ = [
+    "Bars",
+    "Curves",
+    "Grid",
+    "Images",
+    "Matrix",
+    "Picture",
+    "Shares",
+    "Sweep",
+    "show",
+]

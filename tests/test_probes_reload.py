@@ -13,7 +13,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.probes.reload import loads_by_default, survives_reload, type_name
+from course_utils.probes.loadable import culprits, loads_by_default, type_name
+from course_utils.probes.reload import survives_reload
 from course_utils.probes.running import CannotCheck, LearnerError
 
 SETTINGS = {"scale": 3.0, "dropout": 0.5, "lr": 0.02, "weight_decay": 0.1}
@@ -270,6 +271,24 @@ def test_a_rate_from_numpy_is_named_and_its_float_survives():
     said = fault(survives_reload(OnAnEncoder, settings, BATCHES, ["encoder"]))
     assert "lr is a numpy.float64" in said
     assert not fault(survives_reload(MakesTheRatePlain, settings, BATCHES, ["encoder"]))
+
+
+class IgnoresTheRate(Net):
+    def __init__(self, lr=1e-3):
+        super().__init__()
+        self.save_hyperparameters(ignore=["lr"])
+        self.build(lr=lr)
+
+
+def test_a_rate_from_numpy_is_found_in_the_optimizer_too():
+    said = fault(survives_reload(IgnoresTheRate, {"lr": np.float64(0.02)}, BATCHES))
+    assert "lr in optimizer_states is a numpy.float64. Use a plain value" in said
+
+
+def test_the_innermost_culprits_are_named():
+    content = {"a": [1, {"b": range(2), "c": 1}], "d": Path("x"), "e": {"f": "g"}}
+    assert culprits(content) == {"b": "range", "d": type_name(Path("x"))}
+    assert culprits(content["e"]) == {}
 
 
 class Lifts(SavesFirst):

@@ -1,40 +1,11 @@
 """Does a module come back from its checkpoint as it was?"""
 
-import io
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
-
 from course_utils.probes.finding import Finding
 from course_utils.probes.round_trip import ModuleClass, Reload, reload
-
-
-def loads_by_default(value: Any) -> bool:
-    """Return whether ``torch.load`` brings ``value`` back without further arguments.
-
-    Example:
-        >>> import numpy as np
-        >>> loads_by_default(0.01), loads_by_default(np.float64(0.01))
-        (True, False)
-    """
-    file = io.BytesIO()
-    try:
-        torch.save(value, file)
-        file.seek(0)
-        torch.load(file, weights_only=True)
-    except Exception:  # whatever the value's own class raises
-        return False
-    return True
-
-
-def type_name(value: Any) -> str:
-    """Return the type's name as one would write it, for example ``numpy.float64``."""
-    kind = type(value)
-    package = kind.__module__.partition(".")[0]
-    known = package not in ("builtins", "__main__")
-    return f"{package}.{kind.__name__}" if known else kind.__name__
 
 
 def _is_plain(value: Any) -> bool:
@@ -45,14 +16,19 @@ def _and(names: Sequence[str]) -> str:
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
 
 
+def _plainer(found: Reload) -> str:
+    if all(name in found.saved for name in found.heavy):
+        return "Save a plain value in its place, or leave it out with ignore=[...]."
+    return "Use a plain value in its place, such as float(lr)."
+
+
 def _loading(found: Reload) -> Finding:
     asked = "loading the checkpoint"
-    heavy = {n: v for n, v in found.saved.items() if not loads_by_default(v)}
-    if heavy and (found.error is None or isinstance(found.error, pickle.PickleError)):
-        values = _and([f"{name} is a {type_name(v)}" for name, v in heavy.items()])
+    unloadable = found.error is None or isinstance(found.error, pickle.PickleError)
+    if found.heavy and unloadable:
+        values = _and([f"{name} is a {kind}" for name, kind in found.heavy.items()])
         seen = f"The checkpoint does not load by default: {values}."
-        remedy = "Save a plain value in its place, or leave it out with ignore=[...]."
-        return Finding(asked, seen, False, remedy)
+        return Finding(asked, seen, False, _plainer(found))
     if found.error is None:
         return Finding(asked, "The checkpoint loads.", True)
     text = " ".join(str(found.error).split()).rstrip(".")

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from course_utils.hardware import quiet_trainer
 from course_utils.probes.batches import tensors_in
+from course_utils.probes.loadable import culprits
 from course_utils.probes.running import (
     CannotCheck,
     LearnerError,
@@ -33,6 +34,8 @@ class Reload:
     Attributes:
         saved: The hyperparameters in the file.
         error: What stopped the loading, None if nothing did.
+        heavy: What in the file does not load by default, with its type; a name outside
+            the hyperparameters says where it is, as in ``"lr in optimizer_states"``.
         same_outputs: Whether both map the same inputs to the same bits.
         groups: Settings of the optimizers' parameter groups, before and after.
         same_training: Whether training both once more ends with the same bits.
@@ -40,6 +43,7 @@ class Reload:
 
     saved: Mapping[str, Any]
     error: BaseException | None
+    heavy: Mapping[str, str]
     same_outputs: bool = False
     groups: tuple[Sequence[Group], Sequence[Group]] = ((), ())
     same_training: bool = False
@@ -106,17 +110,24 @@ def _loaded(
         return module_class.load_from_checkpoint(file, map_location="cpu", **given)
 
 
+def _heavy(content: Mapping[str, Any]) -> dict[str, str]:
+    if found := culprits(content.get("hyper_parameters", {})):
+        return found
+    return {
+        f"{name} in {place}".strip(): kind
+        for place, part in content.items()
+        if place != "state_dict"
+        for name, kind in culprits(part).items()
+    }
+
+
 def _compared(
-    module: L.LightningModule,
-    loaded: L.LightningModule,
-    batches: Sequence[Any],
-    saved: Mapping[str, Any],
-) -> Reload:
+    module: L.LightningModule, loaded: L.LightningModule, batches: Sequence[Any]
+) -> tuple[bool, tuple[Sequence[Group], Sequence[Group]], bool]:
     inputs = tensors_in(batches[0])[0]
     same_outputs = _same(_outputs(module, inputs), _outputs(loaded, inputs))
     groups = (_trained(module, batches), _trained(loaded, batches))
-    same_training = _same(_weights(module), _weights(loaded))
-    return Reload(saved, None, same_outputs, groups, same_training)
+    return same_outputs, groups, _same(_weights(module), _weights(loaded))
 
 
 def reload(
@@ -147,9 +158,9 @@ def reload(
             module.trainer.save_checkpoint(file)
         # Trusted: this process wrote the file a moment ago.
         content = torch.load(file, map_location="cpu", weights_only=False)
-        saved = dict(content.get("hyper_parameters", {}))
+        saved, heavy = dict(content.get("hyper_parameters", {})), _heavy(content)
         try:
             loaded = _loaded(module_class, file, given)
         except LearnerError as error:
-            return Reload(saved, error.__cause__)
-        return _compared(module, loaded, batches, saved)
+            return Reload(saved, error.__cause__, heavy)
+        return Reload(saved, None, heavy, *_compared(module, loaded, batches))

@@ -16,6 +16,7 @@ __all__ = [
     "Grid",
     "Images",
     "Matrix",
+    "Panels",
     "Picture",
     "Shares",
     "Sweep",

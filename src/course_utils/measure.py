@@ -107,7 +107,9 @@ class OptimizerSteps:
     """Count the optimizer steps taken inside a ``with`` block.
 
     It counts what optimizers did, whoever called them; ``trainer.global_step`` counts
-    what the Trainer believes. A step that the closure turned into a no-op counts too.
+    what the Trainer believes. A step that the closure turned into a no-op counts too;
+    that of an optimizer with nothing to train does not: Lightning puts one in place
+    when ``configure_optimizers`` returns None.
 
     Attributes:
         count: Steps so far.
@@ -125,7 +127,8 @@ class OptimizerSteps:
         self.count = 0
 
     def _hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self.count += 1
+        params = [p for group in optimizer.param_groups for p in group["params"]]
+        self.count += any(p.requires_grad for p in params)
 
     def __enter__(self) -> "OptimizerSteps":
         """Begin to count."""

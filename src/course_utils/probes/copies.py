@@ -1,6 +1,7 @@
 """How many bytes does a training step copy between the CPU and a GPU?"""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -10,6 +11,15 @@ from course_utils.measure import Operations
 from course_utils.probes.attached import attach, attached_step
 from course_utils.probes.pretended import pretended_tensors
 from course_utils.probes.running import learners_code
+
+
+def _counted(run: Callable[..., Any], operations: Operations) -> Callable[..., Any]:
+    @functools.wraps(run)
+    def counted(*args: Any, **kwargs: Any) -> Any:
+        with operations:
+            return run(*args, **kwargs)
+
+    return counted
 
 
 def copied_in_step(
@@ -33,18 +43,12 @@ def copied_in_step(
     Raises:
         LearnerError: If the step raises, for whatever reason.
     """
-    step, inside, around = module.training_step, Operations(), Operations()
-
-    @functools.wraps(step)
-    def counted(*args: Any) -> Any:
-        with inside:
-            return step(*args)
-
+    delivery, step = Operations(), Operations()
     with learners_code("training_step"):
         attach(module)
-        module.training_step = counted
+        deliver, train = module.transfer_batch_to_device, module.training_step
+        module.transfer_batch_to_device = _counted(deliver, delivery)
+        module.training_step = _counted(train, step)
         with pretended_tensors(device):
-            module.to(device)
-            with around:
-                attached_step(module, batch, torch.device(device))
-    return around.copied_bytes - inside.copied_bytes, inside.copied_bytes
+            attached_step(module, batch, torch.device(device))
+    return delivery.copied_bytes, step.copied_bytes

@@ -59,20 +59,28 @@ def changed_tensors(before: torch.nn.Module, after: torch.nn.Module) -> list[str
     return [name for name, each in mine.items() if not _same(each, others.get(name))]
 
 
+def _saved(module: L.LightningModule, folder: str) -> Path:
+    trainer = L.Trainer(**quiet_trainer(accelerator="cpu"))
+    trainer.strategy.connect(module)
+    file = Path(folder, "trained.ckpt")
+    with learners_code("Saving"):
+        trainer.save_checkpoint(file)
+    return file
+
+
+def _loaded(module: L.LightningModule, file: Path) -> L.LightningModule:
+    with learners_code("Loading the checkpoint"):
+        return type(module).load_from_checkpoint(file, map_location="cpu")
+
+
 def reloaded(module: L.LightningModule) -> L.LightningModule:
     """Save ``module`` as a Trainer does, and return what ``load_from_checkpoint`` gets.
 
     Raises:
         LearnerError: If a hook raises, or the checkpoint cannot be loaded.
     """
-    trainer = L.Trainer(**quiet_trainer(accelerator="cpu"))
-    trainer.strategy.connect(module)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "trained.ckpt")
-        with learners_code("Saving"):
-            trainer.save_checkpoint(file)
-        with learners_code("Loading the checkpoint"):
-            return type(module).load_from_checkpoint(file, map_location="cpu")
+        return _loaded(module, _saved(module, folder))
 
 
 @torch.no_grad()
@@ -99,11 +107,13 @@ def survives_saving(
     """
     asked = "predictions after a reload"
     before = _answers(module, ask)
-    try:
-        twin = reloaded(module)
-    except LearnerError as error:
-        remedy = "Create in __init__ what the checkpoint is to fill."
-        return Finding(asked, str(error), False, remedy), None
+    with tempfile.TemporaryDirectory() as folder:
+        file = _saved(module, folder)
+        try:
+            twin = _loaded(module, file)
+        except LearnerError as error:
+            remedy = "Create in __init__ what the checkpoint is to fill."
+            return Finding(asked, str(error), False, remedy), None
     if torch.equal(before, _answers(twin, ask)):
         return Finding(asked, "The reloaded module predicts the same.", True), twin
     names = ", ".join(changed_tensors(module, twin))

@@ -265,7 +265,7 @@ print(finding.remedy)
 # fault. It does not replace a run on the real thing.
 #
 # **When the bad version is right.** In a script of your own, with a plain loop and no Trainer, the famous line belongs at the top: *one* device for model and
-# batch, chosen once.
+# batch, chosen once. (`torch.accelerator`, since PyTorch 2.6, chooses among GPUs of any make.)
 
 # %%
 device = "cuda:0" if torch.cuda.is_available() else "cpu"
@@ -301,8 +301,8 @@ check("2.1", ClassifiesUploads)
 # %% [markdown]
 # ## 2.2 Create tensors where the module is
 #
-# The batch arrives on the right device. A tensor that *you* create does not: here, noise that is added to the images. Many guides, and the
-# one this course follows, show this line as the good one: `torch.randn(images.shape).to(self.device)`.
+# The batch arrives on the right device. A tensor that *you* create does not: here, noise that is added to the images. Many guides show
+# this line as the good one: `torch.randn(images.shape).to(self.device)`.
 #
 # **Predict.** On a GPU, in each step, that line
 #
@@ -593,7 +593,7 @@ result = contrast(
     good=lambda: save_and_reload(RegistersBuffers()),
     prediction=prediction,
     figure=Bars(
-        "What is no buffer is not in the file",
+        "After a reload, plain attributes are gone, and the accuracy with them",
         ["before saving", "after reloading"],
         "test accuracy",
     ),

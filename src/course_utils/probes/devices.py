@@ -4,6 +4,7 @@ On a machine with a CUDA device the real one is asked; no such machine was at ha
 this was written.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -28,12 +29,18 @@ def _is_real(device: str) -> bool:
     return is_here(device) and pretended_count() in (None, torch.cuda.device_count())
 
 
-def _really(device: str, run: Callable[[], Any]) -> Any:
+def _current(device: str) -> contextlib.AbstractContextManager[Any]:
+    """Make a GPU the current one, as a Trainer does."""
     if torch.device(device).type == "cuda":
-        torch.cuda.set_device(device)  # as a Trainer does
-    result = run()
-    if isinstance(result, torch.Tensor) and result.requires_grad:
-        result.sum().backward()
+        return torch.cuda.device(device)
+    return contextlib.nullcontext()
+
+
+def _really(device: str, run: Callable[[], Any]) -> Any:
+    with _current(device):
+        result = run()
+        if isinstance(result, torch.Tensor) and result.requires_grad:
+            result.sum().backward()
     return result
 
 

@@ -92,7 +92,6 @@ def _warnings() -> Restore:
         # "Once" registries remember what was shown; forget, so that it shows again.
         for module in list(sys.modules.values()):  # not all of them have a dict
             getattr(module, "__dict__", {}).get("__warningregistry__", {}).clear()
-        getattr(warnings, "onceregistry", {}).clear()
 
     return restore
 

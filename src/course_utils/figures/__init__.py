@@ -1,5 +1,6 @@
 """The pictures a contrast can draw; each says its finding in words and as a table."""
 
+from course_utils.figures.against import Against
 from course_utils.figures.bars import Bars
 from course_utils.figures.curves import Curves
 from course_utils.figures.grid import Grid
@@ -11,6 +12,7 @@ from course_utils.figures.shares import Shares
 from course_utils.figures.sweep import Sweep
 
 __all__ = [
+    "Against",
     "Bars",
     "Curves",
     "Grid",

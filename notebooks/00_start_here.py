@@ -35,7 +35,8 @@ except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, kee
 course_utils.start("00", written_for="0.1")
 
 # %% [markdown]
-# The lines above say which data is in use. The digits are real MNIST images that come with the course, so everything works without a network.
+# The lines above say which data is in use. The digits are real MNIST images that come with the course, so everything works without a network. `start` also sets the seed of all random
+# numbers, and mutes Lightning's tips and warnings to keep the pages calm. In your own projects, read them.
 #
 # ## 0.1 Switch to evaluation mode before you measure
 #
@@ -50,6 +51,7 @@ from torch.nn import functional as F
 from course_utils.data import ImageDataModule, scaled
 from course_utils.hardware import quiet_trainer
 
+# %%
 digits = ImageDataModule(batch_size=64)
 
 
@@ -78,7 +80,8 @@ class DropoutClassifier(L.LightningModule):
 
 
 # %% [markdown]
-# `quiet_trainer()` holds the options that keep a Trainer silent: no progress bar, no files. What remains in the call is what the lesson is about.
+# `quiet_trainer()` holds the options that keep a Trainer silent: no progress bar, no files. What remains in the call is what the lesson is about. The test images are bytes from 0 to 255;
+# `scaled` makes them floats from 0 to 1, as the data module does with its batches.
 
 # %%
 model = DropoutClassifier()
@@ -110,7 +113,6 @@ prediction = None  # "a", "b" or "c"
 # %% tags=["bad"]
 @torch.no_grad()
 def accuracy_as_is(model):
-    model.train()  # where a training loop leaves it
     preds = model(images).argmax(1)
     return (preds == labels).float().mean().item()
 
@@ -138,6 +140,7 @@ from course_utils.figures import Curves
 
 
 def measure(accuracy):
+    model.train()  # the mode in which `fit` leaves it
     repeats = [accuracy(model) for _ in range(20)]
     return {
         "mean accuracy": sum(repeats) / len(repeats),
@@ -231,8 +234,8 @@ check("0.1", tidy_accuracy)
 # %% [markdown]
 # ## Where to go from here
 #
-# - [Lesson 12, common pitfalls](12_common_pitfalls.ipynb): five bugs that train without a word.
-# - In a terminal, `course status` shows what you have predicted and solved. It is a file on this machine; nothing is sent anywhere.
+# - The lessons are in this folder, in the order of their numbers. In a hurry? [Lesson 12](12_common_pitfalls.ipynb) holds five bugs that look fine on your machine.
+# - In a terminal, `.venv/bin/course status` (Windows: `.venv\Scripts\course status`) shows what you have predicted and solved. It is a file on this machine; nothing is sent anywhere.
 # - The solutions of all exercises, explained, are in the folder `solutions`.
 #
 # **Sources** Srivastava and others, [Dropout](https://jmlr.org/papers/v15/srivastava14a.html) (2014); Gal and Ghahramani, [Dropout as a Bayesian

@@ -59,7 +59,7 @@ WRONG_12_1 = {
     ),
     "repairs the pixels": (
         STEP.replace("self(images)", "self(images.nan_to_num())") + "    return loss",
-        "It was used for training. Skip the whole batch; do not repair it.",
+        "The batch with nan pixels was used for training. Skip the whole batch; do not repair it.",
     ),
     "climbs": (
         STEP + "    if loss.isfinite():\n        return -loss",
@@ -252,6 +252,10 @@ WRONG_12_3 = {
     "cuda removed": (USES, "fails on cuda:0: Expected all tensors"),
     "names the first": (
         TRAIN + MOVED.format("'cuda:0'") + LOSS,
+        "fails on cpu: ",
+    ),
+    "takes a GPU whenever there is one": (
+        TRAIN + MOVED.format("'cuda' if torch.cuda.is_available() else 'cpu'") + LOSS,
         "fails on cpu: ",
     ),
     "moves images only": (
@@ -511,7 +515,7 @@ WRONG_12_5 = {
     ),
     "nothing returned": (
         DRAWN + CLONE + ZERO + MSE.replace("return", "loss ="),
-        "expected a loss tensor but got NoneType",
+        "training_step returned NoneType instead of a loss",
     ),
 }
 

@@ -59,7 +59,7 @@ def test_one_seed_is_one_draw_of_every_generator(draw):
 
 
 def test_a_step_without_a_loss_is_the_learners_error():
-    with pytest.raises(LearnerError, match="expected a loss tensor but got NoneType"):
+    with pytest.raises(LearnerError, match="returned NoneType instead of a loss"):
         step(_module("    return {'lost': 1}"), _batch())
 
 

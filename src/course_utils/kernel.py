@@ -1,11 +1,12 @@
-"""Prepare a notebook's kernel: one thread, silent libraries, known data."""
+"""Prepare a notebook's kernel: one thread, one seed, silent libraries, known data."""
 
 import logging
 import warnings
 
+import lightning as L
 import torch
 
-from course_utils import __version__, hardware, syllabus
+from course_utils import __version__, hardware, settings, syllabus
 from course_utils.data import ImageDataModule
 
 _LOGGERS = (
@@ -34,7 +35,7 @@ def _mismatch(written_for: str) -> str:
 
 
 def start(lesson: str, written_for: str) -> None:
-    """Quiet the libraries, then print the lesson, its data and its device.
+    """Quiet the libraries, seed, then print the lesson, its data and its device.
 
     Raises:
         ValueError: If the lesson or the data that ``COURSE_DATA`` names is unknown.
@@ -42,6 +43,7 @@ def start(lesson: str, written_for: str) -> None:
     title = syllabus.load().lesson(lesson).title
     _silence()
     torch.set_num_threads(1)
+    L.seed_everything(settings.seed(), verbose=False)
     device = "GPU" if hardware.profile().accelerator == "gpu" else "CPU"
     print(f"Lesson {lesson}, {title}, on the {device} of {hardware.place()}.")
     print(ImageDataModule().describe())

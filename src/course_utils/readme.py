@@ -11,7 +11,7 @@ import nbformat
 
 from course_utils import syllabus
 
-PICTURED = ("12_common_pitfalls", "Trained in place")
+PICTURED = ("00_start_here", "In training mode")
 PICTURE = ".github/contrast.png"
 
 

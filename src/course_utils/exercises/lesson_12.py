@@ -14,6 +14,7 @@ from course_utils.probes.batches import batch_untouched, loss_trains
 from course_utils.probes.devices import runs_on
 from course_utils.probes.epochs import exact, reports_each_epoch
 from course_utils.probes.finding import Finding
+from course_utils.probes.machine import pretended_gpus
 from course_utils.probes.metrics import metric_is_exact
 from course_utils.probes.patches import hides_a_patch
 from course_utils.probes.training import lowers_cross_entropy, skips_only, updates
@@ -63,7 +64,7 @@ class SkipsBrokenBatches(DigitClassifier):
             return loss
         return None
 """,
-    reason="A finite loss reaches Lightning, a broken one never reaches backward.",
+    reason="Good batches train the model, the broken one changes nothing.",
 )
 
 # 12.2 ---------------------------------------------------------------------------
@@ -137,7 +138,8 @@ class ReportsF1(DigitClassifier):
 """,
     examine=reports_exact_f1,
     hints=(
-        "A ratio of counts cannot be averaged. What has to be added up instead?",
+        "F1 divides by counts that differ from batch to batch. What has to be added up "
+        "before dividing?",
         "A torchmetrics object, created in __init__, adds up counts over batches and "
         "processes.",
         "self.f1 = MulticlassF1Score(num_classes=10); in the step call "
@@ -154,10 +156,7 @@ class ReportsF1(DigitClassifier):
         self.f1(self(images), labels)
         self.log("val_f1", self.f1)
 """,
-    reason=(
-        "The object keeps counts, adds them over batches and processes, and divides "
-        "once."
-    ),
+    reason="val_f1 is exact in one process and in two.",
     seconds=90,
 )
 
@@ -174,12 +173,14 @@ class Scans:
 
 
 def trains_on_scans(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 12.3: really on the CPU, pretended on two GPUs."""
+    """Examine exercise 12.3: on the CPU, also beside an unused GPU, and on two GPUs."""
     images, labels = digits(16)
     pretended = [
         runs_on(fresh(answer), Scans(images, labels), device)
         for device in ("cpu", "cuda:0", "cuda:1")
     ]
+    with pretended_gpus(1):
+        pretended.append(runs_on(fresh(answer), Scans(images, labels), "cpu"))
     yield from (finding for finding in pretended if finding.ok is False)
     done = updates(fresh(answer), [Scans(images, labels)])
     changed = bool(done) and done[0].changed
@@ -214,7 +215,7 @@ class TrainsOnScans(DigitClassifier):
     def training_step(self, batch, batch_idx):
         return F.cross_entropy(self(batch.images), batch.labels)
 """,
-    reason="The hook moves what Lightning cannot, to wherever the module is.",
+    reason="It trains on the CPU, and would on a first and on a second GPU.",
 )
 
 # 12.4 ---------------------------------------------------------------------------
@@ -288,7 +289,7 @@ class ReportsAccuracy(DigitClassifier):
         acc = (self(images).argmax(1) == labels).float().mean()
         self.log("val_acc", acc)
 """,
-    reason="self.log weights by batch size, starts anew each epoch, and is seen.",
+    reason="Right for batches of any size and in every epoch, and callbacks see it.",
 )
 
 # 12.5 ---------------------------------------------------------------------------

@@ -3,10 +3,26 @@
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from course_utils.figures.picture import COLORS, Rows, say, sides, tidy
 from course_utils.outcome import Contrast, Side, decimal
+
+WIDE = 12.0  # percent: room for a number
+
+
+def _frame(
+    axes: Axes, starts: list[float], widths: list[float], heights: list[float]
+) -> None:
+    """Mark where each batch ends, and write its value; a bar may have no height."""
+    for start, width, height in zip(starts, widths, heights, strict=True):
+        if start:
+            axes.axvline(start, color="black", lw=0.8)
+        if width >= WIDE:
+            place = start + width / 2
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 2}
+            axes.text(place, 0.08, decimal(height), ha="center", bbox=box)
 
 
 @dataclass(frozen=True)
@@ -51,6 +67,7 @@ class Shares:
                 linewidth=0.4,  # or it would hide a narrow bar
                 alpha=0.6,
             )
+            _frame(axes, starts, widths, heights)
             mean = side.number(self.mean)
             axes.axhline(mean, color="black", ls=":", lw=1.6)
             axes.set_xlim(0, 100)

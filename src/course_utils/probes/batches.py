@@ -62,8 +62,11 @@ def _loss_of(module: L.LightningModule, batch: Any, batch_idx: int) -> Tensor:
     with learners_code("training_step"):
         output = module.training_step(batch, batch_idx)
         loss = output.get("loss") if isinstance(output, dict) else output
-        if not isinstance(loss, Tensor):
-            raise TypeError(f"expected a loss tensor but got {type(loss).__name__}")
+    if not isinstance(loss, Tensor):
+        raise LearnerError(
+            f"training_step returned {type(loss).__name__} instead of a loss; "
+            "return the loss."
+        )
     return loss
 
 

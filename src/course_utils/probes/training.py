@@ -102,7 +102,9 @@ def skips_only(
         ),
         Finding(
             "the broken batch",
-            "It was used for training." if done[broken].changed else "It was left out.",
+            "The batch with nan pixels was used for training."
+            if done[broken].changed
+            else "It was left out.",
             not done[broken].changed,
             "Skip the whole batch; do not repair it.",
         ),

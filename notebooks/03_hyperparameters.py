@@ -135,7 +135,7 @@ class SavesHyperparameters(ReadsPhotos):
 # ### The contrast
 #
 # Both train for one epoch with the same settings. `save_and_load` writes a checkpoint into a temporary folder and loads it from there: a new object, made
-# from the file alone. Watch two rows of the table: *weight tensors that differ*, and *accuracy after*.
+# from the file alone. `accuracy` counts right answers on test photos. Watch two rows of the table: *weight tensors that differ*, and *accuracy after*.
 
 # %%
 from tempfile import TemporaryDirectory
@@ -208,15 +208,17 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** A checkpoint holds *tensors*. The option `invert` is not a tensor. When Lightning loads the file it first calls `__init__`, and takes the arguments from the
-# hyperparameters in the file. If there are none, it takes the defaults. Then it fills in the weights, which fit, so nobody complains. The next
-# picture shows what the loaded networks get to see.
+# Not one weight tensor differs, and the bad model answers no better than a guess.
+#
+# **Why.** What a checkpoint keeps of a module is its *tensors*, and the option `invert` is not a tensor. When Lightning loads the file it first calls `__init__`, and
+# takes the arguments from the hyperparameters in the file. If there are none, Python takes the defaults. Then the weights are filled in. They fit, so nobody
+# complains. `show` draws a second picture of the same result: what the loaded networks get to see.
 
 # %%
 from course_utils.figures import Images, show
 
 images = Images(
-    "The weights wait for light ground; the bad network gets dark",
+    "The weights expect light ground, the bad network sees dark",
     inputs=["photo", "seen in training"],
     outputs="seen after",
     score="accuracy after",
@@ -228,8 +230,8 @@ show(images, result)
 #
 # `save_hyperparameters()` looks at the arguments of the `__init__` that calls it, *with the values that they have at that moment*. So call it first.
 #
-# **A loud failure is better than a silent one.** Guides tend to show the bad version without default values. Then it is not silent at all: what Python asks for,
-# nobody can forget.
+# **A loud failure is better than a silent one.** Guides tend to show the bad version without default values. Then it is not silent at all. Nobody can
+# forget an argument that Python insists on:
 
 # %% tags=["raises-exception"]
 kept = train(KeepsAttributes(**settings))
@@ -445,8 +447,8 @@ claim(
 
 # %% [markdown]
 # **Why.** The reason that guides give is out of date. Networks and datasets *can* be pickled. But unpickling may run any code, so somebody who sends you a
-# checkpoint could run code on your machine. Since PyTorch 2.6, `torch.load` therefore reads by default with `weights_only=True`: tensors, numbers, text and
-# containers of them, and nothing else. Lightning follows that default from version 2.6 on. The check comes at *loading*. That is the unkind part: the night's
+# checkpoint could run code on your machine. Since PyTorch 2.6, `torch.load` therefore reads by default with `weights_only=True`: tensors, numbers, text,
+# containers of them, and little else. Lightning follows that default from version 2.6 on. The check comes at *loading*. That is the unkind part: the night's
 # training is over, the file is there, and it cannot be read.
 #
 # (Lightning warns when a hyperparameter is a network; the first cell of this notebook turns such warnings off. It says nothing about any of the types below.)
@@ -549,7 +551,7 @@ for lr in (np.logspace(-4, -2, 3)[1], float(np.logspace(-4, -2, 3)[1])):
 
 # %% [markdown]
 # It does not. The checkpoint holds the optimizer's state as well, and the optimizer holds the rate. What helps is one word at the top of `__init__`, before anything uses
-# the value: `lr = float(lr)`.
+# the value: `lr = float(lr)`. It changes the type and keeps the meaning, so a second time does no harm. Such changes may come before `save_hyperparameters`.
 #
 # **When the bad version is right.** For a file that you wrote yourself on this machine, you may lift the guard. All of it comes back, network and dataset included:
 
@@ -698,6 +700,8 @@ claim(
 )
 
 # %% [markdown]
+# Five rates in the table, one model on the disk: the accuracies of the bad version agree to the last digit, because the runs do.
+#
 # **Why.** `self.hparams` is a record, not a wire. Nothing connects a hyperparameter with the thing that it names, until your code reads it. The same holds for Lightning's
 # learning-rate finder: it writes its suggestion into `hparams.lr`, and an optimizer that does not look there goes on as before.
 #
@@ -801,10 +805,10 @@ for finding in survives_reload(Mine, settings, batches):
 #
 # A checklist for your own code:
 #
-# - [ ] `save_hyperparameters()` is the first call after `super().__init__()`, before any argument changes.
+# - [ ] `save_hyperparameters()` comes before any argument changes its meaning.
 # - [ ] I have loaded a checkpoint of *this* class with settings that are not the defaults.
 # - [ ] Networks, datasets and other objects are in `ignore`.
-# - [ ] What is saved is plain: `float(lr)`, not a number from NumPy; a name, not a function.
+# - [ ] What is saved is plain, and made so before the call: `float(lr)`, not a number from NumPy; a name, not a function.
 # - [ ] The optimizer reads `self.hparams`, and everything it reads is an argument.
 # - [ ] After resuming with another rate, I looked at the optimizer, not at the table.
 #

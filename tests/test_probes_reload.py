@@ -212,19 +212,23 @@ CHANGE = {
 }
 
 
+def name(value):
+    return getattr(value, "__name__", "")
+
+
 def fault(findings):
     bad = [finding for finding in findings if not finding.ok]
     return str(bad[0]) if bad else ""
 
 
-@pytest.mark.parametrize("module_class", SURVIVE, ids=lambda c: c.__name__)
+@pytest.mark.parametrize("module_class", SURVIVE, ids=name)
 def test_a_module_survives(module_class):
     found = list(survives_reload(module_class, SETTINGS, BATCHES))
     assert fault(found) == ""
     assert len(found) == 5
 
 
-@pytest.mark.parametrize(("module_class", "words"), CHANGE.items(), ids=str)
+@pytest.mark.parametrize(("module_class", "words"), CHANGE.items(), ids=name)
 def test_a_module_comes_back_changed(module_class, words):
     assert words in fault(survives_reload(module_class, SETTINGS, BATCHES))
 

@@ -14,6 +14,9 @@ _HERE = str(Path(__file__).parent.parent)
 _STDLIB = sysconfig.get_path("stdlib")
 # What torch says and what it means for the author of a training step.
 _MEANINGS = {
+    "backward through the graph a second time": (
+        "the loss went through backward twice, by you and by Lightning"
+    ),
     "does not require grad": "the loss has no gradient, return it undetached",
     "modified by an inplace operation": (
         "a tensor that the backward pass needs was changed in place"

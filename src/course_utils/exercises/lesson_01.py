@@ -22,7 +22,7 @@ from course_utils.probes.parts import (
 from course_utils.probes.replicas import replicas_agree
 from course_utils.probes.running import LearnerError, has_forward, learners_code
 from course_utils.probes.splits import leaves_randomness_alone, shuffles, splits_hold
-from course_utils.probes.training import lowers_cross_entropy
+from course_utils.probes.training import lowers_cross_entropy, updates
 
 
 def _batches(count: int, size: int = 16) -> list[tuple[Tensor, Tensor]]:
@@ -118,11 +118,11 @@ def _sizes(parts: dict[str, list[bytes]], total: int) -> Iterator[Finding]:
         yield Finding(f"samples in {name}", seen, abs(found - wanted) <= 1, remedy)
 
 
-def _labels_fit(module: L.LightningDataModule, images: Tensor, labels: Tensor) -> bool:
+def _labels_fit(loader: Any, images: Tensor, labels: Tensor) -> bool:
     label_of = dict(zip(digests([images]), labels.tolist(), strict=True))
     return all(
         label_of.get(digest) == label
-        for batch_images, batch_labels in module.val_dataloader()
+        for batch_images, batch_labels in loader
         for digest, label in zip(
             digests([batch_images]), batch_labels.tolist(), strict=True
         )
@@ -139,9 +139,11 @@ def splits_three_ways(answer: Any) -> Iterator[Finding]:
     with learners_code("The data module"):
         module.prepare_data()
         module.setup("fit")
+        train, val = module.train_dataloader(), module.val_dataloader()
+        parts = {"train": digests(train), "val": digests(val)}
+        fit = _labels_fit(val, images, labels)
         module.setup("test")
-        parts = {n: digests(getattr(module, f"{n}_dataloader")()) for n in _SHARES}
-        fit = _labels_fit(module, images, labels)
+        parts["test"] = digests(module.test_dataloader())
     yield from _sizes(parts, len(images))
     seen = "Some validation images have another image's label."
     yield Finding("labels", seen, fit, "Reorder images and labels together.")
@@ -218,6 +220,13 @@ def _gives_logits(module: L.LightningModule, images: Tensor) -> Finding:
     return Finding("logits", seen, shape == (len(images), 10), remedy)
 
 
+def _learns(module: L.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> Finding:
+    changed = any(update.changed for update in updates(module, batches))
+    seen = f"Training changes {'the' if changed else 'no'} weights."
+    remedy = "Return the loss, and give the new layer's weights to the optimizer."
+    return Finding("weights", seen, changed, remedy)
+
+
 def reuses_any_encoder(answer: Any) -> Iterator[Finding]:
     """Examine exercise 1.3 with two encoders of different width, unseen before."""
     batches = _batches(8)
@@ -228,6 +237,7 @@ def reuses_any_encoder(answer: Any) -> Iterator[Finding]:
         yield _gives_logits(module, batches[0][0])
         yield uses_part(module, encoder, batches[0][0])
         yield stays_frozen(module, encoder, batches)
+        yield _learns(module, batches)
     yield lowers_cross_entropy(module, batches)
 
 

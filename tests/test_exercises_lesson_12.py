@@ -59,7 +59,7 @@ WRONG_12_1 = {
     ),
     "repairs the pixels": (
         STEP.replace("self(images)", "self(images.nan_to_num())") + "    return loss",
-        "The batch with nan pixels was used for training..",
+        "The batch with nan pixels was used for training.",
     ),
     "climbs": (
         STEP + "    if loss.isfinite():\n        return -loss",

@@ -234,7 +234,7 @@ WRONG = {
             'where = "cuda" if torch.cuda.is_available() else "cpu"\n'
             "return self(images.to(where)).argmax(1).cpu()"
         ),
-        "It fails on cpu",
+        "It fails on the cpu of a machine with GPUs",
     ),
     "2.1 result left there": (
         "2.1",
@@ -366,10 +366,8 @@ WRONG = {
     ),
     "2.3 registered too late": (
         "2.3",
-        common("self.counts = torch.ones(10)" + UNSAVED_WINDOW, more=LATE).replace(
-            "self.register", "if 'counts' in vars(self): del self.counts; self.register"
-        ),
-        "",
+        common(UNSAVED_WINDOW, more=LATE),
+        "no attribute 'counts'",
     ),
     "2.3 counts dropped": (
         "2.3",

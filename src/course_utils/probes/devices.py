@@ -51,6 +51,11 @@ def _on(device: str, run: Callable[[], Any]) -> Any:
         return run()
 
 
+def _place(device: str) -> str:
+    beside = device == "cpu" and pretended_count()
+    return "the cpu of a machine with GPUs" if beside else device
+
+
 def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
     """Return what an error says about devices, None if it is about something else."""
     cause = error.__cause__
@@ -64,7 +69,7 @@ def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
     if not is_device_fault(cause):
         return None
     first = str(cause).splitlines()[0].rstrip(".!")
-    seen = f"It fails on {device}: {first}."
+    seen = f"It fails on {_place(device)}: {first}."
     return Finding(asked, seen, False, "Use the device that the module is on.")
 
 

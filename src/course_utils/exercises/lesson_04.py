@@ -27,7 +27,7 @@ from course_utils.probes.schedules import (
     rates_follow,
     same_rates_in_two_processes,
 )
-from course_utils.probes.training import lowers_cross_entropy
+from course_utils.probes.training import lowers_cross_entropy, updates
 
 Batch = tuple[Tensor, Tensor]
 
@@ -373,7 +373,10 @@ def falls_to_zero(answer: Any) -> Iterator[Finding]:
         slack = 1.6 * _START / max(len(rates), 1)
         yield rates_follow(rates, _line, slack, run)
         yield rates_are_logged(rates, book, "lr")
-    yield same_rates_in_two_processes(fresh(answer), loader, max_epochs=2)
+    learns = any(done.changed for done in updates(fresh(answer), _batches([16] * 3)))
+    seen = f"{'A' if learns else 'No'} batch changed the weights."
+    yield Finding("training", seen, learns, "Return the loss.")
+    yield same_rates_in_two_processes(fresh(answer), loader, max_epochs=1)
 
 
 _4_4 = Exercise(

@@ -11,7 +11,12 @@ from course_utils.figures.picture import Rows, say, sides, tidy
 from course_utils.outcome import Contrast, Side, decimal
 
 # None is the colour of "bad" or "good": here a colour says which curve it is.
-STYLES = (("#009E73", "o", "-"), ("#CC79A7", "s", "--"), ("#000000", "^", ":"))
+# Wide to narrow: where curves coincide, the first shows behind the last.
+STYLES = (
+    ("#009E73", "o", "-", 8, 2.6),
+    ("#CC79A7", "s", "--", 4.5, 1.6),
+    ("#000000", "^", ":", 3, 1.0),
+)
 CLOUD = "#9a9a9a"
 
 
@@ -51,7 +56,8 @@ class Panels:
         axes.plot(places, points, ".", color=CLOUD, ms=3, alpha=0.5, label=self.cloud)
 
     def _draw_curves(self, axes: Axes, side: Side) -> None:
-        for name, (color, marker, line) in zip(self.names, STYLES, strict=False):
+        for name, style in zip(self.names, STYLES, strict=False):
+            color, marker, line, size, width = style
             curve = _curve(side, name)
             axes.plot(
                 range(1, len(curve) + 1),
@@ -60,8 +66,8 @@ class Panels:
                 marker=marker,
                 markevery=max(len(curve) // 12, 1),
                 ls=line,
-                ms=5,
-                lw=1.6,
+                ms=size,
+                lw=width,
                 label=name,
             )
 

@@ -95,12 +95,15 @@ def rates_follow(
     if not off:
         return Finding(asked, f"In {run} all {count} rates are as planned.", True)
     distinct = len(set(rates))
+    there = f"there were {distinct} rates" if distinct > 1 else "there was 1 rate"
     seen = (
         f"In {run} update {off[0] + 1} of {count} had the rate {rates[off[0]]:.4f} "
-        f"instead of {planned[off[0]]:.4f}; there were {distinct} distinct rates."
+        f"instead of {planned[off[0]]:.4f}; {there}."
     )
     remedy = "Count the updates of the whole run: total steps, not batches or epochs."
-    if distinct < count / 2:
+    if distinct == 1:
+        remedy = "Return a scheduler that changes it."
+    elif distinct < count / 2:
         remedy = 'A scheduler steps once an epoch unless its "interval" is "step".'
     return Finding(asked, seen, False, remedy)
 

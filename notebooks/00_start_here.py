@@ -181,7 +181,7 @@ claim(
 claim(
     "0.1",
     "evaluation mode gives the same number each time",
-    result.good.measured["different results"],
+    result.good.number("different results"),
     equals=False,
 )
 

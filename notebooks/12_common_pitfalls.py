@@ -158,7 +158,7 @@ claim(
 claim(
     "12.1",
     "not one weight tensor changes",
-    result.bad.measured["weight tensors changed"],
+    result.bad.number("weight tensors changed"),
     equals=0,
 )
 claim(
@@ -333,7 +333,7 @@ claim(
 claim(
     "12.2",
     "the synced accuracy is what one process measures",
-    result.good.measured["error"],
+    result.good.number("error"),
     at_most=1e-6,
 )
 
@@ -507,13 +507,13 @@ result = contrast(
 claim(
     "12.3",
     "naming the device leaves one device of three",
-    result.bad.measured["devices that work"],
+    result.bad.number("devices that work"),
     equals=1,
 )
 claim(
     "12.3",
     "leaving it to Lightning, all three work",
-    result.good.measured["devices that work"],
+    result.good.number("devices that work"),
     equals=3,
 )
 
@@ -680,7 +680,7 @@ claim(
 claim(
     "12.4",
     "self.log reports the true accuracy",
-    result.good.measured["error"],
+    result.good.number("error"),
     at_most=1e-6,
 )
 
@@ -877,7 +877,7 @@ claim(
 claim(
     "12.5",
     "and the dataset is untouched",
-    result.bad.measured["images changed in the dataset"],
+    result.bad.number("images changed in the dataset"),
     equals=0,
 )
 

@@ -294,6 +294,11 @@ WRONG = {
         ),
         "torch.bfloat16 come out as torch.float32",
     ),
+    "2.2 always half": (
+        "2.2",
+        layer("return (images + self.amount * torch.randn_like(images)).bfloat16()"),
+        "torch.float64 come out as torch.bfloat16",
+    ),
     "2.2 drawn in __init__": (
         "2.2",
         layer(

@@ -21,9 +21,10 @@ LOADERS = {
 
 def _complete(loader: DataLoader[Any]) -> DataLoader[Any]:
     """Return the loader without ``drop_last``, which drops other samples each epoch."""
-    if type(loader.batch_sampler) is not BatchSampler or not loader.drop_last:
+    sampler = loader.batch_sampler
+    if type(sampler) is not BatchSampler or not sampler.drop_last:
         return loader
-    batches = BatchSampler(loader.sampler, loader.batch_size, drop_last=False)
+    batches = BatchSampler(sampler.sampler, sampler.batch_size, drop_last=False)
     return DataLoader(
         loader.dataset, batch_sampler=batches, collate_fn=loader.collate_fn
     )

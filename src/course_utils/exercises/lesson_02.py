@@ -288,9 +288,7 @@ def counts_survive(answer: Any) -> Iterator[Finding]:
     survived, _ = survives_saving(module, lambda each: each(images))
     yield survived
     steps = [runs_on(fresh(answer), digits(16), device) for device in EVERYWHERE]
-    yield from (finding for finding in steps if finding.ok is False)
-    yield _stores_no_window(module)
-    yield from steps  # what stayed undecided comes last
+    yield from _decided_first([*steps, _stores_no_window(module)])
 
 
 _2_3 = Exercise(

@@ -49,6 +49,13 @@ class TwoCalls(Net):
         self.log("loss_epoch", loss, on_step=False, on_epoch=True)
 
 
+class SkipsTheFirst(Net):
+    def tell(self, loss, i):
+        self.log("loss_epoch", loss, on_step=False, on_epoch=True)
+        if i:
+            self.log("loss_step", loss)
+
+
 class SumAndCount(TwoCalls):
     def on_train_epoch_start(self):
         self.sums = []
@@ -121,6 +128,7 @@ TABLE = [  # class, what is said of steps, what of epochs ("" if right)
     (SumAndCount, FINE, ""),
     (Default, "The logger got no 'loss_step'; it got loss, epoch.", "only loss."),
     (EpochOnly, "The logger got no 'loss_step'; it got loss_epoch, epoch.", ""),
+    (SkipsTheFirst, "The logger got 'loss_step' 4 times in 6 steps.", ""),
     (SameUnderBoth, FINE, "This is the loss of the last batch."),
     (OneVoteABatch, FINE, "Each batch has the same vote, also the small one."),
     (NeverCleared, FINE, "Each batch has the same vote, also the small one."),

@@ -45,7 +45,8 @@ from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# One small classifier serves the whole lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1.
+# One small classifier serves the whole lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1. `quiet_trainer()` holds the options that keep a
+# Trainer silent: one device, no logger, no files. What we add to them is what an experiment is about.
 
 
 # %%
@@ -69,14 +70,14 @@ class DigitClassifier(L.LightningModule):
 # %% [markdown]
 # ## 4.1 Log steps and epochs
 #
-# `self.log("train_loss", loss)` in every training step: the line that everybody writes. `EarlyStopping` watches `train_loss` and ends the run when it is
-# higher after an epoch than before. The model is learning well, and the run stops after a few epochs. What did `EarlyStopping` see?
+# `self.log("train_loss", loss)` in every training step: the line that everybody writes. `EarlyStopping` looks at `train_loss` after each epoch and, with `patience=1`, ends the run
+# as soon as it is no new low. Which number does it look at?
 #
 # **Predict before you run.** At the end of an epoch, `train_loss` is
 #
 # - **a** the mean loss of the epoch;
 # - **b** the loss of the last batch;
-# - **c** the mean of the last 50 steps: so often does the logger write.
+# - **c** the mean of the last 50 steps, as the logger writes one row each 50 steps.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -168,13 +169,14 @@ claim(
 claim(
     "4.1",
     "the mean of the epoch fell every time",
-    result.good.measured["times it got worse"],
+    result.good.number("times it got worse"),
     equals=0,
 )
 
 # %% [markdown]
 # **Why.** In `training_step`, `self.log` means `on_step=True, on_epoch=False` unless you say more. (In `validation_step` it is the other way round.) The name
 # then holds the newest value: at the end of an epoch, the loss of one batch of 8 digits. An easy batch at the end of one epoch makes the next epoch look bad.
+# The good curve begins above the cloud because its first point is a mean over the first epoch, in which the loss fell.
 #
 # With both switched on, Lightning keeps a sum and a count as well, and you get three names. Here is what a logger stores. `CSVLogger` writes a file; we write it to
 # a folder that is removed again, for two epochs of four steps.
@@ -276,12 +278,12 @@ check("4.1", LogsTwoCurves)
 # %% [markdown]
 # ## 4.2 Give metrics structured names
 #
-# The loss is called `loss`. You log it in `training_step` and in `validation_step`, and Lightning accepts both. `EarlyStopping` and `ModelCheckpoint` shall
+# The loss is called `loss`. You log its mean over the epoch, in `training_step` and in `validation_step`. `EarlyStopping` and `ModelCheckpoint` shall
 # watch the validation loss, so you write `monitor="loss"`.
 #
-# **Predict.** They watch
+# **Predict.** At the end of an epoch they read
 #
-# - **a** the validation loss: that is what such callbacks are for;
+# - **a** the validation loss: validation comes after the training batches, so it is logged last;
 # - **b** nothing: a name used twice raises an error;
 # - **c** the training loss.
 
@@ -326,8 +328,8 @@ class NamesTheSplit(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Both log means of epochs, as 4.1 advises. 300 digits are so few that the model soon learns them by heart: the validation loss falls, then creeps up. A witness computes it after each epoch, whatever the
-# names are. `ModelCheckpoint` keeps the weights that it takes for the best.
+# 300 digits are so few that the model soon learns them by heart: the validation loss falls, then creeps up. `Witness` computes it after each epoch, whatever the
+# names are (`scaled` turns bytes into values from 0 to 1). `ModelCheckpoint` keeps the weights that it takes for the best.
 
 # %%
 from lightning.pytorch.callbacks import ModelCheckpoint
@@ -366,6 +368,9 @@ def train_and_keep_the_best(model, name):
     }
 
 
+# %% [markdown]
+# Watch where the green curve lies: on the validation loss, or below it.
+
 # %% tags=["contrast"]
 result = contrast(
     "4.2",
@@ -385,7 +390,7 @@ result = contrast(
 claim(
     "4.2",
     "sharing a name, the run does not stop early",
-    result.bad.measured["epochs trained"],
+    result.bad.number("epochs trained"),
     equals=20,
 )
 claim(
@@ -395,8 +400,8 @@ claim(
     at_least=1.02,
 )
 kept, lowest = "validation loss of the kept model", "lowest validation loss"
-good = result.good.measured
-claim("4.2", "with two names the best is kept", good[kept] - good[lowest], equals=0)
+excess = result.good.number(kept) - result.good.number(lowest)
+claim("4.2", "with two names the best is kept", excess, equals=0)
 
 # %% [markdown]
 # **Why.** Callbacks look a name up in one table, `trainer.callback_metrics`. Both steps write there, and the later one wins. Validation runs at the end of an epoch,
@@ -420,7 +425,7 @@ plain = "epoch={epoch}-val_loss={val/loss:.2f}"
 print(checkpoint_name(filename=plain, auto_insert_metric_name=False))
 
 # %% [markdown]
-# The first is a file in a folder `epoch=0-val`, made without a word. Each kept model gets a folder of its own. With `auto_insert_metric_name=False` only the value
+# The first is a file `loss=….ckpt` in a folder `epoch=0-val`, made without a word. Each epoch that is saved gets a folder of its own. (Each call trains a new model, so the two losses differ a little.) With `auto_insert_metric_name=False` only the value
 # is filled in, and you write the words around it.
 #
 # **When the bad version is right.** A name without a split is fine for what has no split, such as a learning rate. And if you log to no viewer that groups
@@ -594,30 +599,33 @@ result = contrast(
 claim(
     "4.3",
     "unsynced, the learning rates end a factor of 50 apart or more",
-    result.bad.measured["learning rates apart by the factor"],
+    result.bad.number("learning rates apart by the factor"),
     at_least=50,
 )
 claim(
     "4.3",
     "and the replicas have drifted apart",
-    result.bad.measured["weights apart by up to"],
+    result.bad.number("weights apart by up to"),
     at_least=0.05,
 )
 claim(
     "4.3",
     "synced, they are equal to the last bit",
-    result.good.measured["weights apart by up to"],
+    result.good.number("weights apart by up to"),
     equals=0,
 )
 
 # %% [markdown]
-# **Why.** `self.log` keeps a value in its own process. Rank 1 sees its loss rise, because a confident model pays dearly for a wrong label, and lowers its learning rate. Rank
+# **Why.** `self.log` keeps a value in its own process. Rank 1 soon sees its loss rise, because a confident model pays dearly for a wrong label, and lowers its learning rate. Rank
 # 0 sees its loss fall and goes on. They apply the same gradients with different rates, and from then on they are two models. Each computes
-# gradients at its own weights, DDP averages them all the same, and nothing complains. Only rank 0 is saved and reported. The same holds for `EarlyStopping` and
-# `ModelCheckpoint`: what decides something must be the same number everywhere.
+# gradients at its own weights, and DDP averages them all the same. No error is raised. Lightning warns once, "It is recommended to use `self.log('val_loss', ..., sync_dist=True)`",
+# which is easy to miss in a long log (the course hides it). Only rank 0 is saved and reported.
 #
-# You may have read that `sync_dist=True` is "proper aggregation". It is a weighted mean, no more. For a loss or an accuracy a mean is right. For a ratio of counts it is not, as you see
-# when each process returns what it would report:
+# `EarlyStopping` and `ModelCheckpoint` are safer, not safe. The processes vote: one is enough to stop, all must agree to replace the best checkpoint. So they do
+# the same, but each judges by its own number. What decides something should be the same number everywhere.
+#
+# You may have read that `sync_dist=True` is "proper aggregation". It is a mean weighted by batch size, no more. A loss or an accuracy is a mean over images, so that is right. An F1 is not: it
+# has other counts in its denominator. Each process validates with batches of 10 and returns what it would report:
 
 # %%
 from torchmetrics.classification import MulticlassF1Score
@@ -675,7 +683,7 @@ claim(
 )
 
 # %% [markdown]
-# The object keeps counts, adds them up over batches and processes, and divides once. It syncs by itself. ([Lesson 12](12_common_pitfalls.ipynb) has the short version of this, and an exercise.)
+# `alone` is a mean over the batches of one process, `synced` over those of both. The object keeps counts, adds them up over batches and processes, and divides once. It syncs by itself. ([Lesson 12](12_common_pitfalls.ipynb) has the short version of this, and an exercise.)
 #
 # Even a mean can go wrong today. Lightning 2.6 keeps the number of images as a whole number and averages that, too, rounding down. Five images in files of 3 and 2, all classified rightly,
 # should give an accuracy of one:
@@ -695,7 +703,8 @@ print(f"accuracy: {validate_in_two(AlwaysRight(), odd_loader)[0]['acc']:.3f}")
 # of images that the processes divide evenly, or log a torchmetrics object. Even numbers also spare you the other trap: a distributed sampler repeats images to fill up, and what is repeated counts twice.
 #
 # **When the bad version is right.** In one process, `sync_dist` changes nothing. In several, it costs messages: all processes wait for each other. Let us count them, for
-# five metrics in ten training steps of each process.
+# five metrics in ten training steps of each process. A message is a call of `all_reduce`, which adds up a tensor over the processes; for the count we put our own function in its place. (DDP averages gradients in
+# C++, where we don't see it.)
 
 
 # %%
@@ -734,8 +743,8 @@ by_epoch = {"on_step": False, "on_epoch": True}
 print("synced once an epoch:", messages(sync_dist=True, **by_epoch))
 
 # %% [markdown]
-# Two messages are Lightning's own. The rest is one for each metric and step, against two for each metric and epoch: its sum and its count. So leave the step curve unsynced. One process's noisy values tell as
-# much about a run as the mean of two, as long as nothing is decided by them.
+# Two messages are Lightning's own. The rest is one for each metric and step, against two for each metric and epoch: its sum and its count. So leave the step curve unsynced. One process's
+# values are noisier than the mean of two, which does no harm as long as nothing is decided by them.
 #
 # ### Your turn · A mean, a maximum and a count
 #
@@ -764,14 +773,14 @@ check("4.3", ReportsThree)
 # %% [markdown]
 # ## 4.4 Monitor the learning rate
 #
-# You want a one-cycle schedule: in 100 updates the learning rate climbs to 0.3 and falls to nearly zero. PyTorch's `OneCycleLR` does that, and you hand it
-# to Lightning. The loss falls, so all seems well.
+# You want a one-cycle schedule: in 100 updates, which are two epochs, the learning rate climbs to 0.3 and falls to nearly zero. PyTorch's `OneCycleLR` does that, and you
+# hand it to Lightning.
 #
 # **Predict.** The learning rate
 #
 # - **a** follows the cycle: Lightning steps the scheduler after each update;
 # - **b** never comes near its peak;
-# - **c** reaches the peak, and stays there.
+# - **c** goes through the cycle twice, once in each epoch.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -779,6 +788,8 @@ prediction = None  # "a", "b" or "c"
 
 # %% [markdown]
 # ### Bad: the scheduler is handed over as it is
+#
+# `OneCycleLR` sets the rate from the first update on, so `SGD` gets none.
 
 
 # %% tags=["bad"]
@@ -873,7 +884,7 @@ result = contrast(
 claim(
     "4.4",
     "stepped once an epoch, there are 2 learning rates in 2 epochs",
-    result.bad.measured["distinct learning rates"],
+    result.bad.number("distinct learning rates"),
     equals=2,
 )
 claim(
@@ -891,7 +902,7 @@ claim(
 
 # %% [markdown]
 # **Why.** Lightning steps a scheduler once an *epoch*, unless its dictionary says `"interval": "step"`. `OneCycleLR` was told of 100 steps and got 2, so it never left the
-# foot of the hill. Nothing is wrong enough for an error: the loss falls, only slowly. One look at the learning rate tells.
+# foot of the hill. Nothing is wrong enough for an error: the model learns, only less. One look at the learning rate tells.
 #
 # The monitor has two habits that you should know. It works without any scheduler, and it writes only when the logger does: every `log_every_n_steps` updates. With the
 # default of 50, what is left of 100 updates?
@@ -962,7 +973,7 @@ check("4.4", FallsToZero)
 #
 # - [ ] A training metric that something watches has `on_epoch=True`; `log_every_n_steps` fits the length of the run.
 # - [ ] Every name says which split it is of. A slash stays out of file names: `auto_insert_metric_name=False`.
-# - [ ] What decides something (scheduler, early stopping, checkpoint) is logged with `sync_dist=True`; a ratio is a torchmetrics object.
+# - [ ] What decides something (scheduler, early stopping, checkpoint) is logged with `sync_dist=True`; what is no mean over images, such as F1, is a torchmetrics object.
 # - [ ] Step metrics are not synced.
 # - [ ] Each scheduler has its `"interval"`, and you have looked at the learning rate that was applied.
 #

@@ -12,7 +12,7 @@
 # You write a model on a laptop. A colleague trains it on the second GPU of a server, another one on a CPU, and next year somebody loads the file you saved. Will it
 # run? Most guides answer with rules. In this lesson you ask the module itself, on GPUs that are not there. At the end you can
 #
-# - train one `training_step` on a CPU, a first and a second GPU without owning them, and say what such a test cannot see;
+# - try one `training_step` on a CPU, a first and a second GPU without owning a GPU, and say what such a test cannot see;
 # - create tensors on the right device, without copying a byte;
 # - keep what a module has learned when it is saved, and leave out what it can make again.
 #
@@ -110,9 +110,9 @@ class TakesItAsItComes(DigitClassifier):
 # ### How to try a GPU that is not there
 #
 # PyTorch's compiler has to know what a program does before it runs it. For that it has *fake tensors*: they have a shape, a dtype and a device, but no memory and
-# no values. An operation on them computes shapes and checks devices by the same rules as the real one. Nobody says that the GPU must exist.
+# no values. An operation on them computes the shape of its result and checks devices, as the real one does. For that, no GPU has to exist.
 #
-# `pretended_tensors` switches this on for a block. Watch where the result lives.
+# `pretended_tensors` switches this on for a block. Watch where the product lives, and what a factor from the other GPU does.
 
 # %%
 from course_utils.probes.pretended import pretended_tensors
@@ -127,10 +127,11 @@ with pretended_tensors("cuda:1"):
         print(error)
 
 # %% [markdown]
-# A product on the second of two GPUs, and the very error that a real machine raises when you mix the two.
+# A product on the second of two GPUs, and the error for mixing the two. A real machine raises it, too, though its words may differ.
 #
 # Two helpers build on this. `pretended_gpus(2)` lets your code find two GPUs when it asks `torch.cuda.is_available()`. `runs_on` moves a module and a batch as Lightning
-# would, runs the hooks and one training step, and tells device errors from all others. For the CPU it takes the real one. So it does for a GPU, if there is one.
+# would, and runs one training step with the hooks before it. Where your machine has what you ask for, the step really runs; elsewhere it is pretended. You get a *finding*: `ok` is
+# `True`, `False` (the step fails because of its devices) or `None` (it cannot be decided), `seen` says what happened. Any other error is raised as usual.
 
 # %%
 from course_utils.probes.devices import runs_on
@@ -144,7 +145,8 @@ with pretended_gpus(2):
 # %% [markdown]
 # ### The contrast
 #
-# Each version trains for real where there is no GPU, then visits all four places. Watch the accuracy first: it is why nobody notices.
+# Each version trains for real where there is no GPU, then visits all four places: a device, and the number of GPUs that the code finds when it asks. Watch the accuracy
+# first: it is why nobody notices.
 
 # %%
 from course_utils.figures import Matrix
@@ -188,7 +190,7 @@ result = contrast(
     good=lambda: train_and_visit(TakesItAsItComes),
     prediction=prediction,
     figure=Matrix(
-        "The agnostic line runs where its author tries it",
+        "Choosing a device works in two places out of four",
         list(PLACES),
     ),
 )
@@ -197,13 +199,13 @@ result = contrast(
 claim(
     "2.1",
     "the step that chooses a device runs in two of four places",
-    result.bad.measured["places where it runs"],
+    result.bad.number("places where it runs"),
     equals=2,
 )
 claim(
     "2.1",
-    "the step that does not runs in all four",
-    result.good.measured["places where it runs"],
+    "the step that takes the batch as it comes runs in all four",
+    result.good.number("places where it runs"),
     equals=4,
 )
 claim(
@@ -233,7 +235,7 @@ for place, cell in visit(CallsCuda).items():
 # %% [markdown]
 # It runs on the second GPU. `.cuda()` means the *current* GPU, and a Trainer makes its own GPU the current one before it calls your code (`torch.cuda.set_device` in
 # Lightning's CUDA accelerator). So the old rule "`.cuda()` is always the first GPU" holds in a loop of your own, not inside a Trainer. It still fails on every CPU,
-# and on every accelerator of another make.
+# and on accelerators that PyTorch does not call `cuda`, such as Apple's `mps`.
 #
 # Other guides recommend `images.to(self.device)`. That is harmless and does nothing: the batch is there already, and `.to` hands back the same tensor.
 
@@ -260,9 +262,9 @@ print(finding.seen)
 print(finding.remedy)
 
 # %% [markdown]
-# Nor can it see whether the memory suffices, how fast the step is, or what a real device lacks: Apple's `mps`, for one, has no float64. It makes no backward pass. And a
-# constant that you computed before, `DEVICE = ...` at the top of a file, was computed on the machine you are sitting at. It is a quick test that finds the common
-# fault. It does not replace a run on the real thing.
+# Nor can it see whether the memory suffices, how fast the step is, or what a real device lacks: Apple's `mps`, for one, has no float64. There is no backward pass. And
+# `DEVICE = ...` at the top of a file is computed before anything is pretended, so it names a device of the machine you are sitting at. The probe is a quick test that finds
+# the common fault; it does not replace a run on the real thing.
 #
 # **When the bad version is right.** In a script of your own, with a plain loop and no Trainer, the famous line belongs at the top: *one* device for model and
 # batch, chosen once. (`torch.accelerator`, since PyTorch 2.6, chooses among GPUs of any make.)
@@ -275,7 +277,7 @@ loss = F.cross_entropy(model(images), labels)
 print("model and loss on one device:", loss.device == model.device)
 
 # %% [markdown]
-# ### Your turn · A method that nobody moves the images for
+# ### Your turn · Classify without a Trainer
 #
 # A web service calls `classify` with images on the CPU, wherever the model happens to be, and expects the classes on the CPU: a tensor with one number for each image.
 # No Trainer is involved, so nobody moves anything. Repair the method for any device. *(6 minutes)*
@@ -301,7 +303,7 @@ check("2.1", ClassifiesUploads)
 # %% [markdown]
 # ## 2.2 Create tensors where the module is
 #
-# The batch arrives on the right device. A tensor that *you* create does not: here, noise that is added to the images. Many guides show
+# The batch arrives on the right device. A tensor that *you* create is your own business: here, noise that is added to the images. Some guides show
 # this line as the good one: `torch.randn(images.shape).to(self.device)`.
 #
 # **Predict.** On a GPU, in each step, that line
@@ -385,13 +387,13 @@ result = contrast(
 claim(
     "2.2",
     "the moved noise travels, four bytes for every pixel",
-    result.bad.measured["bytes copied by the step"],
+    result.bad.number("bytes copied by the step"),
     equals=4 * large_batch[0].numel(),
 )
 claim(
     "2.2",
     "created in place, nothing travels",
-    result.good.measured["bytes copied by the step"],
+    result.good.number("bytes copied by the step"),
     equals=0,
 )
 claim(
@@ -402,8 +404,8 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** Python evaluates from the inside out: `torch.randn(images.shape)` is complete, on the CPU, before `.to` is called. Then the CPU has drawn the numbers, the bus carries
-# them, and the GPU waits. Nothing is wrong with the result. On a CPU `.to` does nothing at all, so your laptop will not tell you.
+# **Why.** Python evaluates from the inside out: `torch.randn(images.shape)` is complete, on the CPU, before `.to` is called. So the CPU draws the numbers, and they travel
+# to the GPU in every step. Nothing is wrong with the result. On a CPU `.to` does nothing at all, so your laptop will not tell you.
 #
 # There are four common ways to write it. `Operations` counts the bytes of each; watch the two that start with a CPU tensor.
 
@@ -424,8 +426,8 @@ for name, make_noise in ways.items():
     print(f"{name:20} {operations.copied_bytes} bytes")
 
 # %% [markdown]
-# `type_as` has one more surprise. It copies not only the device but the dtype. On images that are still bytes, your noise becomes bytes, too: everything between
-# -1 and 1 is cut to zero.
+# `type_as` has one more surprise. It takes over the dtype of the images as well as their device. On images that are still bytes, your noise becomes bytes, too, and
+# everything between -1 and 1 is cut to zero.
 
 # %%
 raw_images = digits.test_images[:256]
@@ -449,20 +451,20 @@ class AsksTooEarly(DigitClassifier):
 model = AsksTooEarly()
 with pretended_tensors("cuda:1"):
     model.to("cuda:1")
-    print("in __init__:", model.in_init, "· in a step:", model.device)
+    print("in __init__:", model.in_init, "· after the move:", model.device)
 
 # %% [markdown]
-# So `self.device` belongs into steps and hooks. What is created in `__init__` needs the next practice. And a plain `nn.Module` has no `device` at all: there, ask a tensor
+# So `self.device` belongs in steps and hooks. A tensor that is created in `__init__` needs the next practice. And a plain `nn.Module` has no `device` at all: there, ask a tensor
 # that is at hand, such as the images.
 #
 # **When the bad version is right.** When the numbers must be the same on every machine. A GPU draws other numbers from the same seed than a CPU does; noise from a CPU
-# generator, moved, is the same everywhere. It costs the copy.
+# generator, moved to `device` (from the end of 2.1), is the same everywhere. It costs the copy.
 
 # %%
 seeded = torch.Generator().manual_seed(0)
 noise = torch.randn(2, 3, generator=seeded).to(device)
 again = torch.randn(2, 3, generator=seeded.manual_seed(0)).to(device)
-print("the same numbers, wherever they are:", torch.equal(noise, again))
+print("the same seed, the same numbers:", torch.equal(noise, again))
 
 # %% [markdown]
 # ### Your turn · A noise layer, written from its specification
@@ -499,8 +501,8 @@ check("2.2", AddsNoise)
 # Some tensors are no weights, and yet belong to the model: a running mean, a table, a mask. "Register them as buffers, so that they move to the GPU", says the rule. You have no
 # GPU, so you keep a plain attribute for now.
 #
-# These digits were scanned on white paper: ink is 0, paper is 1. The network standardizes its input by a mean and a deviation that it follows while it trains. You train it,
-# measure its accuracy, save a checkpoint, and load it into a fresh instance.
+# For this practice the digits are turned into black ink on white paper: ink is 0, paper is 1. The network standardizes its input by a running mean and a running standard
+# deviation, which it updates while it trains. You train it, measure its accuracy, save a checkpoint, and load it into a fresh instance.
 #
 # **Predict.** After reloading, the accuracy is
 #
@@ -519,7 +521,7 @@ paper_loader = DataLoader(paper, batch_size=64, shuffle=True)
 
 
 class Standardizes(TakesItAsItComes):
-    """Follows mean and deviation of all pixels; subclasses say where it keeps them."""
+    """Tracks mean and deviation of all pixels; a subclass says how they are kept."""
 
     def forward(self, images):
         if self.training:
@@ -567,6 +569,7 @@ paper_images = 1 - scaled(digits.test_images)
 
 @torch.no_grad()
 def score(model):
+    """Accuracy on the test images, on white paper."""
     preds = model.eval()(paper_images).argmax(1)
     return (preds == digits.test_labels).float().mean().item()
 
@@ -593,7 +596,7 @@ result = contrast(
     good=lambda: save_and_reload(RegistersBuffers()),
     prediction=prediction,
     figure=Bars(
-        "After a reload, plain attributes are gone, and the accuracy with them",
+        "A reload loses plain attributes, and accuracy with them",
         ["before saving", "after reloading"],
         "test accuracy",
     ),
@@ -603,13 +606,13 @@ result = contrast(
 claim(
     "2.3",
     "a reload costs plain attributes at least 30 points of accuracy",
-    result.bad.measured["lost"],
+    result.bad.number("lost"),
     at_least=0.3,
 )
 claim(
     "2.3",
-    "and buffers not a single digit",
-    result.good.measured["lost"],
+    "with buffers, it costs nothing",
+    result.good.number("lost"),
     equals=0,
 )
 
@@ -617,7 +620,8 @@ claim(
 # **Why.** A checkpoint does not hold the module. It holds its `state_dict`: parameters and buffers. A plain attribute is neither. The fresh instance starts with
 # mean 0 and deviation 1, the weights expect standardized images, and no key is missing, because none was ever there.
 #
-# The row *runs on a GPU* shows the famous reason: the plain attribute stayed on the CPU. There you get an error at once. On a CPU you get a wrong number, later.
+# The row *runs on a GPU* shows the famous reason: the plain attribute stays on the CPU when the weights move. On a GPU you get
+# an error at once. On a CPU you get a wrong number, later.
 #
 # ### Four ways to keep a tensor
 #
@@ -641,7 +645,9 @@ with pretended_tensors("cuda:0"):
 # A buffer with `persistent=False` moves and is not saved: right for a constant that `__init__` can make again, such as a mask. A frozen parameter does both, but shows up in
 # `parameters()`, where optimizers and parameter counts find it. Since PyTorch 2.5 there is a shorter spelling, `self.mean = nn.Buffer(torch.zeros(1))`.
 #
-# Tensors hide well: in a list, a dict, an object of your own. `survives_saving` asks any module of yours whether a reload changes its answers, and names what did not come back.
+# Tensors hide well: in a list, a dict, an object of your own. `survives_saving` asks any module of yours whether a reload changes its answers. What it finds in
+# attributes, lists and dicts it names. Here, one
+# batch in training mode updates both statistics before the question is put.
 
 # %%
 from course_utils.probes.saving import survives_saving
@@ -663,7 +669,7 @@ print(finding.seen)
 
 # %% [markdown]
 # **When the bad version is right.** A Python number needs no device: `self.momentum = 0.1` is fine (that it is not *saved* is the subject of
-# [lesson 03](03_hyperparameters.ipynb)). And a buffer has a price: it becomes part of the file format. A class that gains one can no longer load its old checkpoints, unless you
+# [lesson 03](03_hyperparameters.ipynb)). And a saved buffer has a price: it becomes part of the file format. A class that gains one can no longer load its old checkpoints, unless you
 # pass `strict=False` and know what you are doing.
 
 # %%
@@ -672,16 +678,17 @@ outcome = RegistersBuffers().load_state_dict(old, strict=False)
 print("missing from the old file:", outcome.missing_keys)
 
 # %% [markdown]
-# With several processes, DDP sends the buffers of the first process to all others before each forward pass. Running statistics are then those of *its* images.
+# With several processes (DDP, the usual way to train on many GPUs), the buffers of the first process are sent to all others before each forward pass. Running statistics are
+# then those of *its* images.
 #
 # ### Your turn · What was learned, and what is constant
 #
-# This classifier knows that some digits are more common: it counts labels while it trains, and adds the log of each class's share to its logits. And it looks through a window that hides
-# the border of the image. Make it
+# This classifier knows that some digits are more common: it counts labels while it trains, and adds the log of each class's share to its logits. It looks at the images
+# through a window, a mask that hides the border. Make it
 #
 # - train on any device;
 # - predict the same after a reload, to the last bit;
-# - waste no place in the checkpoint on the window, which never changes.
+# - waste no space in the checkpoint on the window, which never changes.
 #
 # *(10 minutes)*
 

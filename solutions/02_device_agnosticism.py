@@ -9,8 +9,7 @@
 # %% [markdown]
 # # Solutions · Lesson 02, device agnosticism
 #
-# One way to solve each exercise of [lesson 02](../notebooks/02_device_agnosticism.ipynb), why it works, and another way. Try them yourself first: a wrong attempt
-# teaches more than a right solution that you read.
+# One way to solve each exercise of [lesson 02](../notebooks/02_device_agnosticism.ipynb), why it works, and another way. Try them yourself first.
 
 # %% tags=["setup"]
 try:
@@ -53,12 +52,12 @@ class DigitClassifier(L.LightningModule):
 
 
 # %% [markdown]
-# ## 2.1 A method that nobody moves the images for
+# ## 2.1 Classify without a Trainer
 #
 # The Trainer moves a batch before *its* steps. A method that you call yourself gets the images as they are. The module knows its place, `self.device`: that is where
 # the images have to be. The answer goes back to the CPU, where the caller is.
 #
-# Tempting and wrong: `self.cpu()` in the first line. It works, once. Then the model has left its GPU, for everybody who uses it afterwards.
+# Tempting and wrong: `self.cpu()` in the first line. The answer is right, but the model has left its GPU, for everybody who uses it afterwards.
 
 
 # %% tags=["solution"]

@@ -335,7 +335,7 @@ class KnowsWhatIsCommon(DigitClassifier):
         self.counts += F.one_hot(labels, 10).sum(0)
         return F.cross_entropy(self(images), labels)
 """,
-    reason="Both buffers move; only what was learned takes a place in the checkpoint.",
+    reason="Both buffers move; only what was learned takes space in the checkpoint.",
 )
 
 EXERCISES = (_2_1, _2_2, _2_3)

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Lesson 03 · Will the model you load be the model you saved?
 #
-# A checkpoint holds every weight of a network, to the last bit. That is not enough to get the network back. In this lesson you load three models that
-# come back wrong, or not at all, and at the end you can
+# A checkpoint holds every weight of a network, to the last bit. Is that enough to get the network back? In this lesson you save, load and resume models,
+# and compare what comes back with what you saved. At the end you can
 #
 # - reload any model of yours from its file alone, with the settings it was trained with;
 # - say which settings may go into that file, and which make it unreadable;
@@ -45,7 +45,7 @@ from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
 # One data module and one small network serve the whole lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1. Note the last
-# method: the optimizer reads its learning rate from an attribute.
+# method: the optimizer reads its learning rate from an attribute. `quiet_trainer()` only keeps a Trainer silent: no progress bar, no files.
 
 # %%
 digits = ImageDataModule(batch_size=64)
@@ -75,20 +75,21 @@ class DigitNet(L.LightningModule):
 # ## 3.1 Save the hyperparameters
 #
 # Someone photographed digits on a blackboard: light strokes on dark ground. The network gets an option `invert` that turns them into dark strokes on
-# light ground. You train with `invert=True`, some dropout and a higher learning rate, and save a checkpoint. A week later you load it. Every argument of the
-# class has a default, so `load_from_checkpoint(path)` needs nothing else.
+# light ground. You train with `invert=True`, some dropout and a higher learning rate, and save a checkpoint. The class keeps these settings as attributes,
+# `self.invert = invert`, and each argument has a default. A week later you call `load_from_checkpoint(path)`.
 #
 # **Predict before you run.** The loaded model is
 #
 # - **a** as accurate as before: the file holds the weights, and the weights are the model;
 # - **b** not there: loading stops with an error, because the settings are missing;
-# - **c** no better than a guess, and nothing says so.
+# - **c** there, but no better than a guess, and nothing says so.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
 
 # %% [markdown]
-# The data first: the same digits, inverted.
+# The data first: the same digits, inverted as bytes from 0 to 255 (`scaled` makes them floats from 0 to 1). Then the network that can turn them back. Its
+# attribute `invert` is set by the two versions below.
 
 # %%
 from torch.utils.data import DataLoader, TensorDataset
@@ -181,7 +182,7 @@ result = contrast(
     good=lambda: before_and_after(SavesHyperparameters(**settings)),
     prediction=prediction,
     figure=Bars(
-        "Same weights, lost settings: the loaded model guesses",
+        "Same weights, lost settings: the loaded model is wrong",
         ["accuracy before", "accuracy after"],
         "accuracy on photos of a blackboard",
     ),
@@ -197,20 +198,21 @@ claim(
 claim(
     "3.1",
     "although every weight tensor came back",
-    result.bad.measured["weight tensors that differ"],
+    result.bad.number("weight tensors that differ"),
     equals=0,
 )
 claim(
     "3.1",
     "with saved settings, every logit is the same to the last bit",
-    result.good.measured["images with other logits"],
+    result.good.number("images with other logits"),
     equals=0,
 )
 
 # %% [markdown]
-# Not one weight tensor differs, and the bad model answers no better than a guess.
+# Not one weight tensor differs, and the bad model answers no better than a guess, which would be right for one photo in ten. It can do even worse than that:
+# it is not unsure, it takes the ground for the stroke.
 #
-# **Why.** What a checkpoint keeps of a module is its *tensors*, and the option `invert` is not a tensor. When Lightning loads the file it first calls `__init__`, and
+# **Why.** What a checkpoint keeps of a module is its *tensors* (parameters and buffers), and the option `invert` is not a tensor. When Lightning loads the file it first calls `__init__`, and
 # takes the arguments from the hyperparameters in the file. If there are none, Python takes the defaults. Then the weights are filled in. They fit, so nobody
 # complains. `show` draws a second picture of the same result: what the loaded networks get to see.
 
@@ -228,7 +230,8 @@ show(images, result)
 # %% [markdown]
 # The learning rate went back to its default too, and so did the dropout. That you would notice only when you train on.
 #
-# `save_hyperparameters()` looks at the arguments of the `__init__` that calls it, *with the values that they have at that moment*. So call it first.
+# `save_hyperparameters()` looks at the arguments of the `__init__` that calls it, *with the values that they have at that moment*. So call it before you
+# change any of them.
 #
 # **A loud failure is better than a silent one.** Guides tend to show the bad version without default values. Then it is not silent at all. Nobody can
 # forget an argument that Python insists on:
@@ -446,6 +449,8 @@ claim(
 )
 
 # %% [markdown]
+# Up to saving, both versions work. Then the bad file can be neither loaded nor resumed, although encoder and dataset were given again.
+#
 # **Why.** The reason that guides give is out of date. Networks and datasets *can* be pickled. But unpickling may run any code, so somebody who sends you a
 # checkpoint could run code on your machine. Since PyTorch 2.6, `torch.load` therefore reads by default with `weights_only=True`: tensors, numbers, text,
 # containers of them, and little else. Lightning follows that default from version 2.6 on. The check comes at *loading*. That is the unkind part: the night's
@@ -457,6 +462,7 @@ claim(
 #
 # `ignore` is for objects that you give again. A learning rate is a setting, so it has to stay. We put one value of each type through a checkpoint as it comes.
 # Types that may fail also go through it made plain, as the arrow says. Take a guess for the first row before you run it.
+# `Contrast` and `Side` only hand the two columns to the picture.
 
 # %%
 from dataclasses import asdict, dataclass
@@ -562,7 +568,7 @@ loaded = save_and_load(trusting, weights_only=False)
 print("images that came out of the checkpoint:", len(loaded.hparams.dataset))
 
 # %% [markdown]
-# Never do that with a file from the internet. And `ignore` has its price: whoever loads the file must have the encoder. Its *weights* need not be right,
+# Never do that with a file from the internet. Lightning does it unasked when the path begins with `http`: pass `weights_only=True` there. And `ignore` has its price: whoever loads the file must have the encoder. Its *weights* need not be right,
 # they are in the file; its *shape* must be.
 #
 # ### Your turn · A sweep that can be loaded
@@ -592,13 +598,13 @@ check("3.2", Swept)
 # %% [markdown]
 # ## 3.3 Build the optimizer from the hyperparameters
 #
-# You try five learning rates, each in a run from the same seed. The rate is an argument, it is saved, and your logger shows five rows with five rates. In one
-# line of `configure_optimizers`, a number was left behind.
+# You try five learning rates, each in a run from the same seed. The rate is an argument, it is saved, and your logger shows five rows with five rates. But
+# `configure_optimizers` still says `lr=1e-3`, as in the first draft.
 #
 # **Predict.** The five accuracies are
 #
 # - **a** the same, to the last digit;
-# - **b** different, but only a little: Adam adapts its steps;
+# - **b** close, but not the same: two trainings never agree to the last digit;
 # - **c** not there: Lightning complains that a hyperparameter is never used.
 
 # %% tags=["predict"]
@@ -683,13 +689,13 @@ result = contrast(
 claim(
     "3.3",
     "five runs with a hard-coded rate train one and the same model",
-    result.bad.measured["different models"],
+    result.bad.number("different models"),
     equals=1,
 )
 claim(
     "3.3",
     "reading the hyperparameters, they train five",
-    result.good.measured["different models"],
+    result.good.number("different models"),
     equals=5,
 )
 claim(
@@ -703,10 +709,10 @@ claim(
 # Five rates in the table, one model on the disk: the accuracies of the bad version agree to the last digit, because the runs do.
 #
 # **Why.** `self.hparams` is a record, not a wire. Nothing connects a hyperparameter with the thing that it names, until your code reads it. The same holds for Lightning's
-# learning-rate finder: it writes its suggestion into `hparams.lr`, and an optimizer that does not look there goes on as before.
+# learning-rate finder: it writes its suggestion into `self.lr` and `hparams.lr`, where they exist, and an optimizer that does not look there goes on as before.
 #
-# It works the other way round, too. Code can read a hyperparameter that nobody saved. The guide that this course puts to the test saves three arguments in one example,
-# and in the next one reads a fourth. Put together:
+# It works the other way round, too. Code can read a hyperparameter that nobody saved. That happens when snippets are put together: here one
+# saves three arguments, and the next reads a fourth.
 
 
 # %% tags=["raises-exception"]

@@ -13,6 +13,12 @@ from course_utils import progress, syllabus
 from course_utils.exercises import check, desk, hint, solution
 from course_utils.probes import metrics
 
+PLANNED = [
+    (practice.id, f"Practice {practice.id} has no exercise yet.")
+    for lesson in syllabus.load().lessons
+    for practice in lesson.practices
+    if not lesson.ready
+][:1]
 EXERCISES = {exercise.practice: exercise for exercise in exercises()}
 STEP = "def training_step(self, batch, batch_idx):\n    "
 each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
@@ -94,7 +100,7 @@ def test_three_hints_then_the_third_again(exercise, capsys, monkeypatch):
     [
         ("12.9", "Expected a practice from 0.1 to"),
         ("nonsense", "but got 'nonsense'."),
-        ("1.1", "Practice 1.1 has no exercise yet."),
+        *PLANNED,
     ],
 )
 def test_an_unknown_practice_gets_one_sentence(ask, practice, sentence, capsys):

@@ -11,7 +11,7 @@ IMPORTS = "from torch.utils.data import *\n"
 
 
 def judged(practice, source):
-    names = dict(lesson_names())
+    names = dict(lesson_names("01_code_organization"))
     exec(IMPORTS, names)
     before = set(names)
     exec(compile(source, "<cell>", "exec"), names)
@@ -587,6 +587,10 @@ WRONG_1_3 = {
     "drops the loss": (
         reuse(FROZEN, FORWARD, HEAD.replace("return F.", "loss = F.")),
         "Training changes no weights. Return the loss, and give the new layer's",
+    ),
+    "climbs": (
+        reuse(FROZEN, FORWARD, HEAD.replace("return F.", "return -F.")),
+        "Training makes the cross-entropy of the training images larger.",
     ),
     "takes the encoder alone": (
         reuse(FROZEN.replace(", features)", ", width=32, *, n=1)"), FORWARD, HEAD),

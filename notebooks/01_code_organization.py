@@ -217,13 +217,13 @@ claim(
 claim(
     "1.1",
     "the module that hands over keeps the limit",
-    result.good.measured["longest gradient at an update"],
+    result.good.number("longest gradient at an update"),
     at_most=0.0501,
 )
 
 # %% [markdown]
 # **Why.** The Trainer's flags live in the lines that call `backward`, `step` and `zero_grad`. A module that calls them itself goes around the flags. Lightning
-# does not object: a step that returns `None` means "skip this batch" to it, and it skips 32 times what the module has done already.
+# does not object: a step that returns `None` means "skip this batch" to it. So it does nothing for 32 batches, and the module has learned from each of them already.
 #
 # What makes this hard to notice: as long as nobody wishes for anything, both modules do exactly the same.
 
@@ -353,7 +353,7 @@ check("1.1", ObeysTheTrainer)
 # %% [markdown]
 # ## 1.2 Keep the data in a data module
 #
-# All data code moves into a `LightningDataModule`: the split into `setup`, the loaders into their methods. The trainer asks for what it needs. It is the standard advice, and this data module
+# All data code moves into a `LightningDataModule`: the split by `random_split` into `setup`, the loaders into their methods. The trainer asks for what it needs. It is the standard advice, and this data module
 # follows it. You fit on 1,600 scans. The next day you load the model, hand the *same* data module to a new Trainer, and validate on 400.
 #
 # **Predict.** The reported accuracy is
@@ -462,7 +462,7 @@ claim(
     result.bad.measured["trained on (%)"],
     at_least=60,
 )
-inflated = result.bad.measured["reported accuracy"] - result.bad.number("test accuracy")
+inflated = result.bad.number("reported accuracy") - result.bad.number("test accuracy")
 claim("1.2", "the report is at least 4 points too high", inflated, at_least=0.04)
 claim(
     "1.2",
@@ -473,7 +473,7 @@ claim(
 
 # %% [markdown]
 # **Why.** `setup` runs more often than its name suggests: once for each stage, and once in each process. Every call draws another split, and four of five scans
-# fall into the training part each time. So four of five validation scans are old friends. The line in the figure goes from scans the model has never seen to scans it knows by heart; the report slides along it.
+# fall into the training part each time. So about four of five validation scans had been trained on. The line in the figure goes from scans the model has never seen to scans it knows by heart; the report slides along it.
 
 
 # %%
@@ -703,13 +703,13 @@ result = contrast(
 claim(
     "1.3",
     "filled by name, no tensor arrives, and no error says so",
-    result.bad.measured["tensors taken over"],
+    result.bad.number("tensors taken over"),
     equals=0,
 )
 claim(
     "1.3",
     "handed in, all four are there",
-    result.good.measured["tensors taken over"],
+    result.good.number("tensors taken over"),
     equals=4,
 )
 claim(
@@ -738,7 +738,7 @@ print("tensors it has no place for:   ", len(unexpected))
 torch.manual_seed(0)
 scratch = fit(OnAnEncoder(make_encoder(), classes=5), hundred, epochs=30, batch_size=25)
 from_scratch = share_right(scratch(noisy_test).argmax(1))
-reused = result.good.measured["accuracy"]
+reused = result.good.number("accuracy")
 print(f"reused {reused:.3f}, from scratch {from_scratch:.3f}")
 claim(
     "1.3",
@@ -755,7 +755,7 @@ claim(
 claim(
     "1.3",
     "the old network and a table of bins beat the new layer by 2 points or more",
-    result.good.measured["accuracy of the old network"] - reused,
+    result.good.number("accuracy of the old network") - reused,
     at_least=0.02,
 )
 

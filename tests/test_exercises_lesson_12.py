@@ -256,7 +256,7 @@ WRONG_12_3 = {
     ),
     "takes a GPU whenever there is one": (
         TRAIN + MOVED.format("'cuda' if torch.cuda.is_available() else 'cpu'") + LOSS,
-        "fails on cpu: ",
+        "fails on the cpu of a machine with GPUs",
     ),
     "moves images only": (
         HOOK + "    batch.images = batch.images.to(device)\n    return batch\n" + USES,

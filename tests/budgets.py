@@ -34,7 +34,7 @@ from course_utils import syllabus
 
 FOLDERS = ("notebooks", "solutions")
 # Median on the machine for which budgets are stated: 2 cores, no GPU, otherwise idle.
-REFERENCE_SECONDS = 0.17
+REFERENCE_SECONDS = 0.075
 _REFERENCE_ROUNDS = 3
 _SAMPLE_SECONDS = 0.2
 

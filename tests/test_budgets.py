@@ -80,7 +80,7 @@ def test_a_good_notebook_passes_and_the_table_shows_its_cost(pytester, run):
         [
             r"notebook +cells +seconds +scaled +budget +MB +budget",
             r"notebooks/12_tiny +1 +\d+\.\d +\d+\.\d +6 +\d+ +200$",
-            r"reference workload: 0\.170 s here, 0\.170 s where .*",
+            r"reference workload: 0\.075 s here, 0\.075 s where .*",
         ]
     )
 

@@ -299,7 +299,7 @@ class Ledger:
     ) -> pytest.Collector | None:
         """Add the two facts to each notebook of the course that nbval collects."""
         options = parent.config.option
-        validates = getattr(options, "nbval", False) or options.nbval_lax
+        validates = any(getattr(options, o, False) for o in ("nbval", "nbval_lax"))
         if validates and file_path.suffix == ".ipynb":
             return FactsOfNotebook.from_parent(parent, path=file_path)
         return None

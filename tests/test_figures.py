@@ -49,6 +49,7 @@ STOPPED = Side(error="RuntimeError: no")
 PICTURES = {
     "bars": Bars("Off", ["accuracy", "recall"], "share right", reference="truth"),
     "curves": Curves("Falls", "loss", x="batch", y="loss (nats)"),
+    "log curves": Curves("Falls", "loss", x="batch", y="loss (nats)", log=True),
     "matrix": Matrix("Where it runs", ["cpu", "gpu"]),
     "shares": Shares("Half", weights="share", values="batch", mean="mean", y="acc"),
     "images": Images("Noise", ["clean"], outputs="restored", score="mean"),
@@ -110,6 +111,11 @@ def test_every_picture_can_be_drawn_whatever_stopped(shown, kind, outcome):
 @pytest.mark.parametrize("kind", PICTURES)
 def test_a_picture_drawn_twice_is_the_same_to_the_byte(shown, kind):
     assert shown(PICTURES[kind])[0] == shown(PICTURES[kind])[0]
+
+
+def test_curves_are_linear_unless_a_logarithmic_axis_is_asked_for():
+    scales = {kind: drawn(PICTURES[kind]).axes[0].get_yscale() for kind in PICTURES}
+    assert (scales["curves"], scales["log curves"]) == ("linear", "log")
 
 
 def test_the_picture_is_704_pixels_wide(shown):

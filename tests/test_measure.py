@@ -13,7 +13,6 @@ from torch.utils.checkpoint import checkpoint
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.functional import accuracy as torchmetrics_accuracy
 
-from course_utils import measure
 from course_utils.hardware import quiet_trainer
 from course_utils.measure import (
     MetricCurve,
@@ -23,6 +22,7 @@ from course_utils.measure import (
     accuracy,
     peak_megabytes,
     seconds,
+    timing,
 )
 
 FLOAT = 4  # bytes
@@ -249,9 +249,9 @@ def test_versions_take_turns():
 
 def test_a_version_that_sleeps_takes_longer(monkeypatch):
     clock = iter([0.0, 1.0, 10.0, 12.5])
-    monkeypatch.setattr(measure.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
     assert seconds({"a": list, "b": list}, repeats=1) == {"a": [1.0], "b": [2.5]}
-    assert time.perf_counter is measure.time.perf_counter
+    assert time.perf_counter is timing.time.perf_counter
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

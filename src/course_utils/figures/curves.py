@@ -18,12 +18,15 @@ class Curves:
         name: Measurement that holds the curve, a tuple with one number a step.
         x: Label of the horizontal axis with its unit.
         y: Label of the vertical axis with its unit.
+        log: Whether the vertical axis is logarithmic; values that are not positive
+            are then left out.
     """
 
     title: str
     name: str
     x: str
     y: str
+    log: bool = False
 
     def _curve(self, side: Side) -> tuple[float, ...]:
         value = side.measured.get(self.name, ())
@@ -46,6 +49,8 @@ class Curves:
                 lw=1.4,
                 label=name,
             )
+        if self.log:
+            axes.set_yscale("log", nonpositive="mask")
         axes.set_xlabel(self.x)
         axes.set_ylabel(self.y)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

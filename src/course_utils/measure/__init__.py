@@ -1,0 +1,17 @@
+"""Measure training: seconds, bytes, copies, operations, updates, accuracy."""
+
+from course_utils.measure.curve import MetricCurve
+from course_utils.measure.memory import SavedTensors, peak_megabytes
+from course_utils.measure.operations import Operations, OptimizerSteps
+from course_utils.measure.predictions import accuracy
+from course_utils.measure.timing import seconds
+
+__all__ = [
+    "MetricCurve",
+    "Operations",
+    "OptimizerSteps",
+    "SavedTensors",
+    "accuracy",
+    "peak_megabytes",
+    "seconds",
+]

@@ -1,6 +1,13 @@
-"""Run a function in two processes: start, wait, collect, or say why not."""
+"""Run a function in other processes: start, wait, collect or kill, or say why not."""
 
 from course_utils.processes.errors import ProcessError, ProcessTimeoutError
+from course_utils.processes.killed import kill_this_process, run_until_killed
 from course_utils.processes.run import run_processes
 
-__all__ = ["ProcessError", "ProcessTimeoutError", "run_processes"]
+__all__ = [
+    "ProcessError",
+    "ProcessTimeoutError",
+    "kill_this_process",
+    "run_processes",
+    "run_until_killed",
+]

@@ -6,6 +6,7 @@ from course_utils.figures.curves import Curves
 from course_utils.figures.grid import Grid
 from course_utils.figures.images import Images
 from course_utils.figures.matrix import Matrix
+from course_utils.figures.over import Over
 from course_utils.figures.panels import Panels
 from course_utils.figures.picture import Picture, show
 from course_utils.figures.shares import Shares
@@ -18,6 +19,7 @@ __all__ = [
     "Grid",
     "Images",
     "Matrix",
+    "Over",
     "Panels",
     "Picture",
     "Shares",

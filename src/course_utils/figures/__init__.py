@@ -3,11 +3,13 @@
 from course_utils.figures.against import Against
 from course_utils.figures.bars import Bars
 from course_utils.figures.curves import Curves
+from course_utils.figures.distribution import Distribution
 from course_utils.figures.grid import Grid
 from course_utils.figures.images import Images
 from course_utils.figures.matrix import Matrix
 from course_utils.figures.over import Over
 from course_utils.figures.panels import Panels
+from course_utils.figures.picks import Picks
 from course_utils.figures.picture import Picture, show
 from course_utils.figures.shares import Shares
 from course_utils.figures.sweep import Sweep
@@ -16,11 +18,13 @@ __all__ = [
     "Against",
     "Bars",
     "Curves",
+    "Distribution",
     "Grid",
     "Images",
     "Matrix",
     "Over",
     "Panels",
+    "Picks",
     "Picture",
     "Shares",
     "Sweep",

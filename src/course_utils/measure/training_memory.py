@@ -1,5 +1,6 @@
 """What a training run holds, by what it is for."""
 
+import gc
 from typing import Any
 
 import lightning as L
@@ -49,7 +50,8 @@ class TrainingMemory(L.Callback):
         }
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Begin to follow what autograd saves."""
+        """Begin to follow what autograd saves; what earlier runs left is let go."""
+        gc.collect()  # module and Trainer hold each other, so they outlive their names
         self._tensors = SavedTensors(ignore=pl_module.parameters())
         self._tensors.__enter__()
 

@@ -3,6 +3,7 @@
 from course_utils.figures.against import Against
 from course_utils.figures.bars import Bars
 from course_utils.figures.curves import Curves
+from course_utils.figures.diagonal import Diagonal
 from course_utils.figures.distribution import Distribution
 from course_utils.figures.grid import Grid
 from course_utils.figures.images import Images
@@ -18,6 +19,7 @@ __all__ = [
     "Against",
     "Bars",
     "Curves",
+    "Diagonal",
     "Distribution",
     "Grid",
     "Images",

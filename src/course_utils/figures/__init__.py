@@ -4,6 +4,7 @@ from course_utils.figures.against import Against
 from course_utils.figures.bars import Bars
 from course_utils.figures.curves import Curves
 from course_utils.figures.diagonal import Diagonal
+from course_utils.figures.distance import Distance
 from course_utils.figures.distribution import Distribution
 from course_utils.figures.grid import Grid
 from course_utils.figures.images import Images
@@ -20,6 +21,7 @@ __all__ = [
     "Bars",
     "Curves",
     "Diagonal",
+    "Distance",
     "Distribution",
     "Grid",
     "Images",

@@ -339,6 +339,7 @@ result = contrast(
 # %% [markdown]
 # How far apart are the weights? We take the length (the 2-norm) of the difference of all weights, and compare it with that of a third run: batches of 64, each with its own update.
 
+
 # %%
 def apart(one, other):
     return (one - other).norm().item()
@@ -466,16 +467,12 @@ class Deep(Classifier):
         self.stem = nn.Conv2d(self.channels, 8, 3, padding=1)
         self.groups = nn.ModuleList(self.group(blocks=4) for _ in range(3))
         cells = 8 * (self.height // 4) * (self.width // 4)
-        self.head = nn.Sequential(
-            nn.MaxPool2d(4), nn.Flatten(), nn.Linear(cells, 10)
-        )
+        self.head = nn.Sequential(nn.MaxPool2d(4), nn.Flatten(), nn.Linear(cells, 10))
 
     def group(self, blocks):
         return nn.Sequential(
             *(
-                nn.Sequential(
-                    nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Dropout(0.1)
-                )
+                nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.ReLU(), nn.Dropout(0.1))
                 for _ in range(blocks)
             )
         )

@@ -23,6 +23,17 @@ def digits(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
     return scaled(data.test_images[part]), data.test_labels[part]
 
 
+def lesson_images(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
+    """Return test images of the data in use, for networks shaped after that data.
+
+    Returns:
+        Images ``(count, channel, height, width)`` in 0..1, and labels.
+    """
+    data = ImageDataModule(seed=0)
+    part = slice(start, start + count)
+    return scaled(data.test_images[part]), data.test_labels[part]
+
+
 def fresh(answer: Any) -> L.LightningModule:
     """Return an instance of the learner's class.
 

@@ -1,0 +1,929 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lesson 09 · What is left when the run is killed?
+#
+# The power fails, memory runs out, the cluster's time limit is up: sooner or later a long run is killed. What you lose was decided long before, by a few lines that
+# nobody tested. In this lesson you kill training runs, look at what is on the disk, and start them again. At the end you can
+#
+# - keep the newest and the best weights of any run, and prove that you do;
+# - resume a killed run so that it ends with the same bits as one that was never killed;
+# - say which of your own variables come back, which start anew, and which make the file unreadable.
+#
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+#
+# **Time** 30 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
+
+# %% tags=["setup"]
+try:
+    import course_utils
+except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
+    from IPython import get_ipython
+
+    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
+    import course_utils
+
+course_utils.start("09", written_for="0.1")
+
+# %%
+import lightning as L
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils.claims import claim
+from course_utils.contrast import contrast
+from course_utils.data import ImageDataModule
+from course_utils.exercises import check, hint, solution
+from course_utils.hardware import quiet_trainer
+
+# %% [markdown]
+# One small network serves the whole lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1. `quiet_trainer()` keeps a Trainer silent, and
+# saves nothing unless asked: `enable_checkpointing=True` asks.
+
+# %%
+digits = ImageDataModule()
+
+
+class DigitNet(L.LightningModule):
+    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+
+    def __init__(self, dropout=0.0):
+        super().__init__()
+        hidden = [nn.Linear(784, 128), nn.ReLU(), nn.Dropout(dropout)]
+        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 10))
+
+    def forward(self, images):
+        return self.net(images)
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        logits = self(images)
+        self.log("val_loss", F.cross_entropy(logits, labels))
+        self.log("val_acc", (logits.argmax(1) == labels).float().mean())
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=3e-3)
+
+
+# %% [markdown]
+# ## 9.1 Keep the best and the last
+#
+# After a kill you want two files: the newest, to go on, and the best, to use. A popular list of tips has both in one callback, with the comment "always save last for resuming":
+# `ModelCheckpoint(monitor="val_loss", save_top_k=2, save_last=True)`. It keeps the two files with the lowest validation loss, and one more, `last.ckpt`.
+#
+# Here 1,000 digits, half of them with a random label, are learned for 20 epochs. The network soon begins to learn the random labels by heart, so the validation loss
+# falls, and then rises. Right after epoch 20 the power fails.
+#
+# **Predict before you run.** Then `last.ckpt`
+#
+# - **a** comes from epoch 20, as its name says;
+# - **b** does not exist: it is written when training ends;
+# - **c** comes from some epoch before.
+
+# %% tags=["predict"]
+prediction = None  # "a", "b" or "c"
+
+# %%
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_utils.data import scaled
+
+noisy_labels = digits.train_labels[:1000].clone()
+noisy_labels[:500] = torch.randint(0, 10, (500,))
+noisy_set = TensorDataset(scaled(digits.train_images[:1000]), noisy_labels)
+noisy_loader = DataLoader(noisy_set, batch_size=32, shuffle=True)
+val_set = TensorDataset(scaled(digits.val_images), digits.val_labels)
+val_loader = DataLoader(val_set, batch_size=1000)
+
+# %% [markdown]
+# ### Bad: one callback for both
+
+
+# %% tags=["bad"]
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+
+def one_for_both(folder):
+    return [
+        ModelCheckpoint(
+            dirpath=folder, monitor="val_loss", save_top_k=2, save_last=True
+        )
+    ]
+
+
+# %% [markdown]
+# ### Good: one callback for each
+#
+# Without `monitor`, a `ModelCheckpoint` has no opinion: it saves every epoch and keeps the newest file. (`enable_version_counter=False` gives this file
+# the same name each time, even if there is one from an earlier run.)
+
+
+# %% tags=["good"]
+def one_for_each(folder):
+    best = ModelCheckpoint(dirpath=folder, monitor="val_loss", save_top_k=2)
+    last = ModelCheckpoint(
+        dirpath=folder, filename="last", enable_version_counter=False
+    )
+    return [best, last]
+
+
+# %% [markdown]
+# ### The contrast
+#
+# A kill leaves what is on the disk at that moment. So there is no need to kill twenty runs: after each epoch `LooksAt` opens the file and notes which epoch it comes from. (As
+# a `Checkpoint`, it gets its turn after the others have saved.) The files go to a temporary folder.
+
+# %%
+from tempfile import TemporaryDirectory
+
+from lightning.pytorch.callbacks import Checkpoint
+
+from course_utils.figures import Curves
+from course_utils.measure import accuracy
+
+
+class LooksAt(Checkpoint):
+    def __init__(self, file):
+        self.file, self.epochs = file, []
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        self.epochs.append(torch.load(self.file)["epoch"] + 1.0)  # the file counts from 0
+
+
+# %%
+def train(make_callbacks, epochs=20):
+    model = DigitNet()
+    with TemporaryDirectory() as folder:
+        callbacks, look = make_callbacks(folder), LooksAt(f"{folder}/last.ckpt")
+        options = quiet_trainer(enable_checkpointing=True)
+        trainer = L.Trainer(
+            max_epochs=epochs, callbacks=[*callbacks, look], **options
+        )
+        trainer.fit(model, noisy_loader, val_loader)
+        best = DigitNet.load_from_checkpoint(callbacks[0].best_model_path)
+    behind = [finished - kept for finished, kept in enumerate(look.epochs, start=1)]
+    return {
+        "epoch of last.ckpt": look.epochs,
+        "epochs lost after 20": behind[-1],
+        "most epochs ever lost": max(behind),
+        "accuracy, newest weights": accuracy(model, *test),
+        "accuracy, best weights": accuracy(best, *test),
+    }
+
+
+test = digits.test_images, digits.test_labels
+
+# %% tags=["contrast"]
+result = contrast(
+    "9.1",
+    bad=lambda: train(one_for_both),
+    good=lambda: train(one_for_each),
+    prediction=prediction,
+    figure=Curves(
+        "`save_last=True` falls behind once the loss stops improving",
+        "epoch of last.ckpt",
+        x="epochs finished",
+        y="epoch of last.ckpt",
+    ),
+)
+
+# %% tags=["claim"]
+claim(
+    "9.1",
+    "with save_last, at least 6 of 20 epochs are lost",
+    result.bad.number("epochs lost after 20"),
+    at_least=6,
+)
+claim(
+    "9.1",
+    "with a callback of its own, not one epoch is lost, whenever the kill comes",
+    result.good.number("most epochs ever lost"),
+    equals=0,
+)
+best, newest = "accuracy, best weights", "accuracy, newest weights"
+claim(
+    "9.1",
+    "the best weights are at least 8 points more accurate than the newest",
+    result.good.number(best) - result.good.number(newest),
+    at_least=0.08,
+)
+
+# %% [markdown]
+# **Why.** Lightning writes `last.ckpt` only in an epoch in which the same callback also wrote a top-k file. As long as the loss improves, that is every epoch, and so it works whenever somebody tries it
+# for a few epochs. Once the loss rises, nothing gets into the best two, and `last.ckpt` stands still. Even the normal end of training does not write it again.
+#
+# The third claim is the reason to keep *two* kinds of files. The newest weights are the ones to go on from. They are not the ones to use.
+#
+# It can be worse. `save_top_k=0, save_last=True` reads like "only the last one, please". Two runs of three epochs, one of which dies in the last of them:
+
+# %%
+import os
+
+
+class DiesInEpoch3(L.Callback):
+    def on_train_epoch_start(self, trainer, pl_module):
+        if trainer.current_epoch == 2:
+            raise RuntimeError("out of memory")
+
+
+def files_left(*more, **options):
+    with TemporaryDirectory() as folder:
+        callbacks = [ModelCheckpoint(dirpath=folder, **options), *more]
+        quiet = quiet_trainer(enable_checkpointing=True, callbacks=callbacks)
+        try:
+            L.Trainer(max_epochs=3, **quiet).fit(DigitNet(), noisy_loader, val_loader)
+        except RuntimeError:
+            pass
+        return sorted(os.listdir(folder))
+
+
+# %%
+only_last = {"save_top_k": 0, "save_last": True}
+print("after a normal end:", files_left(**only_last))
+print("after a crash:     ", files_left(DiesInEpoch3(), **only_last))
+left = len(files_left(DiesInEpoch3(), **only_last))
+claim("9.1", "only save_last leaves no file after a crash", left, equals=0)
+
+# %% [markdown]
+# With nothing to keep, `last.ckpt` is written once, when training ends. A run that ends does not need it.
+#
+# ### Two more ways to keep the wrong file
+#
+# `mode` says whether less is better, and its default is `"min"`. And a file name is a template in which a misspelt metric is no error:
+
+# %%
+worst = ModelCheckpoint(monitor="val_acc")  # mode="min" by default
+scores = []
+
+
+class NotesAccuracy(L.Callback):
+    def on_train_epoch_end(self, trainer, pl_module):
+        scores.append(float(trainer.callback_metrics["val_acc"]))
+
+
+with TemporaryDirectory() as worst.dirpath:
+    options = quiet_trainer(enable_checkpointing=True)
+    trainer = L.Trainer(max_epochs=5, callbacks=[worst, NotesAccuracy()], **options)
+    trainer.fit(DigitNet(), noisy_loader, val_loader)
+excess = float(worst.best_model_score) - min(scores)
+claim("9.1", "the default mode keeps the least accurate epoch", excess, equals=0)
+print("a misspelt metric:", files_left(filename="{epoch}-{val_los:.2f}"))
+
+# %% [markdown]
+# The file name reads like a perfect loss.
+#
+# **When the bad version is right.** When the callback saves in every epoch anyway: with `save_top_k=-1`, which keeps all files, or without `monitor`. Then `save_last=True` is what it says:
+
+
+# %%
+def every_epoch(folder):
+    options = {"monitor": "val_loss", "save_top_k": -1, "save_last": True}
+    return [ModelCheckpoint(dirpath=folder, **options)]
+
+
+kept_all = train(every_epoch)["most epochs ever lost"]
+claim("9.1", "if every epoch is kept, save_last is the last", kept_all, equals=0)
+
+# %% [markdown]
+# The second callback has a price: one write an epoch. If that hurts, because the model is large or the epoch short, save less often with `every_n_epochs`. You choose how much
+# work a kill may cost.
+#
+# ### Your turn · Room for two files
+#
+# Validation logs an accuracy, `val_acc`. The disk has room for two checkpoints. Return callbacks that keep the best epoch and the newest, whenever the run is killed.
+# The check scripts the accuracy, epoch by epoch, and looks at the disk in the midst of an epoch. *(7 minutes)*
+
+
+# %% tags=["exercise"]
+def room_for_two(folder):
+    return [ModelCheckpoint(dirpath=folder, monitor="val_acc", save_last=True)]
+
+
+# %%
+check("9.1", room_for_two)
+
+# %% [markdown]
+# Stuck? `hint("9.1")` gives a nudge, the second call a bigger one. `solution("9.1")` shows one way to do it, with its reason.
+
+# %%
+# hint("9.1")
+
+# %% [markdown]
+# ## 9.2 Resume, do not restart
+#
+# The run takes 4 epochs of 32 updates, 128 in all. The learning rate follows one cycle: it rises, then falls to almost nothing at update 128. After update 80, in the third epoch, the process is
+# killed. The newest file is from the end of the second epoch, update 64.
+#
+# You load the model from that file, `Model.load_from_checkpoint(path)`, and call `trainer.fit(model)` with the Trainer of before, `max_epochs=4`.
+#
+# **Predict.** How many updates follow?
+#
+# - **a** 128: it begins at the first epoch;
+# - **b** 64: the file knows that two of four epochs are done;
+# - **c** 48: it goes on where it was killed.
+
+# %% tags=["predict"]
+prediction = None  # "a", "b" or "c"
+
+# %% [markdown]
+# Dropout and the order of the images are random, so the module saves torch's random state as well: two hooks, both called by Lightning. (Lesson 05 looks at such hooks closely.)
+
+# %%
+train_images, train_labels = digits.train_images[:2048], digits.train_labels[:2048]
+train_set = TensorDataset(scaled(train_images), train_labels)
+loader = DataLoader(train_set, batch_size=64, shuffle=True)
+
+
+class OneCycle(DigitNet):
+    def configure_optimizers(self):
+        optimizer = torch.optim.Adam(self.parameters())
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=1e-2, total_steps=self.trainer.estimated_stepping_batches
+        )
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["random_state"] = torch.get_rng_state()
+
+    def on_load_checkpoint(self, checkpoint):
+        torch.set_rng_state(checkpoint["random_state"])
+
+
+# %% [markdown]
+# ### Bad: load the weights, then fit
+
+
+# %% tags=["bad"]
+def restart(trainer, path):
+    model = OneCycle.load_from_checkpoint(path, dropout=0.2)
+    trainer.fit(model, loader)
+    return model
+
+
+# %% [markdown]
+# ### Good: give the file to `fit`
+
+
+# %% tags=["good"]
+def resume(trainer, path):
+    model = OneCycle(dropout=0.2)
+    trainer.fit(model, loader, ckpt_path=path)
+    return model
+
+
+# %% [markdown]
+# ### The contrast
+#
+# This time the kill is real. `run_until_killed` starts a second process, so that your notebook survives, and `kill_this_process` ends that process at once: on Linux and macOS with SIGKILL, the signal that no program can
+# catch. No exception, no `finally`, no last hook. What remains are the files, among them the rate of each update, which `NotesRates` appends line by line.
+
+# %%
+from itertools import pairwise
+
+from course_utils.processes import kill_this_process, run_until_killed
+
+
+class PowerCut(L.Callback):
+    def on_train_batch_end(self, trainer, *_):
+        if trainer.global_step == 80:
+            kill_this_process()
+
+
+class NotesRates(L.Callback):
+    def __init__(self, file):
+        self.file = file
+
+    def on_before_optimizer_step(self, trainer, pl_module, optimizer):
+        with open(self.file, "a") as lines:
+            rate = optimizer.param_groups[0]["lr"]
+            lines.write(f"{trainer.current_epoch + 1} {rate}\n")
+
+
+# %%
+def new_trainer(folder, *more):
+    last = ModelCheckpoint(
+        dirpath=folder, filename="last", enable_version_counter=False
+    )
+    callbacks = [last, NotesRates(f"{folder}/rates.txt"), *more]
+    options = quiet_trainer(accelerator="cpu", enable_checkpointing=True)
+    return L.Trainer(max_epochs=4, callbacks=callbacks, **options)
+
+
+def first_run(folder, seed, *more):
+    L.seed_everything(seed, verbose=False)
+    model = OneCycle(dropout=0.2)
+    new_trainer(folder, *more).fit(model, loader)
+    return model
+
+
+# %% [markdown]
+# `kill_and` kills the first run, then starts again in its own way, from another seed, as a new process would. At last it compares the weights with those of a run that was never killed.
+
+
+# %%
+def kill_and(start_again):
+    seed = torch.initial_seed()
+    with TemporaryDirectory() as folder:
+        never_killed = first_run(folder, seed)
+    with TemporaryDirectory() as folder:
+        run_until_killed(lambda: first_run(folder, seed, PowerCut()))
+        L.seed_everything(seed + 1, verbose=False)
+        model = start_again(new_trainer(folder), f"{folder}/last.ckpt")
+        with open(f"{folder}/rates.txt") as lines:
+            epochs, rates = zip(*(map(float, line.split()) for line in lines))
+    after = rates[80:]
+    pairs = zip(model.parameters(), never_killed.parameters())
+    return {
+        "updates before the kill": 80,
+        "updates after it": len(after),
+        "first epoch after it": int(epochs[80]),
+        "updates with a rising rate": sum(b > a for a, b in pairwise(after)),
+        "weight tensors that differ": sum(not torch.equal(a, b) for a, b in pairs),
+        "test accuracy": accuracy(model, *test),
+        "rates": rates,
+    }
+
+
+# %% tags=["contrast"]
+result = contrast(
+    "9.2",
+    bad=lambda: kill_and(restart),
+    good=lambda: kill_and(resume),
+    prediction=prediction,
+    figure=Curves(
+        "Resumed, the cycle goes on; restarted, it begins again",
+        "rates",
+        x="update, in the order in which they were made",
+        y="learning rate",
+    ),
+)
+
+# %% tags=["claim"]
+claim(
+    "9.2",
+    "resumed, not one weight differs from the run that was never killed",
+    result.good.number("weight tensors that differ"),
+    equals=0,
+)
+claim(
+    "9.2",
+    "restarted, all four weight tensors differ",
+    result.bad.number("weight tensors that differ"),
+    equals=4,
+)
+claim(
+    "9.2",
+    "restarting makes 64 updates more than resuming",
+    -result.gain("updates after it"),
+    equals=64,
+)
+claim(
+    "9.2",
+    "resumed, the rate falls on to the end",
+    result.good.number("updates with a rising rate"),
+    equals=0,
+)
+
+# %% [markdown]
+# After the kill at update 80 the good curve steps back to update 64, repeats 16 updates that were lost, and goes on to the end: the same bits as without a kill. The bad curve makes the whole cycle
+# once more.
+#
+# **Why.** A checkpoint holds weights, the optimizer's averages, the schedule's position, epoch and step, and the state of callbacks. `load_from_checkpoint` is made for *using* a model: it
+# takes the weights and leaves the rest. `fit(ckpt_path=...)` takes everything.
+#
+# Look at *test accuracy*, too: the restarted run need not be worse, it had more updates. It is just not the experiment that you planned, and no table says so.
+#
+# ### Four files that do not resume as you think
+
+
+# %%
+def try_to_resume(model_class=DigitNet, batches=loader, epochs=2, **saving):
+    """Train one epoch with a ModelCheckpoint, then go on; return model and Trainer."""
+    with TemporaryDirectory() as folder:
+        ckpt_path = saving.pop("ckpt_path", f"{folder}/file.ckpt")
+        saves = ModelCheckpoint(dirpath=folder, filename="file", **saving)
+        options = quiet_trainer(enable_checkpointing=True, callbacks=[saves])
+        L.Trainer(max_epochs=1, **options).fit(model_class(), batches)
+        model = model_class()
+        options["callbacks"] = [ModelCheckpoint(dirpath=folder)]
+        trainer = L.Trainer(max_epochs=epochs, **options)
+        try:
+            trainer.fit(model, batches, ckpt_path=ckpt_path)
+        except Exception as error:
+            return model, f"stopped by {type(error).__name__}"
+    return model, trainer
+
+
+# %%
+class CountsUpdates(DigitNet):
+    updates = 0
+
+    def on_before_optimizer_step(self, optimizer):
+        self.updates += 1
+
+
+def updates(**changes):
+    return try_to_resume(CountsUpdates, **changes)[0].updates
+
+
+print("a whole file, 2 epochs:    ", updates(), "updates")
+print("the run was complete:      ", updates(epochs=1), "updates")
+print("'last', but no such file:  ", updates(ckpt_path="last"), "updates")
+print("save_weights_only:         ", try_to_resume(save_weights_only=True)[1])
+
+# %% [markdown]
+# Only the first line went on. A complete run has nothing left to do: for more epochs, ask for more. `ckpt_path="last"` looks for a file whose name begins with `last`; without one
+# it trains all epochs from scratch. Lightning warns, and this notebook mutes warnings. And a file with weights only cannot be resumed, which you learn when you try.
+#
+# The fourth file is from the middle of an epoch: ten batches of 64 images, in fixed order, and a file saved after the sixth. The module notes which images it sees.
+
+
+# %%
+class NotesImages(DigitNet):
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def training_step(self, batch, batch_idx):
+        *batch, numbers = batch
+        self.seen.update(numbers.tolist())
+        return super().training_step(batch, batch_idx)
+
+
+numbered = TensorDataset(*train_set[:640], torch.arange(640))
+in_order = DataLoader(numbered, batch_size=64)
+model, _ = try_to_resume(NotesImages, in_order, epochs=1, every_n_train_steps=6)
+before = set(range(6 * 64))
+print("images seen after resuming:", len(model.seen))
+print("of these seen before:      ", len(model.seen & before))
+never = set(range(640)) - before - model.seen
+claim("9.2", "a file from mid-epoch leaves 256 of 640 images out", len(never), equals=256)
+
+# %% [markdown]
+# Lightning knows that four batches are left, and takes the *first* four, again: the loader does not remember where it was. So save at the end of an epoch. If epochs last for days, you need a data loader that saves its own
+# position (`StatefulDataLoader` of torchdata; Lightning calls its `state_dict`).
+#
+# **When the bad version is right.** For *fine-tuning*: other data, a new schedule, a new count of epochs. There the optimizer's averages and the old position would be in the way, and `load_from_checkpoint` plus `fit`
+# is what you want. Then a file with weights only does, too. To be able to resume costs disk:
+
+# %%
+def megabytes(**saving):
+    with TemporaryDirectory() as folder:
+        saves = ModelCheckpoint(dirpath=folder, filename="file", **saving)
+        options = quiet_trainer(enable_checkpointing=True, callbacks=[saves])
+        L.Trainer(max_epochs=1, **options).fit(DigitNet(), loader)
+        return os.path.getsize(f"{folder}/file.ckpt") / 1e6
+
+
+ratio = megabytes() / megabytes(save_weights_only=True)
+print(f"a resumable file is {ratio:.1f} times as large")
+claim("9.2", "to be able to resume costs at least twice the disk", ratio, at_least=2.0)
+
+# %% [markdown]
+# Adam keeps two averages for each weight, hence the factor.
+#
+# ### Your turn · A job that is started again and again
+#
+# A cluster kills your job when its time is up, and starts it anew: the same call, `job(model, loader, folder)`, with a new model. What is in `folder` is all that remains. Write the job so that, however often it was
+# killed, its 4 epochs end with the weights of a run that was never killed, and a further call trains no more. The check kills a process, twice. *(8 minutes)*
+
+
+# %% tags=["exercise"]
+def job(model, loader, folder):
+    trainer = L.Trainer(max_epochs=4, **quiet_trainer(accelerator="cpu"))
+    trainer.fit(model, loader)
+    trainer.save_checkpoint(f"{folder}/model.ckpt")
+
+
+# %%
+check("9.2", job)
+
+# %%
+# hint("9.2")
+
+# %% [markdown]
+# ## 9.3 Save your own state
+#
+# Some digits are harder than others. This module gives a class more weight in the loss the more errors it made lately: after each batch, the new class weights are
+# 98 % of the old ones plus 2 % of the errors counted. They begin at one for each class.
+#
+# Two epochs are over, the run is resumed with `ckpt_path`, and all that lesson 9.2 listed comes back.
+#
+# **Predict.** The first step after resuming uses
+#
+# - **a** the class weights of the step before: they are a tensor of the module;
+# - **b** ones, and nothing says so;
+# - **c** nothing: resuming stops, because the file does not hold them.
+
+# %% tags=["predict"]
+prediction = None  # "a", "b" or "c"
+
+
+# %%
+class WeighsClasses(DigitNet):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        logits = self(images)
+        loss = F.cross_entropy(logits, labels, weight=self.class_weights)
+        wrong = (logits.argmax(1) != labels).float()
+        errors = torch.bincount(labels, wrong, minlength=10)
+        self.class_weights = 0.98 * self.class_weights + 0.02 * errors
+        return loss
+
+
+# %% [markdown]
+# ### Bad: an attribute
+
+
+# %% tags=["bad"]
+class KeepsAnAttribute(WeighsClasses):
+    def __init__(self):
+        super().__init__()
+        self.class_weights = torch.ones(10)
+
+
+# %% [markdown]
+# ### Good: a buffer
+
+
+# %% tags=["good"]
+class RegistersABuffer(WeighsClasses):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("class_weights", torch.ones(10))
+
+
+# %% [markdown]
+# ### The contrast
+#
+# Nothing is random here: the images come in a fixed order, and there is no dropout. `stop_and_resume` trains two epochs, saves, and lets a new module go on from the file for two more. Beside it, one run goes through
+# all four epochs. The figure follows the largest class weight, compared with the mean of all ten.
+
+# %%
+import copy
+
+ordered = DataLoader(train_set, batch_size=64)
+
+
+class NotesWeights(L.Callback):
+    def __init__(self):
+        self.largest = []
+
+    def on_train_batch_end(self, trainer, pl_module, *_):
+        weights = pl_module.class_weights
+        self.largest.append(float(weights.max() / weights.mean()))
+
+
+def fit(model, epochs, notes, path=None):
+    options = quiet_trainer(accelerator="cpu", callbacks=[notes])
+    trainer = L.Trainer(max_epochs=epochs, **options)
+    trainer.fit(model, ordered, ckpt_path=path)
+    return trainer
+
+
+# %%
+def stop_and_resume(model_class):
+    model, notes = model_class(), NotesWeights()
+    through = copy.deepcopy(model)
+    fit(through, 4, NotesWeights())
+    trainer = fit(model, 2, notes)
+    with TemporaryDirectory() as folder:
+        trainer.save_checkpoint(f"{folder}/run.ckpt")
+        resumed = model_class()
+        fit(resumed, 4, notes, f"{folder}/run.ckpt")
+    pairs = zip(resumed.parameters(), through.parameters())
+    return {
+        "largest class weight before": notes.largest[63],
+        "largest class weight after": notes.largest[64],
+        "weight tensors that differ": sum(not torch.equal(a, b) for a, b in pairs),
+        "largest": notes.largest,
+    }
+
+
+# %% tags=["contrast"]
+result = contrast(
+    "9.3",
+    bad=lambda: stop_and_resume(KeepsAnAttribute),
+    good=lambda: stop_and_resume(RegistersABuffer),
+    prediction=prediction,
+    figure=Curves(
+        "Resumed at update 64, the attribute has forgotten",
+        "largest",
+        x="update",
+        y="largest class weight / mean",
+    ),
+)
+
+# %% tags=["claim"]
+claim(
+    "9.3",
+    "with an attribute, all four weight tensors end different",
+    result.bad.number("weight tensors that differ"),
+    equals=4,
+)
+claim(
+    "9.3",
+    "with a buffer, the resumed run ends with the bits of one that went through",
+    result.good.number("weight tensors that differ"),
+    equals=0,
+)
+
+# %% [markdown]
+# **Why.** Lightning saves what `state_dict()` returns, and PyTorch puts parameters and *buffers* there. A tensor in a plain attribute is neither. Nobody misses it when the file is loaded, because `__init__`
+# has made a new one.
+#
+# A buffer must be a tensor. Two more ways carry anything: Lightning's hooks, and PyTorch's *extra state*, which works in every `nn.Module`, also deep inside your network.
+
+
+# %%
+class UsesHooks(KeepsAnAttribute):
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["class_weights"] = self.class_weights
+
+    def on_load_checkpoint(self, checkpoint):
+        self.class_weights = checkpoint["class_weights"]
+
+
+class UsesExtraState(KeepsAnAttribute):
+    def get_extra_state(self):
+        return {"class_weights": self.class_weights}
+
+    def set_extra_state(self, state):
+        self.class_weights = state["class_weights"]
+
+
+for model_class in (UsesHooks, UsesExtraState):
+    differ = stop_and_resume(model_class)["weight tensors that differ"]
+    claim("9.3", f"{model_class.__name__}: the same bits", differ, equals=0)
+
+# %% [markdown]
+# Choose the buffer for tensors: it also moves to the GPU with the module. Callbacks and data modules have `state_dict` and `load_state_dict` for the same purpose.
+#
+# ### Anything? The file says no, and says it late
+#
+# A history of losses, the best score so far, the time of the start: we put one value of each type through the hooks. Each row saves, then resumes. Take a guess for the first row before you run it. (`Contrast` and `Side` only hand
+# the two columns to the picture.)
+
+# %%
+import random
+from collections import Counter, OrderedDict, defaultdict, deque
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+
+values = {
+    "NumPy number, as from np.mean": np.mean([0.5, 0.7]),
+    "NumPy array": np.ones(3),
+    "np.random.get_state()": np.random.get_state(),
+    "deque": deque([0.5], maxlen=20),
+    "defaultdict": defaultdict(int, seen=1),
+    "Path": Path("digits"),
+    "datetime": datetime(2026, 1, 1),
+    "int, float, str, bool, None": [1, 0.5, "digits", True, None],
+    "list, tuple, dict, set": [[1], (1, 2), {"a": 1}, {1}],
+    "OrderedDict, Counter": [OrderedDict(a=1), Counter("aab")],
+    "tensor, torch.get_rng_state()": [torch.ones(2), torch.get_rng_state()],
+    "random.getstate()": random.getstate(),
+}
+
+
+# %%
+class Carries(DigitNet):
+    value = None
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["value"] = self.value
+
+
+def attempt(action):
+    try:
+        action()
+    except Exception as error:
+        return type(error).__name__
+    return "works"
+
+
+def carry(value, **options):
+    model, quiet = Carries(), quiet_trainer(accelerator="cpu", limit_train_batches=1)
+    model.value = value
+    first, second = (L.Trainer(max_epochs=n, **quiet) for n in (1, 2))
+    first.fit(model, ordered)
+    with TemporaryDirectory() as folder:
+        path = f"{folder}/run.ckpt"
+        saved = attempt(lambda: first.save_checkpoint(path))
+        again = {"ckpt_path": path, **options}
+        return saved, attempt(lambda: second.fit(Carries(), ordered, **again))
+
+
+# %%
+from course_utils.figures import Grid, show
+from course_utils.outcome import Contrast, Side
+
+outcomes = {name: carry(value) for name, value in values.items()}
+saved = {name: saved for name, (saved, _) in outcomes.items()}
+resumed = {name: resumed for name, (_, resumed) in outcomes.items()}
+grid = Grid(
+    "Everything can be saved. Not everything comes back",
+    list(values),
+    columns=["save", "resume"],
+)
+show(grid, Contrast("9.3", bad=Side(saved), good=Side(resumed)), size=(6.4, 4.2))
+
+# %% tags=["claim"]
+saves = sum(each == "works" for each in saved.values())
+claim("9.3", "all twelve rows can be saved", saves, equals=12)
+fails = sum(each == "UnpicklingError" for each in resumed.values())
+claim("9.3", "seven of them make the file unreadable", fails, equals=7)
+
+# %% [markdown]
+# One such value, and the *whole* file cannot be resumed: not the weights, not the optimizer. A popular list of tips saves `np.random.get_state()` in this very hook. Until recently that was fine. Since PyTorch 2.6 and Lightning 2.6, files are
+# read with `weights_only=True`, because unpickling can run any code. (Lesson 03 has the same table for hyperparameters.) Make values plain before they are saved: `float(x)`, `x.tolist()`, `list(d)`, `str(path)`.
+#
+# Is a file lost, then? Not if you wrote it yourself: trust it, and say so.
+
+# %%
+trusting = carry(np.ones(3), weights_only=False)[1]
+print("a NumPy array, with weights_only=False:", trusting)
+
+# %% [markdown]
+# **When the bad version is right.** When the value can be computed anew, such as a cache, or should start anew, such as a timer. For a tensor that moves to the device but not into the file, there is
+# `register_buffer(..., persistent=False)`. And the good version has a price: the names in the file become a format. Older files have no `class_weights`, and loading says so:
+
+# %% tags=["raises-exception"]
+RegistersABuffer().load_state_dict(KeepsAnAttribute().state_dict())
+
+# %% [markdown]
+# ### Your turn · A window of losses
+#
+# This module divides each loss by the mean of the last eight. It saves the window, and the file cannot be resumed. Make a resumed run end with the bits of one that went through, with Lightning's defaults. *(8 minutes)*
+
+
+# %% tags=["exercise"]
+class DividesByRecent(DigitNet):
+    def __init__(self):
+        super().__init__()
+        self.recent = deque(maxlen=8)
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.recent.append(loss.item())
+        return loss / np.mean(self.recent)
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["recent"] = self.recent
+
+    def on_load_checkpoint(self, checkpoint):
+        self.recent = checkpoint["recent"]
+
+
+# %%
+check("9.3", DividesByRecent)
+
+# %%
+# hint("9.3")
+
+# %% [markdown]
+# ## Ask your own callbacks
+#
+# The checks of this lesson ask questions that you can put to your own code. This one scripts a metric, epoch by epoch, and looks at what a kill would leave.
+
+# %%
+from course_utils.probes.checkpoints import keeps_the_best, keeps_the_last
+from course_utils.probes.killed_run import left_when_killed
+
+scores = [0.9, 0.5, 0.4, 0.6, 0.7, 0.8]  # a loss: the third epoch is the best
+for make_callbacks in (one_for_both, one_for_each):
+    left = left_when_killed(make_callbacks, "val_loss", scores)
+    print(make_callbacks.__name__)
+    print(keeps_the_last(left, finished=6))
+    print(keeps_the_best(left, scores, mode="min"))
+
+# %% [markdown]
+# ## Take away
+#
+# A checklist for your own code:
+#
+# - [ ] One `ModelCheckpoint` monitors the metric, with the right `mode`; another monitors nothing and keeps the newest file.
+# - [ ] I have killed a run of mine, on purpose, and looked at what it left.
+# - [ ] A run goes on with `fit(ckpt_path=...)`; `load_from_checkpoint` is for using a model, and for fine-tuning.
+# - [ ] `ckpt_path="last"` found a file: the epoch counter says so.
+# - [ ] What a module learns outside its parameters is a buffer, or goes through hooks as plain values.
+# - [ ] A short run of mine, resumed, ends with the same bits as one that went through.
+#
+# **Sources** Lightning's documentation on [checkpoints](https://lightning.ai/docs/pytorch/stable/common/checkpointing_intermediate.html) and
+# [`ModelCheckpoint`](https://lightning.ai/docs/pytorch/stable/api/lightning.pytorch.callbacks.ModelCheckpoint.html);
+# PyTorch's on [`torch.load` and `weights_only`](https://docs.pytorch.org/docs/stable/notes/serialization.html); MNIST by LeCun, Cortes and Burges.
+#
+# Next: **lesson 10**, or look at the [solutions](../solutions/09_checkpointing.ipynb) of this one.

@@ -38,7 +38,7 @@ def _learns(module: nn.Module) -> bool:
 
 
 @contextmanager
-def _inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
+def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
     """Collect copies of networks' inputs that have as many values as the images.
 
     A module without weights is a transform, and a pass without gradients a look aside.
@@ -88,7 +88,7 @@ def step(
     np.random.seed(seed)
     torch.manual_seed(seed)
     try:
-        with _inputs_seen(tensors_in(batch)[0].shape) as seen:
+        with inputs_seen(tensors_in(batch)[0].shape) as seen:
             loss = _loss_of(module, batch, seed)
     except LearnerError as error:
         if not wants_a_trainer(error.__cause__):

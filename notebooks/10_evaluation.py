@@ -65,13 +65,15 @@ class DigitClassifier(L.LightningModule):
         images, labels = batch
         return F.cross_entropy(self.net(images), labels)
 
-    def validation_step(self, batch, batch_idx, name="val_acc"):
+    def accuracy(self, batch):
         images, labels = batch
-        right = self.net(images).argmax(1) == labels
-        self.log(name, right.float().mean())
+        return (self.net(images).argmax(1) == labels).float().mean()
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_acc", self.accuracy(batch))
 
     def test_step(self, batch, batch_idx):
-        self.validation_step(batch, batch_idx, name="test_acc")
+        self.log("test_acc", self.accuracy(batch))
 
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=2e-3)
@@ -243,9 +245,8 @@ claim("10.1", "without a monitor the newest is the best", newest, equals=20)
 
 # %%
 trainer = L.Trainer(**quiet_trainer())
-for _ in range(5):
-    trainer.test(model, datamodule=digits, verbose=False)
-print("tests in a row: 5, complaints: 0")
+done = [trainer.test(model, datamodule=digits, verbose=False) for _ in range(5)]
+print("tests in a row:", len(done))
 
 # %% [markdown]
 # Nobody. If it matters to you, build it in, and best where all trainers of all notebooks pass: where the data is handed out. This data module breaks a seal, a file, when it
@@ -440,7 +441,7 @@ result = contrast(
     good=lambda: honesty(chooses_on_validation),
     prediction=prediction,
     figure=Distribution(
-        "Chosen and scored on the same images, a network looks better than it is",
+        "Scored on the images that chose it, a network looks too good",
         name="error of each report",
         x="reported less true accuracy (points)",
         y="draws",

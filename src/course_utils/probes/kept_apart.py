@@ -83,8 +83,8 @@ def keeps_the_test_set(ledger: list[tuple[str, int]]) -> Iterator[Finding]:
         ledger: Part and index of each image read, in order.
     """
     others = [i for i, (part, _) in enumerate(ledger) if part != "test"]
-    last = max(others, default=-1)
-    early = sum(part == "test" for part, _ in ledger[:last])
+    before = ledger[: max(others, default=0)]
+    early = len({index for part, index in before if part == "test"})
     seen = f"{early} test images were read before the last training or validation image"
     remedy = _FIRST if early else ""
     yield Finding("test images before the choice", f"{seen}.", not early, remedy)
@@ -99,15 +99,18 @@ def keeps_the_test_set(ledger: list[tuple[str, int]]) -> Iterator[Finding]:
     yield Finding("passes", f"A test image was read {times}.", most <= 1, remedy)
 
 
+def _is_single(value: Any) -> bool:
+    """Return whether a value of torch or NumPy holds one number."""
+    return (value.numel() if isinstance(value, Tensor) else value.size) == 1
+
+
 def as_number(name: str, value: Any) -> float:
     """Return what the learner's function returned as a float.
 
     Raises:
         LearnerError: If it is no number.
     """
-    if isinstance(value, Tensor) and value.numel() == 1:
-        value = value.item()
-    if hasattr(value, "item"):  # NumPy
+    if hasattr(value, "item") and _is_single(value):
         value = value.item()
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)

@@ -169,3 +169,11 @@ def test_a_plateau_on_an_unsynced_loss_parts_the_processes(sync, apart):
     finding = same_rates_in_two_processes(Plateau(sync), LOADER, max_epochs=4)
     assert finding.ok is sync
     assert f"differ in {apart} of 8 updates." in finding.seen
+
+
+def test_a_module_without_an_optimizer_applies_no_rate():
+    class NoOptimizer(Net):
+        def configure_optimizers(self):
+            return None
+
+    assert applied_rates(NoOptimizer(), LOADER, max_epochs=1) == []

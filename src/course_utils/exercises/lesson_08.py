@@ -126,8 +126,9 @@ def rises_and_falls(answer: Any) -> Iterator[Finding]:
             rates = applied_rates(fresh(answer), loader, **options)
         yield from warms_up(rates, _PEAK, _SHARE, run)
         yield momentum_stays(momenta.values, _MOMENTUM, run)
-    learns = all(done.changed for done in updates(fresh(answer), [digits(16)]))
-    seen = f"{'The' if learns else 'No'} batch changed the weights."
+    batches = list(zip(images.split(8), labels.split(8), strict=True))
+    learns = any(done.changed for done in updates(fresh(answer), batches))
+    seen = f"{'Batches' if learns else 'No batch'} changed the weights."
     yield Finding("training", seen, learns, "Return the loss.")
 
 
@@ -240,8 +241,10 @@ class DeepAndDeaf(DigitClassifier):
 
 # 8.4 ----------------------------------------------------------------------------
 
-# Four checks an epoch. The high of check 3 is reached again in check 10, not passed.
-_LATE_HIGH = (0.1, 0.3, 0.5, 0.4, 0.45, 0.42, 0.44, 0.47, 0.49, 0.5, 0.6) + (0.55,) * 21
+# Four checks an epoch. The high of check 11 comes within two epochs of that of check 3;
+# check 13 only equals it, which is no new high.
+_DIP = (0.4, 0.45, 0.42, 0.44, 0.47, 0.49, 0.48)
+_LATE_HIGH = (0.1, 0.3, 0.5, *_DIP, 0.6, 0.55, 0.6) + (0.55,) * 19
 _RISING = tuple(0.1 + 0.03 * check for check in range(24))
 
 

@@ -19,6 +19,9 @@ from course_utils.processes import ProcessError, ProcessTimeoutError, run_proces
 class AppliedRates:
     """Keep the learning rate of every optimizer step taken in a ``with`` block.
 
+    Steps of an optimizer without parameters are left out: Lightning makes such steps
+    for a module that configures no optimizer.
+
     Attributes:
         values: The first parameter group's rate, one for each update so far.
 
@@ -36,7 +39,8 @@ class AppliedRates:
         self.values: list[float] = []
 
     def _hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self.values.append(float(optimizer.param_groups[0]["lr"]))
+        if optimizer.param_groups:
+            self.values.append(float(optimizer.param_groups[0]["lr"]))
 
     def __enter__(self) -> "AppliedRates":
         """Begin to note."""

@@ -20,9 +20,9 @@ class AppliedMomenta(AppliedRates):
     """
 
     def _hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        group = optimizer.param_groups[0]
-        momentum = group["betas"][0] if "betas" in group else group.get("momentum", 0)
-        self.values.append(float(momentum))
+        for group in optimizer.param_groups[:1]:
+            beta, _ = group.get("betas", (group.get("momentum", 0.0), None))
+            self.values.append(float(beta))
 
 
 def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:

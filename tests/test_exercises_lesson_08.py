@@ -1,0 +1,447 @@
+"""Answers to the exercises of lesson 08, right and wrong, and what each is told."""
+
+import textwrap
+
+import pytest
+from learner import classifier, judged
+
+MANUAL = "self.automatic_optimization = False"
+BACKWARD = """
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    optimizer = self.optimizers()
+    loss = F.cross_entropy(self(images), labels) / 2
+    self.manual_backward(loss)
+"""
+STEP = """
+    if batch_idx % 2 == 1:
+        {0}
+        optimizer.step()
+        optimizer.zero_grad()
+"""
+CLIP = "nn.utils.clip_grad_norm_(self.parameters(), 1.0)"
+BY_HAND = """
+        grads = [weight.grad for weight in self.parameters()]
+        norm = torch.cat([grad.flatten() for grad in grads]).norm()
+        for grad in grads:
+            grad *= min(1.0, 1.0 / norm.item())
+"""
+BY_TENSOR = """
+        for weight in self.parameters():
+            nn.utils.clip_grad_norm_(weight, 1.0)
+"""
+
+RIGHT_8_1 = {
+    "clip_gradients": BACKWARD
+    + STEP.format("self.clip_gradients(optimizer, 1.0, 'norm')"),
+    "one factor by hand": BACKWARD + STEP.format(BY_HAND.strip()),
+    "averaged after the sum": BACKWARD.replace(" / 2", "")
+    + STEP.format("for weight in self.parameters(): weight.grad /= 2\n        " + CLIP),
+    "half of the limit": BACKWARD + STEP.format(CLIP).replace("1.0)", "0.95)"),
+    "zeroes first, a hook clips": """
+def training_step(self, batch, batch_idx):
+    optimizer = self.optimizers()
+    if batch_idx % 2 == 0:
+        optimizer.zero_grad()
+    self.manual_backward(0.5 * F.cross_entropy(self(batch[0]), batch[1]))
+    if batch_idx % 2 == 1:
+        optimizer.step()
+def on_before_optimizer_step(self, optimizer):
+    nn.utils.clip_grad_norm_(self.net.parameters(), max_norm=1)
+""",
+}
+WRONG_8_1 = {
+    "only renamed": (
+        BACKWARD.replace("loss", "mean_loss")
+        + "    nn.utils.clip_grad_value_(self.parameters(), 1.0)\n"
+        + STEP.format("pass"),
+        "has a norm of 108.5",
+    ),
+    "a small value": (
+        BACKWARD + STEP.format("nn.utils.clip_grad_value_(self.parameters(), 0.003)"),
+        "points elsewhere than what its backward passes added up (cosine 0.",
+    ),
+    "each tensor for itself": (
+        BACKWARD + STEP.format(BY_TENSOR.strip()),
+        "Clip the norm of all gradients together",
+    ),
+    "after each batch": (
+        BACKWARD + f"    {CLIP}\n" + STEP.format("pass"),
+        "points elsewhere",
+    ),
+    "before the backward pass": (
+        BACKWARD.replace("    self.manual", f"    {CLIP}\n    self.manual")
+        + STEP.format("pass"),
+        "has a norm of",
+    ),
+    "a copy is clipped": (
+        BACKWARD
+        + STEP.format(
+            "clipped = [w.grad.clone().clamp(-0.001, 0.001) for w in self.parameters()]"
+        ),
+        "has a norm of",
+    ),
+    "always of norm one": (
+        BACKWARD
+        + STEP.format(BY_HAND.strip()).replace("min(1.0, 1.0 / norm.item())", "1/norm"),
+        "was given 1.000; it was short enough.",
+    ),
+    "each batch a step": (
+        BACKWARD + f"    {CLIP}\n    optimizer.step()\n    optimizer.zero_grad()\n",
+        "There are 8 updates in 8 batches.",
+    ),
+    "never clips, takes a small rate": (
+        BACKWARD + STEP.format("self.lr = 1e-4"),
+        "has a norm of",
+    ),
+    "forgets the first batch": (
+        BACKWARD.replace(
+            "    self.manual", "    optimizer.zero_grad()\n    self.manual"
+        )
+        + STEP.format(CLIP),
+        "points elsewhere",
+    ),
+    "raises": (
+        BACKWARD + STEP.format("nn.utils.clip_grad_norm(1.0)"),
+        "Training raised",
+    ),
+}
+
+
+@pytest.mark.parametrize("body", RIGHT_8_1.values(), ids=RIGHT_8_1)
+def test_8_1_accepts(body):
+    result = judged("8.1", classifier(body, MANUAL))
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG_8_1.values(), ids=WRONG_8_1)
+def test_8_1_names_the_mistake(body, message):
+    result = judged("8.1", classifier(body, MANUAL))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def test_8_1_wants_a_class():
+    result = judged("8.1", "def answer():\n    return 1")
+    assert result.status == "incorrect"
+    assert "Expected a LightningModule class" in result.message
+
+
+CONFIGURE = """
+def configure_optimizers(self):
+    optimizer = torch.optim.SGD(self.parameters(), lr={lr}, momentum=0.9)
+    updates = {updates}
+    scheduler = torch.optim.lr_scheduler.{scheduler}
+    return {returned}
+"""
+STEPS = "self.trainer.estimated_stepping_batches"
+CYCLE = "OneCycleLR(optimizer, 0.1, int(updates), pct_start=0.25, cycle_momentum=False)"
+BY_STEP = "[optimizer], [{'scheduler': scheduler, 'interval': 'step'}]"
+
+
+def schedule(scheduler=CYCLE, updates=STEPS, returned=BY_STEP, lr=0.1):
+    parts = {"scheduler": scheduler, "updates": updates, "returned": returned}
+    return CONFIGURE.format(lr=lr, **parts)
+
+
+SEQUENTIAL = """
+def configure_optimizers(self):
+    optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+    updates = self.trainer.estimated_stepping_batches
+    rise = max(updates // 4, 1)
+    lrs = torch.optim.lr_scheduler
+    parts = [
+        lrs.LinearLR(optimizer, 0.1, 1.0, rise),
+        lrs.CosineAnnealingLR(optimizer, updates - rise),
+    ]
+    scheduler = lrs.SequentialLR(optimizer, parts, [rise])
+    schedule = {"scheduler": scheduler, "interval": "step"}
+    return {"optimizer": optimizer, "lr_scheduler": schedule}
+"""
+BY_HOOK = """
+def on_before_optimizer_step(self, optimizer):
+    i, n = self.trainer.global_step, self.trainer.estimated_stepping_batches
+    factor = (i + 1) / (n / 4) if i + 1 <= n / 4 else (n - i) / (0.75 * n)
+    optimizer.param_groups[0]["lr"] = 0.1 * min(factor, 1.0)
+def configure_optimizers(self):
+    return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+"""
+LINES = (
+    "LambdaLR(optimizer, lambda i: min(4 * i / updates, (updates - i) / updates / .75))"
+)
+
+RIGHT_8_2 = {
+    "one cycle along lines": schedule(
+        CYCLE.replace("pct", "anneal_strategy='linear', pct")
+    ),
+    "its own function": schedule(LINES),
+    "another rate to begin with": schedule(lr=3.0),
+    "two schedulers in a row": SEQUENTIAL,
+    "set in a hook": BY_HOOK,
+}
+WRONG_8_2 = {
+    "only renamed": (
+        schedule(
+            "OneCycleLR(optimizer, 0.1, total_steps=300)",
+            "'n'",
+            "[optimizer], [scheduler]",
+        ),
+        "there are 2 rates in 24 updates. A scheduler steps once an epoch unless",
+    ),
+    "by epoch": (
+        schedule(returned="{'optimizer': optimizer, 'lr_scheduler': scheduler}"),
+        "there are 2 rates in 24 updates. A scheduler steps once an epoch",
+    ),
+    "three hundred steps": (
+        schedule(updates="300"),
+        "In 2 epochs the largest rate is 0.0",
+    ),
+    "batches, not updates": (
+        schedule(updates="self.trainer.max_epochs * 12"),
+        "In 2 epochs that accumulate 3 batches the ",
+    ),
+    "fits one run only": (
+        schedule(updates="24"),
+        "Training raised ValueError: Tried to",
+    ),
+    "cycles the momentum": (
+        schedule(CYCLE.replace(", cycle_momentum=False", "")),
+        "the momentum goes from 0.850 to 0.950. OneCycleLR also turns the momentum",
+    ),
+    "default share": (
+        schedule(CYCLE.replace("0.25", "0.5")),
+        "the peak comes in update 12 of 24; wanted is 25 % of the way.",
+    ),
+    "starts at the peak": (
+        schedule("CosineAnnealingLR(optimizer, updates)"),
+        "the peak comes in update 1 of 24",
+    ),
+    "never falls": (
+        schedule("LinearLR(optimizer, 0.04, 1.0, updates // 4)"),
+        "there are 7 rates in 24 updates",
+    ),
+    "falls half-way": (
+        schedule(
+            "LambdaLR(optimizer, lambda i: min(4 * i / updates, 1 - .5 * i / updates))"
+        ),
+        "In 2 epochs the ",
+    ),
+    "a constant rate": (
+        schedule("ConstantLR(optimizer, 1.0)"),
+        "the rate is 0.1000 in all 24 updates. Return a scheduler",
+    ),
+    "too high": (
+        schedule(CYCLE.replace("0.1,", "0.2,")),
+        "the largest rate is 0.2000 instead of 0.1000. Lower the peak.",
+    ),
+    "returns no optimizer": (schedule(returned="None"), "there was no update"),
+}
+
+
+@pytest.mark.parametrize("body", RIGHT_8_2.values(), ids=RIGHT_8_2)
+def test_8_2_accepts(body):
+    result = judged("8.2", classifier(body))
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG_8_2.values(), ids=WRONG_8_2)
+def test_8_2_names_the_mistake(body, message):
+    result = judged("8.2", classifier(body))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+DEEP = """
+self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
+hidden = [nn.Sequential(nn.Linear(64, 64), {activation}) for _ in range(6)]
+self.net = nn.Sequential(*hidden)
+self.refine = nn.Linear(64, 64)
+self.head = nn.Linear(64, 10)
+{more}
+"""
+FORWARD = """
+def forward(self, images):
+    features = self.net(self.encoder(images){cut})
+    return self.head({last})
+def configure_optimizers(self):
+    return torch.optim.Adam(self.parameters(), lr=1e-3)
+"""
+
+
+def deep(
+    activation="nn.ReLU()", cut="", last="features + self.refine(features)", more=""
+):
+    init = DEEP.format(activation=activation, more=more)
+    return classifier(FORWARD.format(cut=cut, last=last), textwrap.dedent(init))
+
+
+RESIDUAL = FORWARD.replace(
+    "features = self.net(self.encoder(images){cut})",
+    "features = self.encoder(images)\n"
+    "    for layer in self.net:\n        features = features + layer(features)",
+).format(last="features + self.refine(features)")
+
+RIGHT_8_3 = {
+    "tanh": deep("nn.Tanh()"),
+    "gelu": deep("nn.GELU()"),
+    "batch normalization": deep("nn.BatchNorm1d(64), nn.ReLU()"),
+    "refined alone": deep(last="self.refine(features)"),
+    "sigmoids with a way around": classifier(
+        RESIDUAL, DEEP.format(activation="nn.Sigmoid()", more="")
+    ),
+    "rounded straight through": deep(
+        last="features + (r := self.refine(features)) + (r.round() - r).detach()"
+    ),
+}
+WRONG_8_3 = {
+    "only renamed": (
+        deep(
+            "nn.Sigmoid()", ".detach()", "features + torch.round(self.refine(features))"
+        ),
+        "No gradient reaches encoder.1.weight, encoder.1.bias. Let the loss depend",
+    ),
+    "still detached": (deep(cut=".data"), "No gradient reaches encoder.1.weight"),
+    "not used": (
+        deep(last="features"),
+        "No gradient reaches refine.weight, refine.bias.",
+    ),
+    "used, times zero": (
+        deep(last="features + 0 * self.refine(features)"),
+        "The gradient of refine.weight, refine.bias is zero.",
+    ),
+    "still rounded": (
+        deep(last="features + self.refine(features).round()"),
+        "The gradient of refine.weight, refine.bias is zero.",
+    ),
+    "still sigmoid": (
+        deep("nn.Sigmoid()"),
+        "times the strongest: net.0.0.weight, net.1.0.weight, net.2.0.weight and 1",
+    ),
+    "layers removed": (
+        deep(more="self.net = nn.Sequential(nn.Linear(64, 64), nn.ReLU())"),
+        "4 weight matrices are trained; there were 9. Keep all layers",
+    ),
+    "frozen": (
+        deep(more="self.encoder.requires_grad_(False)"),
+        "8 weight matrices are trained",
+    ),
+    "the loss is dropped": (
+        deep()
+        + "\n    def training_step(self, batch, batch_idx):\n        return None",
+        "No parameter gets a gradient.",
+    ),
+    "raises": (deep(last="self.refined"), "Training raised AttributeError"),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_8_3.values(), ids=RIGHT_8_3)
+def test_8_3_accepts(source):
+    result = judged("8.3", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_8_3.values(), ids=WRONG_8_3)
+def test_8_3_names_the_mistake(source, message):
+    result = judged("8.3", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+BOTH = """
+def callbacks(folder):
+    return {returned}
+"""
+STOP = "EarlyStopping('val_acc', patience=8, mode='max')"
+KEEP = "ModelCheckpoint(folder, monitor='val_acc', mode='max')"
+
+
+def returns(*made):
+    return BOTH.format(returned=f"[{', '.join(made)}]")
+
+
+OWN = """
+def callbacks(folder):
+    class Own(L.Callback):
+        best, waited = -1.0, 0
+
+        def on_validation_end(self, trainer, model):
+            score = float(trainer.callback_metrics["val_acc"])
+            self.waited += 1
+            if score > self.best:
+                self.best, self.waited = score, 0
+                trainer.save_checkpoint(folder + "/best.ckpt")
+            trainer.should_stop = self.waited >= 8
+
+    return Own()
+"""
+RIGHT_8_4 = {
+    "the other order, a tuple": BOTH.format(returned=f"({KEEP}, {STOP})"),
+    "the best three": returns(STOP, KEEP.replace("mode", "save_top_k=3, mode")),
+    "with the last beside it": returns(
+        STOP, KEEP.replace("mode", "save_last=True, mode")
+    ),
+    "weights only": returns(STOP, KEEP.replace("mode", "save_weights_only=True, mode")),
+    "a callback of one's own": OWN,
+}
+WRONG_8_4 = {
+    "only renamed": (
+        "def callbacks(to):\n    return [EarlyStopping(monitor='val_acc', patience=2)]",
+        "should stop after 19. The best value of this metric is the maximum",
+    ),
+    "patience in epochs": (
+        returns(STOP.replace("8", "2"), KEEP),
+        "the run stopped after 5; it should stop after 19. Patience counts validation",
+    ),
+    "mode forgotten": (
+        returns("EarlyStopping('val_acc', patience=8)", KEEP),
+        "the run stopped after 9; it should stop after 19. The best value of this",
+    ),
+    "no checkpoint": (returns(STOP), "No checkpoint is in the folder. EarlyStopping"),
+    "keeps the worst": (
+        returns(STOP, "ModelCheckpoint(folder, monitor='val_acc')"),
+        "The weights kept are those of check 1; the best was check 11.",
+    ),
+    "keeps the last": (
+        returns(STOP, "ModelCheckpoint(folder)"),
+        "the best was check 11",
+    ),
+    "keeps elsewhere": (
+        returns(STOP, KEEP.replace("folder", "folder + '-mine'")),
+        "No checkpoint is in the folder.",
+    ),
+    "one check too many": (
+        returns(STOP.replace("8", "9"), KEEP),
+        "the run stopped after 20; it should stop after 19. Stop after 2 epochs",
+    ),
+    "a tie counts": (
+        returns(STOP.replace("mode", "min_delta=-0.001, mode"), KEEP),
+        "the run stopped after 21; it should stop after 19.",
+    ),
+    "another metric": (
+        returns("EarlyStopping('val_loss', patience=8)", KEEP),
+        "Training raised RuntimeError: Early stopping conditioned on metric",
+    ),
+    "no callbacks": (
+        "def callbacks(folder):\n    pass # later",
+        "Expected a list of callbacks but got NoneType; return a list.",
+    ),
+    "raises": (
+        "def callbacks(folder):\n    return [EarlyStopping(folder.name)]",
+        "Your function raised AttributeError",
+    ),
+    "a class": (
+        "class callbacks:\n    pass",
+        "Expected a function but got type",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_8_4.values(), ids=RIGHT_8_4)
+def test_8_4_accepts(source, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = judged("8.4", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_8_4.values(), ids=WRONG_8_4)
+def test_8_4_names_the_mistake(source, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = judged("8.4", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result

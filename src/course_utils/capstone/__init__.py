@@ -1,0 +1,25 @@
+"""The capstone: one script, sixteen bad practices, and a scoreboard."""
+
+from course_utils.capstone.pictures import picture
+from course_utils.capstone.scoreboard import hint, scoreboard
+from course_utils.capstone.script import copy_script, load
+from course_utils.capstone.shown import (
+    catalogue,
+    run,
+    show_part,
+    show_repair,
+    show_script,
+)
+
+__all__ = [
+    "catalogue",
+    "copy_script",
+    "hint",
+    "load",
+    "picture",
+    "run",
+    "scoreboard",
+    "show_part",
+    "show_repair",
+    "show_script",
+]

@@ -1,0 +1,119 @@
+"""Symptoms in the data: who sees what, how often it changes, how long it takes."""
+
+import itertools
+import statistics
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils.capstone import script
+from course_utils.capstone.runs import Runs, limited
+from course_utils.capstone.watch import stacked
+from course_utils.measure import seconds
+from course_utils.probes.finding import Finding
+from course_utils.probes.splits import disturb
+
+LEAST_SPEED_UP = 2.0
+BATCHES = 20  # timed
+
+
+def seen_before(train: Tensor, others: Tensor) -> float:
+    """Return the share of ``others`` that is in ``train``, with a patch blacked out.
+
+    Args:
+        train: Shape ``(n, 1, 28, 28)``; parts of an image may be 0.
+        others: Shape ``(k, 1, 28, 28)``, whole images.
+    """
+    train, others = train.flatten(1), others.flatten(1)
+    own = (train * train).sum(1, keepdim=True)
+    # If t is v with holes then t·v = t·t; so few pairs are left to compare.
+    close = (train @ others.T - own).abs() < 1e-3 * own + 1e-3
+    pairs = close.nonzero()
+    t, v = train[pairs[:, 0]], others[pairs[:, 1]]
+    same = ((t - v).abs().lt(1e-4) | t.eq(0)).all(1) & t.any(1)
+    return len(pairs[same][:, 1].unique()) / len(others)
+
+
+def _images(data: Any, name: str) -> Tensor:
+    return stacked(list(getattr(data, f"{name}_dataloader")()))[0]
+
+
+def _new(runs: Runs, state: int) -> Any:
+    disturb(state)
+    data = runs.script.make_data(runs.seed)
+    data.prepare_data()
+    data.setup("fit")
+    return data
+
+
+def split_once(runs: Runs) -> Finding:
+    """Ask whether validation images had been trained on (practice 1.2)."""
+    with limited("make_data"):
+        data = _new(runs, 1)
+        train, val = _images(data, "train"), _images(data, "val")
+        data.setup("validate")
+        later, other = _images(data, "val"), _images(_new(runs, 2), "val")
+    now, then, elsewhere = (seen_before(train, each) for each in (val, later, other))
+    worst = max(now, then)
+    seen = f"{100 * worst:.1f} % of the validation images had been trained on."
+    remedy = ""
+    if not worst and elsewhere:
+        seen = f"After a restart {100 * elsewhere:.1f} % of the validation images are"
+        seen += " images trained on before."
+        remedy = "Within one object the split holds; make it hold in the next one, too."
+    return Finding("who is in both parts", seen, not max(worst, elsewhere), remedy)
+
+
+def digits_stay_whole(runs: Runs) -> Finding:
+    """Ask whether the training images stay as they are over epochs (12.5)."""
+    watch = runs.full.watch
+    first, last = watch.ink[0], watch.ink[-1]
+    left, remedy = last / first, ""
+    seen = (
+        f"In the last epoch a training image has {100 * left:.1f} % of its first ink."
+    )
+    if watch.repeated > 0.5:
+        seen = "Every epoch trains on the same images as the one before."
+        remedy = "The patch is gone, or never changes; keep it, and keep the digits."
+    return Finding("ink", seen, left > 0.9 and watch.repeated <= 0.5, remedy)
+
+
+def loading_seconds(*scripts: ModuleType, seed: int) -> list[float]:
+    """Return the median seconds that each script needs for 20 training batches."""
+    loaders = {}
+    for number, each in enumerate(scripts):
+        with limited("train_dataloader"):
+            data = each.make_data(seed)
+            data.prepare_data()
+            data.setup("fit")
+            loaders[number] = data.train_dataloader()
+
+    def load(number: int) -> None:
+        for _ in itertools.islice(loaders[number], BATCHES):
+            pass
+
+    with limited("train_dataloader"):
+        times = seconds({n: lambda n=n: load(n) for n in loaders}, repeats=5)
+    return [statistics.median(times[number]) for number in loaders]
+
+
+def _against_original(runs: Runs) -> list[float]:
+    torch.manual_seed(runs.seed)
+    original = script.load(script.ORIGINAL)
+    return loading_seconds(original, runs.script, seed=runs.seed)
+
+
+def loads_fast(runs: Runs) -> Finding:
+    """Ask whether batches are made much faster than in the first script (13.4)."""
+    before, now = runs.once("loading", lambda: _against_original(runs))
+    digits, times = BATCHES * len(runs.batches["train"][0][1]), before / now
+    seen = (
+        f"A training image takes {1e3 * now / digits:.3f} ms to load, "
+        f"{times:.1f} times as fast as in the script you were given."
+    )
+    remedy = ""
+    if 1.3 < times < LEAST_SPEED_UP:
+        remedy = "Better, and still image by image: convert a whole batch at once."
+    return Finding("speed of loading", seen, times >= LEAST_SPEED_UP, remedy)

@@ -1,0 +1,110 @@
+"""Run a script and look for every symptom; an unchanged script is not run twice."""
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils import settings
+from course_utils.capstone import script
+from course_utils.capstone.about_model import trip
+from course_utils.capstone.runs import BATCHES, Runs, StillRunning, new_digits
+from course_utils.capstone.symptoms import SYMPTOMS, Symptom
+from course_utils.data import scaled
+from course_utils.exercises.material import logits_of
+from course_utils.measure.memory import MEGABYTE
+from course_utils.probes.finding import Finding
+from course_utils.probes.running import (
+    LearnerError,
+    in_words,
+    place_in_learners_code,
+)
+from course_utils.process_state import preserved
+
+
+@dataclass(frozen=True)
+class Examination:
+    """What was seen of a script; plain numbers and images, no model and no graph.
+
+    Attributes:
+        findings: By practice.
+        numbers: What the repairs gain, by name.
+        rates: Learning rate of each update of a short run.
+        digits: Training images of the first and of the last epoch.
+    """
+
+    findings: dict[str, Finding]
+    numbers: dict[str, float]
+    rates: tuple[float, ...] = ()
+    digits: dict[str, Tensor] = field(default_factory=dict)
+
+
+_known: dict[tuple[str, int], Examination] = {}
+
+
+def _ask(symptom: Symptom, runs: Runs) -> Finding:
+    try:
+        return symptom.ask(runs)
+    except StillRunning:
+        raise
+    except LearnerError as error:
+        return Finding("your code", str(error), False)
+    except Exception as error:
+        who = "Your code" if place_in_learners_code(error) else "Looking at your code"
+        return Finding("your code", f"{who} raised {in_words(error)}.", False)
+
+
+def _numbers(runs: Runs) -> dict[str, float]:
+    found, (_, now) = runs.full, runs.once("loading", lambda: (0.0, float("nan")))
+    model, loaded = trip(runs).model, trip(runs).loaded
+    images, labels = new_digits()
+    digits = 20 * len(runs.batches["train"][0][1])
+
+    def share(each: Any) -> float:
+        if each is None:
+            return float("nan")
+        right = logits_of(each, scaled(images)).argmax(1) == labels
+        return right.float().mean().item()
+
+    return {
+        "accuracy that it reports": float(found.result.accuracy),
+        "accuracy of the file that it ships": found.shipped,
+        "milliseconds to load an image": 1e3 * now / digits,
+        "megabytes of graphs held at the end": found.held_after / MEGABYTE,
+        "epochs trained after a crash, where 2.0 are missing": (
+            len(runs.resumed.rates) / BATCHES
+        ),
+        "accuracy before saving": share(model),
+        "accuracy after loading": share(loaded),
+    }
+
+
+def _examined(runs: Runs) -> Examination:
+    _ = runs.full  # a script that does not train has no symptoms to show
+    findings = {each.practice: _ask(each, runs) for each in SYMPTOMS}
+    try:
+        numbers = _numbers(runs)
+        rates = tuple(runs.short.rates)
+    except LearnerError:  # a finding has told it
+        numbers, rates = {}, ()
+    shown = runs.full.watch.shown
+    digits = {"first epoch": shown[0], "last epoch": shown[-1]}
+    return Examination(findings, numbers, rates, digits)
+
+
+def examine(path: str | Path) -> Examination:
+    """Return what is to be seen of the script at ``path``.
+
+    Raises:
+        LearnerError: If it is no script, does not train, or does not end.
+    """
+    module, seed = script.load(path), settings.seed()
+    key = hashlib.sha256(Path(path).read_bytes()).hexdigest(), seed
+    if key not in _known:
+        with preserved():
+            torch.set_num_threads(1)
+            _known[key] = _examined(Runs(module, seed))
+    return _known[key]

@@ -1,0 +1,255 @@
+"""The runs of a script that its symptoms are read from; each is made once."""
+
+import contextlib
+import functools
+import itertools
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from course_utils.capstone.watch import PowerCut, Watch, stacked, watching
+from course_utils.datasets.locate import chosen_name, locate, open_dataset
+from course_utils.measure import SavedTensors, accuracy
+from course_utils.probes.running import LearnerError, learners_code
+from course_utils.probes.schedules import AppliedRates
+from course_utils.time_limit import TimeLimitReached, time_limit
+from course_utils.updates import UpdateLog
+
+SECONDS = 90.0  # limit of one run
+BATCHES = 10  # of a short run
+Batches = list[Any]
+
+
+@dataclass(frozen=True)
+class Run:
+    """What was seen of one call of ``train``.
+
+    Attributes:
+        result: What it returned.
+        watch: What the Trainer did.
+        rates: Learning rate of every update.
+        norms: Norm of the gradient of every update.
+        epochs_on_disk: Epoch, from 0, of each checkpoint in the folder.
+        kept: Content of the file that the result names, ``{}`` if there is none.
+        test_reads: How often the test loader was read.
+        held_after: Bytes that autograd held when ``train`` had returned.
+        shipped: Accuracy of that file on new digits, ``nan`` if it does not load.
+    """
+
+    result: Any
+    watch: Watch
+    rates: list[float]
+    norms: list[float]
+    epochs_on_disk: list[int]
+    kept: dict[str, Any]
+    test_reads: int = 0
+    held_after: int = 0
+    shipped: float = float("nan")
+
+
+@functools.cache
+def new_digits() -> tuple[Tensor, Tensor]:
+    """Return 1,000 digits, uint8, that no script reads, and their labels."""
+    name = chosen_name()
+    source = open_dataset(name, locate(name), train=False)
+    digits, labels = source.data[1000:2000], source.targets[1000:2000]
+    return digits.unsqueeze(1), labels
+
+
+class StillRunning(LearnerError):
+    """Code that did not end; nothing else of it is worth running."""
+
+
+@contextlib.contextmanager
+def limited(what: str) -> Iterator[None]:
+    """Run the learner's code silently, and not for ever."""
+    try:
+        with time_limit(SECONDS), learners_code(what):
+            yield
+    except TimeLimitReached as error:
+        raise StillRunning(
+            f"{what} was still running after {SECONDS:.0f} seconds; look for a loop "
+            "that does not end."
+        ) from error
+
+
+class _Counted(Dataset[Any]):
+    """Ready-made batches that count how often they are read."""
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches, self.reads = batches, 0
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __getitem__(self, index: int) -> Any:
+        self.reads += index == 0
+        return self.batches[index]
+
+
+def mislabelled(batches: Batches) -> Batches:
+    """Return the batches with every label wrong."""
+    return [(images, (labels + 1) % 10) for images, labels in batches]
+
+
+def _check(result: Any) -> None:
+    for name in ("model", "accuracy", "checkpoint"):
+        if not hasattr(result, name):
+            raise LearnerError(
+                f"Expected train to return a Result with model, accuracy and "
+                f"checkpoint, but {name} is missing."
+            )
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return torch.load(file, map_location="cpu", weights_only=False)
+
+
+def _shipped(result: Any, make_model: Any) -> float:
+    """Return what a colleague gets who loads the file."""
+    try:
+        model = type(result.model).load_from_checkpoint(result.checkpoint)
+        return accuracy(model.cpu(), *new_digits())
+    except Exception:  # whatever stops it, the colleague has no model
+        return float("nan")
+
+
+class Runs:
+    """All runs of one script, made when they are first needed.
+
+    Attributes:
+        script: The learner's module.
+        seed: Given to ``make_data`` and ``train``.
+    """
+
+    def __init__(self, script: ModuleType, seed: int) -> None:
+        """Run nothing yet."""
+        self.script, self.seed = script, seed
+        self._kept: dict[str, Any] = {}
+
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """Return what ``make`` returned when it was first asked for under ``name``."""
+        if name not in self._kept:
+            self._kept[name] = make()
+        return self._kept[name]
+
+    @functools.cached_property
+    def batches(self) -> dict[str, Batches]:
+        """A few batches of each of the script's loaders, by ``train, val, test``."""
+        L.seed_everything(self.seed, verbose=False)
+        with limited("make_data"):
+            data = self.script.make_data(self.seed)
+            data.prepare_data()
+            found = {}
+            for name, stage in (("train", "fit"), ("val", "fit"), ("test", "test")):
+                if name != "val":
+                    data.setup(stage)
+                loader = getattr(data, f"{name}_dataloader")()
+                found[name] = list(itertools.islice(loader, BATCHES))
+        return found
+
+    def small_data(self, **changes: Batches) -> tuple[L.LightningDataModule, _Counted]:
+        """Return the script's data module with a few fixed batches in its loaders.
+
+        Args:
+            **changes: Other batches for ``train``, ``val`` or ``test``.
+        """
+        with limited("make_data"):
+            data = self.script.make_data(self.seed)
+        served = {n: _Counted(b) for n, b in (self.batches | changes).items()}
+        for name, batches in served.items():
+            loader = DataLoader(batches, batch_size=None)
+            setattr(data, f"{name}_dataloader", lambda loader=loader: loader)
+        return data, served["test"]
+
+    def call(self, watch: Watch, seed: int | None = None, **arguments: Any) -> Run:
+        """Call ``train`` in a folder of its own and note what it does."""
+        updates, given = UpdateLog(), self.seed if seed is None else seed
+        with (
+            tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+            watching(watch, updates),
+            AppliedRates() as rates,
+            limited("train"),
+        ):
+            result = self.script.train(folder, given, **arguments)
+            _check(result)
+            held = watch.saved.live if watch.saved is not None else 0
+            found = [_read(file) for file in sorted(Path(folder).rglob("*.ckpt"))]
+            named = Path(str(result.checkpoint))
+            kept = _read(named) if named.is_file() else {}
+            shipped = _shipped(result, self.script.make_model)
+        epochs = [each["epoch"] for each in found if "epoch" in each]
+        return Run(
+            result,
+            watch,
+            rates.values,
+            updates.norms,
+            epochs,
+            kept,
+            held_after=held,
+            shipped=shipped,
+        )
+
+    @functools.cached_property
+    def full(self) -> Run:
+        """The script as it is, on all of its data."""
+        L.seed_everything(self.seed, verbose=False)
+        with SavedTensors() as saved:
+            return self.call(Watch(saved=saved))
+
+    @functools.cached_property
+    def halfway(self) -> Path:
+        """A checkpoint of the short run, after two of its four epochs."""
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        return Path(self._folder.name) / "halfway.ckpt"
+
+    @functools.cached_property
+    def short(self) -> Run:
+        """Four epochs on a few batches; every label of the test set is wrong."""
+        L.seed_everything(self.seed, verbose=False)
+        data, test = self.small_data(test=mislabelled(self.batches["test"]))
+        val = stacked(self.batches["val"])
+        watch = Watch(save=(1, self.halfway), val=val)
+        run = self.call(watch, max_epochs=4, data=data)
+        return Run(**{**vars(run), "test_reads": test.reads})
+
+    @functools.cached_property
+    def resumed(self) -> Run:
+        """The short run, resumed half-way."""
+        expected = self.short
+        L.seed_everything(self.seed, verbose=False)
+        data, _ = self.small_data()
+        assert expected.watch.epochs
+        return self.call(Watch(), max_epochs=4, resume=str(self.halfway), data=data)
+
+    @functools.cached_property
+    def misled(self) -> Run:
+        """Up to eight epochs on a few batches; the validation labels are wrong."""
+        L.seed_everything(self.seed, verbose=False)
+        val = mislabelled(self.batches["val"])
+        data, _ = self.small_data(val=val)
+        return self.call(Watch(val=stacked(val)), max_epochs=8, data=data)
+
+    def first_weights(self, seed: int, state: int) -> Tensor:
+        """Return the weights after three updates of a run.
+
+        Args:
+            seed: Given to ``train``.
+            state: Seed of the random state that ``train`` finds.
+        """
+        data, _ = self.small_data()
+        watch = Watch(cut_after=3)
+        L.seed_everything(state, verbose=False)
+        with contextlib.suppress(PowerCut):
+            self.call(watch, seed, data=data)
+        if not hasattr(watch, "weights"):
+            raise LearnerError("train ended before its third update.")
+        return watch.weights

@@ -1,0 +1,92 @@
+"""The learner's script: copied for editing, loaded anew, checked for its names."""
+
+import importlib.util
+import linecache
+import sys
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import ModuleType
+
+from course_utils.probes.running import LearnerError, learners_code
+
+ORIGINAL = Path(__file__).with_name("train_digits.py")
+FOLDER = "my_capstone"
+NAMES = ("make_data", "make_model", "evaluate", "train")
+ROUNDS = {
+    "data": ("@dataclass", "class DigitModel"),
+    "model": ("class DigitModel", "    def configure_optimizers"),
+    "training": ("    def configure_optimizers", "@torch.no_grad"),
+    "evaluation": ("@torch.no_grad", "if __name__"),
+}
+
+
+def copy_script(folder: str | Path = FOLDER) -> Path:
+    """Put a copy of the script into ``folder`` and return its path.
+
+    A copy that is there already stays as it is.
+    """
+    target = Path(folder) / ORIGINAL.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        target.write_text(ORIGINAL.read_text("utf-8"), encoding="utf-8")
+    print(f"Your copy is {target.as_posix()}. It is yours: it is never overwritten.")
+    if target.read_text("utf-8") != ORIGINAL.read_text("utf-8"):
+        print("It differs from the script that the course gave you.")
+    return target
+
+
+def part(name: str) -> str:
+    """Return the lines of the original script that one round is about.
+
+    Args:
+        name: ``"data"``, ``"model"``, ``"training"`` or ``"evaluation"``.
+
+    Raises:
+        ValueError: If there is no such round.
+    """
+    if name not in ROUNDS:
+        raise ValueError(
+            f"Expected a part out of {', '.join(ROUNDS)} but got {name!r}."
+        )
+    text, (first, last) = ORIGINAL.read_text("utf-8"), ROUNDS[name]
+    return text[text.index(first) : text.index(last)].rstrip()
+
+
+def _source(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise LearnerError(
+            f"Expected your script at {path.as_posix()} but could not read it; "
+            "copy_script() puts a fresh copy there."
+        ) from error
+
+
+def load(path: str | Path) -> ModuleType:
+    """Return the script at ``path`` as a module, read and run anew.
+
+    Raises:
+        LearnerError: If it is missing, is no Python, raises, or lacks a name.
+    """
+    path = Path(path)
+    source = _source(path)
+    try:
+        code = compile(source, str(path.absolute()), "exec")
+    except SyntaxError as error:
+        raise LearnerError(
+            f"{path.name} is not valid Python yet: line {error.lineno}, {error.msg}."
+        ) from error
+    spec = ModuleSpec(f"learners_{path.stem}", loader=None, origin=str(path))
+    module = importlib.util.module_from_spec(spec)
+    module.__file__ = str(path.absolute())
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    linecache.checkcache(module.__file__)
+    with learners_code(path.name):
+        exec(code, module.__dict__)
+    missing = [name for name in NAMES if not callable(getattr(module, name, None))]
+    if missing:
+        raise LearnerError(
+            f"{path.name} has no {' and no '.join(missing)}; its first lines say "
+            "which names the scoreboard needs."
+        )
+    return module

@@ -82,7 +82,7 @@ MADE = {
         False,
         True,
     ),
-    "what Lightning adds by itself": (lambda f: [], True, False),
+    "nothing": (lambda f: [], False, False),
 }
 
 
@@ -91,6 +91,11 @@ def test_last_and_best_are_found_on_the_disk(make, keeps_last, keeps_best):
     left = left_when_killed(make, "val_acc", EARLY_PEAK)
     found = keeps_the_last(left, len(EARLY_PEAK)), keeps_the_best(left, EARLY_PEAK)
     assert tuple(finding.ok for finding in found) == (keeps_last, keeps_best), found
+
+
+def test_what_lightning_would_add_is_not_counted():
+    left = left_when_killed(lambda f: [SavesItself(f)], "val_acc", EARLY_PEAK)
+    assert [each.name for each in left] == ["newest.ckpt", "top.ckpt"]
 
 
 def test_save_last_looks_right_while_every_epoch_is_better_than_all_before():

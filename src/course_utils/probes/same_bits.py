@@ -123,9 +123,14 @@ def same_gradients_on_two_threads(
     try:
         with learners_code("A training step"):
             found = [_gradients(module, batch) for _ in range(repeats)]
+        switched = torch.are_deterministic_algorithms_enabled()
     finally:
         torch.use_deterministic_algorithms(mode)
         torch.set_num_threads(threads)
+    if switched:
+        seen = "Your code switched deterministic mode on, for the whole process."
+        remedy = "Leave that to the Trainer, and choose another operation."
+        return Finding(asked, seen, False, remedy)
     others = sum(_differ(found[0], each) > 0 for each in found[1:])
     if not others:
         return Finding(asked, f"All {repeats} gradients have the same bits.", True)

@@ -458,7 +458,8 @@ claim(
 # %%
 trained = DigitClassifier()
 logits = trained(scaled(digits.test_images))
-print("answers that differ:", int((logits.argmax(1) != logits.softmax(1).argmax(1)).sum()))
+differ = logits.argmax(1) != logits.softmax(1).argmax(1)
+print("answers that differ:", int(differ.sum()))
 print(run_examples(ShowsProbabilities.forward).first)
 
 # %% [markdown]
@@ -557,7 +558,8 @@ class SchedulesItsRate(L.LightningModule):
         return self.head(self.encoder(images))
 
     def configure_optimizers(self):
-        peak, steps = self.hparams.learning_rate, self.trainer.estimated_stepping_batches
+        peak = self.hparams.learning_rate
+        steps = self.trainer.estimated_stepping_batches
         optimizer = torch.optim.Adam(self.parameters(), lr=peak)
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, int(steps))
         return [optimizer], [{"scheduler": cycle, "interval": "step"}]

@@ -36,16 +36,22 @@ def cells(lesson_file: str) -> list[Any]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def _is_given(node: ast.stmt) -> bool:
+    """Return whether a statement gives learners a module, a class or a named hint."""
+    if isinstance(node, ast.Assign):
+        return ast.unparse(node.value).startswith("Annotated[")
+    return isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef)
+
+
 @functools.cache
 def lesson_names(lesson_file: str = LESSON) -> dict[str, Any]:
     """Return the modules and classes that a lesson gives its learners."""
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(IMPORTS, names)
-    given = (ast.Import, ast.ImportFrom, ast.ClassDef)
     for cell in cells(lesson_file):
         if not {"setup", "exercise"} & set(cell.metadata.get("tags", [])):
             tree = ast.parse(cell.source)
-            tree.body = [node for node in tree.body if isinstance(node, given)]
+            tree.body = [node for node in tree.body if _is_given(node)]
             exec(compile(tree, "<notebook>", "exec"), names)
     return names
 

@@ -1,0 +1,223 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Solutions · Lesson 11, code quality
+#
+# One way to solve each exercise of [lesson 11](../notebooks/11_code_quality.ipynb), why it works, and another way. Try them yourself first: a wrong attempt
+# teaches more than a right solution that you read.
+
+# %% tags=["setup"]
+try:
+    import course_utils
+except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
+    from IPython import get_ipython
+
+    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
+    import course_utils
+
+course_utils.start("11", written_for="0.1")
+
+# %%
+from typing import Annotated
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils.exercises import check
+from course_utils.shapes import checked
+
+PerImage = Annotated[Tensor, "batch"]
+Scalar = Annotated[Tensor, ""]
+
+# %% [markdown]
+# The two networks that the exercises build on:
+
+
+# %%
+class DigitClassifier(L.LightningModule):
+    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
+        )
+
+    def forward(self, images):
+        return self.net(images)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=1e-3)
+
+
+# %%
+class SchedulesItsRate(L.LightningModule):
+    """An encoder and a head: images of shape (batch, 1, 28, 28) to logits."""
+
+    def __init__(self, learning_rate=0.01):
+        super().__init__()
+        self.save_hyperparameters()
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, images):
+        return self.head(self.encoder(images))
+
+    def configure_optimizers(self):
+        peak = self.hparams.learning_rate
+        steps = self.trainer.estimated_stepping_batches
+        optimizer = torch.optim.Adam(self.parameters(), lr=peak)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, int(steps))
+        return [optimizer], [{"scheduler": cycle, "interval": "step"}]
+
+
+# %% [markdown]
+# ## 11.1 Refuse weights that count for nothing
+#
+# `losses` has the shape `(batch,)`. Times weights of shape `(batch, 1)` it becomes `(batch, batch)`, each loss times each weight, and the mean of that is the mean loss times the mean
+# weight. No image counts more than another. The hints below say that labels and weights are one an image, *the same* images, since both say `batch`.
+#
+# Tempting and wrong: `weights.flatten()`. It repairs this loader without a word. The next one may deliver 16 weights as a square of 4 times 4, in an order that nobody knows.
+
+
+# %% tags=["solution"]
+class WeighsImages(DigitClassifier):
+    @checked
+    def loss(self, logits: Tensor, labels: PerImage, weights: PerImage) -> Scalar:
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        return (losses * weights).mean()
+
+    def training_step(self, batch, batch_idx):
+        images, labels, weights = batch
+        return self.loss(self(images), labels, weights)
+
+
+# %%
+check("11.1", WeighsImages)
+
+# %% [markdown]
+# **Another way.** No hints at all. Two lines of Python do the same for one pair of tensors.
+
+
+# %%
+class ComparesTheShapes(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels, weights = batch
+        if weights.shape != labels.shape:
+            raise ValueError(f"weights have the shape {tuple(weights.shape)}")
+        losses = F.cross_entropy(self(images), labels, reduction="none")
+        return (losses * weights).mean()
+
+
+check("11.1", ComparesTheShapes)
+
+# %% [markdown]
+# ## 11.2 An example that no wrong version passes
+#
+# Ask of each way to be wrong: what would I have to type in to see it? Two images, so that rows cannot be mixed up. More than one label, so that the order shows. A negative logit that is
+# large without its sign. And no equal logits: which of two equals comes first, nobody promised.
+
+
+# %% tags=["solution"]
+def top_labels(logits, k):
+    """Return the labels of the k largest logits of each image, the largest first.
+
+    Example:
+        >>> logits = torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0, -5.0]])
+        >>> top_labels(logits, 2).tolist()
+        [[1, 2], [0, 1]]
+    """
+    return logits.topk(k, dim=1).indices
+
+
+# %%
+check("11.2", top_labels)
+
+
+# %% [markdown]
+# **Another way.** State the rule instead of a case: fetched by these labels, the logits are the sorted ones. It tells a reader less, and covers more.
+
+
+# %%
+def top_labels(logits, k):
+    """Return the labels of the k largest logits of each image, the largest first.
+
+    Example:
+        >>> logits = torch.randn(50, 10)
+        >>> fetched = logits.gather(1, top_labels(logits, 4))
+        >>> torch.equal(fetched, logits.sort(descending=True).values[:, :4])
+        True
+    """
+    return logits.topk(k, dim=1).indices
+
+
+check("11.2", top_labels)
+
+# %% [markdown]
+# ## 11.3 Two numbers that stay true
+#
+# Memory is what the tensors hold now, so ask the tensors: how many numbers, and how many bytes each. The rate is what the optimizer will apply, so ask the optimizer. Before `fit` there is no Trainer, and
+# `self.trainer` says so with a `RuntimeError`. In `predict` there is one, without optimizers.
+#
+# Tempting and wrong: `return self.optimizers().param_groups[0]["lr"]`. Without a Trainer it raises. In `predict`, `self.optimizers()` is an empty list, a list has no `param_groups`, and the message
+# is that your module has no attribute `learning_rate`.
+
+
+# %% tags=["solution"]
+class KnowsItself(SchedulesItsRate):
+    @property
+    def size_in_bytes(self):
+        tensors = [*self.parameters(), *self.buffers()]
+        return sum(each.numel() * each.element_size() for each in tensors)
+
+    @property
+    def learning_rate(self):
+        try:
+            optimizers = self.trainer.optimizers
+        except RuntimeError:  # no Trainer
+            return None
+        return optimizers[0].param_groups[0]["lr"] if optimizers else None
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+
+# %%
+check("11.3", KnowsItself)
+
+# %% [markdown]
+# **Another way.** Keep the *optimizer*, not its number. A reference to the thing itself does not go stale as long as it is made anew with each run, which is what `configure_optimizers` does.
+
+
+# %%
+class KeepsTheOptimizer(SchedulesItsRate):
+    used = None
+
+    @property
+    def size_in_bytes(self):
+        return sum(each.nbytes for each in [*self.parameters(), *self.buffers()])
+
+    @property
+    def learning_rate(self):
+        return self.used.param_groups[0]["lr"] if self.used else None
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+    def configure_optimizers(self):
+        optimizers, schedulers = super().configure_optimizers()
+        self.used = optimizers[0]
+        return optimizers, schedulers
+
+
+check("11.3", KeepsTheOptimizer)

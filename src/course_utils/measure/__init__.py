@@ -7,6 +7,7 @@ from course_utils.measure.predictions import accuracy
 from course_utils.measure.timing import seconds
 from course_utils.measure.trace import MemoryTrace
 from course_utils.measure.training_memory import TrainingMemory
+from course_utils.measure.workers import worker_processes
 
 __all__ = [
     "MemoryTrace",
@@ -18,4 +19,5 @@ __all__ = [
     "accuracy",
     "peak_megabytes",
     "seconds",
+    "worker_processes",
 ]

@@ -79,7 +79,7 @@ class DigitNet(L.LightningModule):
 # %% [markdown]
 # ## 9.1 Keep the best and the last
 #
-# After a kill you want two files: the newest, to go on, and the best, to use. A popular list of tips has both in one callback, with the comment "always save last for resuming":
+# After a kill you want two files: the newest, to go on, and the best, to use. A popular list of tips gets both from one callback:
 # `ModelCheckpoint(monitor="val_loss", save_top_k=2, save_last=True)`. It keeps the two files with the lowest validation loss, and one more, `last.ckpt`.
 #
 # Here 1,000 digits, half of them with a random label, are learned for 20 epochs. The network soon begins to learn the random labels by heart, so the validation loss
@@ -718,7 +718,7 @@ result = contrast(
     good=lambda: stop_and_resume(RegistersABuffer),
     prediction=prediction,
     figure=Curves(
-        "Resumed at update 64, the attribute has forgotten",
+        "Resumed after update 64, the attribute begins anew",
         "largest",
         x="update",
         y="largest class weight / mean",
@@ -835,7 +835,7 @@ outcomes = {name: carry(value) for name, value in values.items()}
 saved = {name: saved for name, (saved, _) in outcomes.items()}
 resumed = {name: resumed for name, (_, resumed) in outcomes.items()}
 grid = Grid(
-    "Everything can be saved. Not everything comes back",
+    "All twelve can be saved. Seven do not come back",
     list(values),
     columns=["save", "resume"],
 )
@@ -906,9 +906,8 @@ from course_utils.probes.killed_run import left_when_killed
 scores = [0.9, 0.5, 0.4, 0.6, 0.7, 0.8]  # a loss: the third epoch is the best
 for make_callbacks in (one_for_both, one_for_each):
     left = left_when_killed(make_callbacks, "val_loss", scores)
-    print(make_callbacks.__name__)
-    print(keeps_the_last(left, finished=6))
-    print(keeps_the_best(left, scores, mode="min"))
+    print(f"{make_callbacks.__name__}:", keeps_the_last(left, finished=6).seen)
+    print(" " * 13, keeps_the_best(left, scores, mode="min").seen)
 
 # %% [markdown]
 # ## Take away

@@ -10,7 +10,7 @@
 # # Lesson 07 · Where did the memory go?
 #
 # "Out of memory" comes without an explanation. So people try what a list of tips says: half precision, smaller batches, checkpointing, an emptied cache. Some of these tips save half of
-# your memory. Some save nothing, and one can cost you twelve times as much. In this lesson you count instead of guessing, and at the end you can
+# your memory. Some save nothing, and one can make you need many times more. In this lesson you count instead of guessing, and at the end you can
 #
 # - say what a training step holds, byte by byte, and which part is worth attacking;
 # - choose the tool that shrinks that part, and name its price;
@@ -206,19 +206,19 @@ result = contrast(
 # %% tags=["claim"]
 claim(
     "7.1",
-    "the conv net saves at least 1.5 times as much in full precision",
+    "the conv net keeps at least 1.4 times as many bytes in full precision",
     result.times("conv net, batches of 16 (MB)"),
-    at_least=1.5,
+    at_least=1.4,
 )
 claim(
     "7.1",
-    "with small batches, the MLP saves at least 4 times as much in half precision",
+    "with small batches, the MLP keeps at least 4 times as many in half precision",
     1 / result.times("wide MLP, batches of 16 (MB)"),
     at_least=4,
 )
 claim(
     "7.1",
-    "with large batches it saves less, as the estimate says",
+    "with large batches it keeps fewer, as the estimate says",
     result.gain("wide MLP, batches of 1024 (MB)"),
     at_most=0,
 )
@@ -594,7 +594,7 @@ class RecomputesAllAtOnce(Deep):
 peak = one_step(RecomputesAllAtOnce()).peak / 2**20
 print(f"one checkpoint around all groups, peak: {peak:.1f} MB")
 share = peak / result.bad.number("peak of the step (MB)")
-claim("7.3", "it has nearly the peak of keeping everything", share, at_least=0.9)
+claim("7.3", "its peak is at least three quarters", share, at_least=0.75)
 
 # %% [markdown]
 # When its backward pass begins, all activations are there again, at once. The memory you need is that of the inputs kept, plus that of the largest group.

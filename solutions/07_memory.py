@@ -230,7 +230,7 @@ class RecomputesInSegments(TwoStages):
     def forward(self, images):
         hidden = self.stem(images)
         large = nn.Sequential(*self.large)
-        hidden = checkpoint_sequential(large, 4, hidden, use_reentrant=False)
+        hidden = checkpoint_sequential(large, 3, hidden, use_reentrant=False)
         hidden = nn.Sequential(self.shrink, *self.small)(hidden)
         return self.head(hidden)
 

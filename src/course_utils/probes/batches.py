@@ -58,10 +58,30 @@ def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def _loss_of(module: L.LightningModule, batch: Any, batch_idx: int) -> Tensor:
-    with learners_code("training_step"):
-        output = module.training_step(batch, batch_idx)
-        loss = output.get("loss") if isinstance(output, dict) else output
+def loss_of(module: L.LightningModule, batch: Any, seed: int = 0) -> Tensor:
+    """Run one training step without a Trainer and return its loss.
+
+    Args:
+        module: Has a ``training_step``.
+        batch: What it gets.
+        seed: Seed of Python's, NumPy's and torch's generators, and the batch index.
+
+    Raises:
+        LearnerError: If the step raises or returns no loss.
+        CannotCheck: If the step asks its Trainer.
+    """
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)
+    try:
+        with learners_code("training_step"):
+            output = module.training_step(batch, seed)
+            loss = output.get("loss") if isinstance(output, dict) else output
+    except LearnerError as error:
+        if not wants_a_trainer(error.__cause__):
+            raise
+        reason = "The check runs single steps without a Trainer, which yours asks for."
+        raise CannotCheck(reason) from error
     if not isinstance(loss, Tensor):
         raise LearnerError(
             f"training_step returned {type(loss).__name__} instead of a loss; "
@@ -84,17 +104,8 @@ def step(
         LearnerError: If the step raises or returns no loss.
         CannotCheck: If the step asks its Trainer.
     """
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-    try:
-        with inputs_seen(tensors_in(batch)[0].shape) as seen:
-            loss = _loss_of(module, batch, seed)
-    except LearnerError as error:
-        if not wants_a_trainer(error.__cause__):
-            raise
-        reason = "The check runs single steps without a Trainer, which yours asks for."
-        raise CannotCheck(reason) from error
+    with inputs_seen(tensors_in(batch)[0].shape) as seen:
+        loss = loss_of(module, batch, seed)
     return loss, seen[0] if seen else None
 
 

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.measure import MemoryTrace, SavedTensors
-from course_utils.probes.batches import step
+from course_utils.probes.batches import loss_of
 from course_utils.probes.finding import Finding
 from course_utils.probes.running import learners_code
 
-SLACK = 1e-4  # of the gradient's norm
+SLACK = 1e-4  # of a gradient's norm
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class StepCost:
         saved: Bytes saved for backward when the loss is there, weights aside.
         peak: Most bytes that the step held at one time, recomputed ones included.
         flops: Floating-point operations of products and convolutions.
-        gradient: All gradients as one vector; zeros where there is none.
+        gradients: One for each parameter, None where there is none.
     """
 
     saved: int
     peak: int
     flops: int
-    gradient: Tensor
+    gradients: tuple[Tensor | None, ...]
 
 
 def saved_for_backward(net: nn.Module, images: Tensor, precision: str) -> int:
@@ -61,35 +61,33 @@ def cost_of_step(module: L.LightningModule, batch: Any) -> StepCost:
         CannotCheck: If the step asks its Trainer.
     """
     with SavedTensors(ignore=module.parameters()) as saved:
-        loss, _ = step(module, batch)
+        loss = loss_of(module, batch)
     live = saved.live
     del loss
     module.zero_grad()
     with MemoryTrace() as trace:
-        loss, _ = step(module, batch)
+        loss = loss_of(module, batch)
         with learners_code("The backward pass"):
             loss.backward()
-    gradient = torch.cat(
-        [
-            (torch.zeros_like(p) if p.grad is None else p.grad).flatten()
-            for p in module.parameters()
-        ]
-    ).clone()
+    gradients = tuple(p.grad for p in module.parameters())
     module.zero_grad()
-    return StepCost(live, trace.peak, trace.flops, gradient)
+    return StepCost(live, trace.peak, trace.flops, gradients)
+
+
+def _differ(one: Tensor | None, other: Tensor | None) -> bool:
+    if one is None or other is None:
+        return one is not other
+    return bool((one - other).norm() > SLACK * other.norm())
 
 
 def same_gradients(cost: StepCost, plain: StepCost) -> Finding:
     """Ask whether a step computes the gradients that another one computes."""
     asked = "the gradients"
-    length = plain.gradient.norm()
-    off = (cost.gradient - plain.gradient).norm()
-    if off <= SLACK * length:
+    pairs = list(zip(cost.gradients, plain.gradients, strict=True))
+    if not any(_differ(*pair) for pair in pairs):
         return Finding(asked, "The gradients are those of the plain step.", True)
-    lost = int(((cost.gradient == 0) & (plain.gradient != 0)).sum())
-    share = lost / len(plain.gradient)
-    if share > 0.01:
-        seen = f"{share:.0%} of the weights get no gradient any more."
+    if lost := sum(one is None and other is not None for one, other in pairs):
+        seen = f"{lost} of {len(pairs)} weight tensors get no gradient any more."
         remedy = "Give checkpoint an input with a gradient, or use_reentrant=False."
         return Finding(asked, seen, False, remedy)
     seen = "The gradients are not those of the plain step."
@@ -100,11 +98,11 @@ def lowers_the_peak(cost: StepCost, plain: StepCost, share: float) -> Finding:
     """Ask whether the peak of a step is at most ``share`` of another one's."""
     reached = cost.peak / plain.peak
     seen = f"The step's peak is {reached:.0%} of the plain one; {share:.0%} is asked."
-    remedy = "Recompute the layers with large activations."
-    if cost.saved < share * plain.saved:
+    remedy = "Too much waits for backward: recompute layers with large activations."
+    if cost.saved < cost.peak / 2:
         remedy = (
-            f"Only {cost.saved / plain.saved:.0%} is saved for backward; the backward "
-            "pass computes too much again at once: make smaller groups."
+            f"Only {cost.saved / plain.saved:.0%} is saved for backward, so the "
+            "backward pass computes too much again at once: make smaller groups."
         )
     return Finding("the peak of the step", seen, reached <= share, remedy)
 

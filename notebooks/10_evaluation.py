@@ -105,8 +105,8 @@ digits = MislabelledDigits(train_size=1000, batch_size=250)
 # %% [markdown]
 # ## 10.1 Keep training and test apart
 #
-# You train for 20 epochs. A `ModelCheckpoint` watches the validation accuracy and keeps the weights of its highest epoch. Then you write the line that stands in
-# most tutorials: `trainer.test(model, datamodule=digits)`.
+# You train for 20 epochs. A `ModelCheckpoint` watches the validation accuracy and keeps the weights of its highest epoch. Then you write a line that you have
+# seen many times: `trainer.test(model, datamodule=digits)`.
 #
 # **Predict before you run.** That line tests the weights of
 #
@@ -193,7 +193,7 @@ claim(
 )
 claim(
     "10.1",
-    "the best checkpoint is right about at least 5 % more of the test images",
+    "the best checkpoint scores at least 5 points more on the test images",
     result.gain("test accuracy"),
     at_least=0.05,
 )
@@ -530,7 +530,8 @@ claim("10.2", "the other one misses at least 1.5 times as often", times, at_leas
 # %% [markdown]
 # For an honest report the interval keeps what it promises, or nearly. An interval around a number that luck has chosen knows nothing of the choice.
 #
-# **When the bad version is right.** When you need the choice and no number. Then all images may choose. Here the test images join in:
+# **When the bad version is right.** When you need the choice and no number. Then all images may choose. Here the test images join in, and the mean over the draws is
+# the true accuracy of what was chosen:
 
 
 # %%

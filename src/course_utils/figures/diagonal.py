@@ -64,7 +64,7 @@ class Diagonal:
         axes.set_title(label, size=10)
         axes.set_xlabel(self.x)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(frameon=False, fontsize=9, loc="upper left")
+        axes.legend(frameon=False, fontsize=9, loc="lower right")
         tidy(axes)
 
     def draw(self, figure: Figure, contrast: Contrast) -> None:

@@ -92,8 +92,8 @@ def train_with_benchmark(model, loader):
         "What does the last line do to somebody who had turned the switch on?",
         "Note `torch.backends.cudnn.benchmark` before you make the Trainer. Which "
         "statement of Python runs its block even after an error?",
-        "before = torch.backends.cudnn.benchmark; then `try:` make the Trainer and fit, "
-        "`finally:` torch.backends.cudnn.benchmark = before",
+        "before = torch.backends.cudnn.benchmark; then `try:` make the Trainer and "
+        "fit, `finally:` torch.backends.cudnn.benchmark = before",
     ),
     solution="""
 def train_with_benchmark(model, loader):
@@ -162,7 +162,7 @@ def shifts_each_image(answer: Any) -> Iterator[Finding]:
     images[..., :3] = 0
     images[..., -3:] = 0
     yield keeps_form(transform, images)
-    yield differs_per_image(transform, images[0])
+    yield differs_per_image(transform, images[0], least=7)
     yield all_at_once(transform, images[0])
     yield moves_sideways(transform, images, 3)
     yield differs_per_call(transform, images)
@@ -178,10 +178,10 @@ def shift_each(images):
     examine=shifts_each_image,
     hints=(
         "`torch.randint(-3, 4, (1,))` draws one number. How many do you need?",
-        "`roll` takes one number for all images. Which operation picks, for every image, "
-        "the columns that you name? For example columns 3, 4, ..., 27, 0, 1, 2.",
-        "columns = (torch.arange(width) - pixels[:, None]) % width has the shape (batch, "
-        "width). Give it two axes more, expand it to images.shape, and use "
+        "`roll` takes one number for all images. Which operation picks, for every "
+        "image, the columns that you name? For example columns 3, 4, ..., 27, 0, 1, 2.",
+        "columns = (torch.arange(width) - pixels[:, None]) % width has the shape "
+        "(batch, width). Give it two axes more, expand it to images.shape, and use "
         "images.gather(3, columns).",
     ),
     solution="""

@@ -48,13 +48,16 @@ def keeps_form(transform: Transform, images: Tensor) -> Finding:
     return Finding(asked, "Shape and dtype stay.", True)
 
 
-def differs_per_image(transform: Transform, image: Tensor, count: int = 32) -> Finding:
+def differs_per_image(
+    transform: Transform, image: Tensor, *, least: int, count: int = 64
+) -> Finding:
     """Ask whether equal images of one batch come out differently.
 
     Args:
         transform: The learner's.
         image: Shape ``(channel, height, width)``.
-        count: Copies of it in the batch.
+        least: Different results that there must be.
+        count: Copies of the image in the batch.
     """
     asked = "a batch of equal images"
     made = apply(transform, image.expand(count, *image.shape))
@@ -66,7 +69,7 @@ def differs_per_image(transform: Transform, image: Tensor, count: int = 32) -> F
         return Finding(asked, seen, False, remedy)
     seen = f"{count} equal images came out in {distinct} ways."
     remedy = "Draw one random number for each image, from the whole range."
-    return Finding(asked, seen, distinct >= count // 4, remedy)
+    return Finding(asked, seen, distinct >= least, remedy)
 
 
 def differs_per_call(transform: Transform, images: Tensor) -> Finding:

@@ -348,9 +348,9 @@ many = ImageDataModule(batch_size=512)
 
 def train_twice(make_trainer):
     torch.set_num_threads(2)
-    traces = [RunTrace(), RunTrace()]
+    seed, traces = torch.randint(2**31, ()).item(), [RunTrace(), RunTrace()]
     for trace in traces:
-        L.seed_everything(42, verbose=False)
+        L.seed_everything(seed, verbose=False)
         trainer = make_trainer(max_steps=12, callbacks=[trace], **QUIET)
         trainer.fit(GreyTable(), datamodule=many)
     apart = distances(*traces)
@@ -526,10 +526,11 @@ def train_all(build, folder, seed, **resume):
 
 
 def whole_and_resumed(build):
+    seed, other = torch.randint(2**31, (2,)).tolist()
     with TemporaryDirectory() as folder:
-        whole = train_all(build, f"{folder}/whole", seed=42)
+        whole = train_all(build, f"{folder}/whole", seed)
         path = f"{folder}/whole/step=30.ckpt"
-        return whole, train_all(build, f"{folder}/more", seed=7, ckpt_path=path)
+        return whole, train_all(build, f"{folder}/more", other, ckpt_path=path)
 
 
 # %% [markdown]

@@ -110,5 +110,6 @@ def run(
     ).fit
     with learners_code("Resuming" if resume else "Training"):
         fit(module, datamodule=data_module, ckpt_path=resume)
-    state = {name: t.detach().clone() for name, t in module.state_dict().items()}
-    return Run(trace, state)
+    state = module.state_dict()  # may hold an extra state that is no tensor
+    tensors = {name: t for name, t in state.items() if isinstance(t, Tensor)}
+    return Run(trace, {name: t.detach().clone() for name, t in tensors.items()})

@@ -1,17 +1,19 @@
 """The capstone: one script, sixteen bad practices, and a scoreboard."""
 
 from course_utils.capstone.pictures import picture
-from course_utils.capstone.scoreboard import hint, scoreboard
+from course_utils.capstone.scoreboard import YOURS, hint, scoreboard
 from course_utils.capstone.script import copy_script, load
 from course_utils.capstone.shown import (
     catalogue,
     run,
     show_part,
     show_repair,
-    show_script,
+    show_solution,
+    write_solution,
 )
 
 __all__ = [
+    "YOURS",
     "catalogue",
     "copy_script",
     "hint",
@@ -21,5 +23,6 @@ __all__ = [
     "scoreboard",
     "show_part",
     "show_repair",
-    "show_script",
+    "show_solution",
+    "write_solution",
 ]

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from course_utils.capstone.about_model import trip
-from course_utils.capstone.runs import Runs, limited, mislabelled, new_digits
+from course_utils.capstone.one_run import limited, new_digits
+from course_utils.capstone.runs import Runs, mislabelled
 from course_utils.capstone.watch import stacked
 from course_utils.data import scaled
 from course_utils.exercises.material import logits_of

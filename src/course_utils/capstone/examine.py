@@ -1,5 +1,6 @@
 """Run a script and look for every symptom; an unchanged script is not run twice."""
 
+import gc
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,8 @@ from torch import Tensor
 from course_utils import settings
 from course_utils.capstone import script
 from course_utils.capstone.about_model import trip
-from course_utils.capstone.runs import BATCHES, Runs, StillRunning, new_digits
+from course_utils.capstone.one_run import StillRunning, new_digits
+from course_utils.capstone.runs import BATCHES, Runs
 from course_utils.capstone.symptoms import SYMPTOMS, Symptom
 from course_utils.data import scaled
 from course_utils.exercises.material import logits_of
@@ -61,7 +63,7 @@ def _numbers(runs: Runs) -> dict[str, float]:
     found, (_, now) = runs.full, runs.once("loading", lambda: (0.0, float("nan")))
     model, loaded = trip(runs).model, trip(runs).loaded
     images, labels = new_digits()
-    digits = 20 * len(runs.batches["train"][0][1])
+    digits = BATCHES * len(runs.batches["train"][0][1])
 
     def share(each: Any) -> float:
         if each is None:
@@ -107,4 +109,5 @@ def examine(path: str | Path) -> Examination:
         with preserved():
             torch.set_num_threads(1)
             _known[key] = _examined(Runs(module, seed))
+        gc.collect()  # models and Trainers refer to each other
     return _known[key]

@@ -42,12 +42,12 @@ class Scoreboard:
 
     Attributes:
         rows: One a symptom.
-        gains: Measurement, in the first script, in yours.
+        gains: Name of a measurement, its value in the first script, and in yours.
         wrong: Suspects that are not among the bad practices of this script.
     """
 
     rows: tuple[Row, ...]
-    gains: tuple[tuple[str, str, str], ...]
+    gains: tuple[tuple[str, float, float], ...]
     wrong: tuple[str, ...] = ()
 
     def with_state(self, state: str) -> tuple[str, ...]:
@@ -58,6 +58,17 @@ class Scoreboard:
         """Return the lines of one part, without the gains."""
         rows = tuple(row for row in self.rows if row.part == part)
         return Scoreboard(rows, (), self.wrong)
+
+    def measured(self, name: str) -> tuple[float, float]:
+        """Return what was measured in the first script and in yours.
+
+        Raises:
+            ValueError: If nothing of that name was measured.
+        """
+        found = {each: (before, after) for each, before, after in self.gains}
+        if name not in found:
+            raise ValueError(f"Expected one of {', '.join(found)} but got {name!r}.")
+        return found[name]
 
     @property
     def summary(self) -> str:
@@ -81,8 +92,8 @@ class Scoreboard:
     def _tables(self, table: Any) -> list[str]:
         rows = [row.cells for row in self.rows]
         gains = ("measured", "the first script", "yours")
-        both = [table(HEADER, rows), table(gains, list(self.gains))]
-        return both if self.gains else both[:1]
+        found = [(name, decimal(a), decimal(b)) for name, a, b in self.gains]
+        return [table(HEADER, rows), table(gains, found)][: 2 if found else 1]
 
     def __str__(self) -> str:
         """The same as text."""
@@ -114,7 +125,7 @@ def judged(
         seen = f"{finding.seen} {finding.remedy}".rstrip()
         rows.append(Row(number, symptom.round, seen, symptom.practice, state))
     gains = tuple(
-        (name, decimal(before), decimal(yours.numbers.get(name, float("nan"))))
+        (name, before, yours.numbers.get(name, float("nan")))
         for name, before in list(first.numbers.items())[:GAINS]
     )
     here = {symptom.practice for symptom in SYMPTOMS}

@@ -9,8 +9,8 @@ from IPython.display import Markdown, display
 
 from course_utils import settings, syllabus
 from course_utils.capstone import script
+from course_utils.capstone.one_run import limited
 from course_utils.capstone.repairs import repaired
-from course_utils.capstone.runs import limited
 from course_utils.capstone.scoreboard import YOURS
 from course_utils.probes.running import LearnerError
 from course_utils.process_state import preserved
@@ -42,9 +42,15 @@ def show_repair(practice: str) -> None:
     _code("\n".join(kept), "diff")
 
 
-def show_script(text: str) -> None:
-    """Show a whole script."""
-    _code(text)
+def show_solution() -> None:
+    """Show the script with all repairs."""
+    _code(repaired(script.ORIGINAL.read_text("utf-8")))
+
+
+def write_solution(path: Path) -> Path:
+    """Write the script with all repairs to ``path``, and return it."""
+    path.write_text(repaired(script.ORIGINAL.read_text("utf-8")), encoding="utf-8")
+    return path
 
 
 def catalogue() -> None:

@@ -9,9 +9,9 @@ The scoreboard of lesson 14 uses these names. What is inside them is yours to ch
 - ``make_model(lr, dropout)``: a LightningModule that turns such images into logits. Its
   learning rate rises to ``lr`` early in a run and falls towards 0 until the end.
 - ``evaluate(model, loader)``: the share of the loader's images that are told right.
-- ``train(folder, seed, max_epochs, resume, data)``: a Result. It trains on ``data``, or
-  on ``make_data(seed)``, and on the CPU; goes on from the checkpoint ``resume`` if there
-  is one; keeps the norm of the gradient at 1 or less; stops when the validation loss has
+- ``train(folder, seed, max_epochs, resume, data)``: a Result. It trains on the CPU, on
+  ``data`` or on ``make_data(seed)``; goes on from the checkpoint ``resume`` if there is
+  one; keeps the norm of the gradient at 1 or less; stops when the validation loss has
   not fallen for three epochs; leaves the best and the newest checkpoint in ``folder``.
 """
 

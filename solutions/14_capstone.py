@@ -1,0 +1,184 @@
+# ---
+# jupyter:
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Solution · Lesson 14, the capstone
+#
+# Sixteen repairs of the script of [lesson 14](../notebooks/14_capstone.ipynb), each alone, then all of them on the scoreboard. Lines with `-` go, lines with `+` come. Try it yourself first: the point is
+# the way from a symptom to its cause, and here you only see the end of it.
+
+# %% tags=["setup"]
+try:
+    import course_utils
+except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
+    from IPython import get_ipython
+
+    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
+    import course_utils
+
+course_utils.start("14", written_for="0.1")
+
+# %%
+from course_utils import capstone
+
+# %% [markdown]
+# ## Round 1 · The data
+#
+# **Line 1, practice 1.2.** A Trainer calls `setup` for each stage, and here every call draws another split. A validation set that is drawn after training consists mostly of training images. A generator
+# of its own, with a fixed seed, makes the split a property of the data: the same in each stage, in each process, and after a restart.
+
+# %%
+capstone.show_repair("1.2")
+
+# %% [markdown]
+# **Line 2, practice 12.5.** `self.digits[index]` is a view. The patch is blacked out in the data set itself, and stays. Epoch after epoch another one is added, until there is little left to learn. A copy of one
+# image costs next to nothing.
+
+# %%
+capstone.show_repair("12.5")
+
+# %% [markdown]
+# **Line 3, practice 13.4.** Each image took the way over a PIL image and two transforms, one by one. Stacked first, a whole batch is converted by one division. (Loading without Python between the images at all,
+# with `__getitems__`, is faster still.)
+
+# %%
+capstone.show_repair("13.4")
+
+# %% [markdown]
+# ## Round 2 · The model
+#
+# **Line 4, practice 2.3.** `forward` needs the running mean and deviation, but a plain tensor is not in `state_dict()`. The file has the weights and forgets what they were trained to see. A buffer is saved, loaded
+# and moved with the module. `self.mean = ...` in the training step then sets the buffer.
+
+# %%
+capstone.show_repair("2.3")
+
+# %% [markdown]
+# **Line 5, practice 3.1.** Without the hyperparameters in the file, `load_from_checkpoint` builds the model with its defaults. Nothing complains, because every default fits.
+
+# %%
+capstone.show_repair("3.1")
+
+# %% [markdown]
+# **Line 6, practice 7.4.** The loss of the shifted digits is only watched. It never gets a backward pass, so each element of the list keeps the activations of its batch. Without a graph there is
+# nothing to keep; `.detach()` would do as well.
+
+# %%
+capstone.show_repair("7.4")
+
+# %% [markdown]
+# **Line 7, practice 4.2.** Both steps logged `loss`. At the end of an epoch the mean of the training loss is written last, so the early stop followed a curve that always falls. With distinct names it can be told
+# which one to watch.
+
+# %%
+capstone.show_repair("4.2")
+
+# %% [markdown]
+# ## Round 3 · The training
+#
+# **Line 8, practice 3.3.** Two numbers were written into `configure_optimizers`. Changing only the optimizer's would change nothing: OneCycleLR sets the rate from its own `max_lr`.
+
+# %%
+capstone.show_repair("3.3")
+
+# %% [markdown]
+# **Line 9, practice 4.4.** The plan has as many steps as the run has updates, and Lightning took one step an epoch. So the run ended where the warm-up begins, at about a twenty-fifth of the peak.
+
+# %%
+capstone.show_repair("4.4")
+
+# %% [markdown]
+# **Line 10, practice 5.1.** The first random numbers of a run are its initial weights. Seed before they are drawn.
+
+# %%
+capstone.show_repair("5.1")
+
+# %% [markdown]
+# **Line 11, practice 8.1.** No single number of the gradient was above 1, so clipping by value never did anything. Clipping by norm, the default, bounds the whole vector and keeps its direction.
+
+# %%
+capstone.show_repair("8.1")
+
+# %% [markdown]
+# **Line 12, practice 9.1.** `mode` is `"min"` by default: of all epochs, the one with the *lowest* accuracy was kept. The second callback has no monitor and so keeps the newest epoch, for the day when the power
+# fails. `save_last=True` on the first one would not be enough: it saves only when a new best is saved.
+
+# %%
+capstone.show_repair("9.1")
+
+# %% [markdown]
+# **Line 13, practice 9.2.** Weights alone do not make a run. The optimizer's moments, the plan and the epoch are in the same file, and `ckpt_path` restores them all.
+
+# %%
+capstone.show_repair("9.2")
+
+# %% [markdown]
+# ## Round 4 · The evaluation
+#
+# **Line 14, practice 0.1.** `fit` leaves the model in training mode, so dropout went on while `evaluate` counted.
+
+# %%
+capstone.show_repair("0.1")
+
+# %% [markdown]
+# **Line 15, practice 12.4.** The mean of the batches' means gives a batch of one image the same vote as a batch of 128. Collect one number an image; a torchmetrics object is another way.
+
+# %%
+capstone.show_repair("12.4")
+
+# %% [markdown]
+# **Line 16, practice 10.1.** The validation images have chosen the best epoch and stopped the run, so they cannot be the judge. The test set is read once, at the end, with the weights that are shipped.
+
+# %%
+capstone.show_repair("10.1")
+
+# %% [markdown]
+# ## All together
+#
+# The repairs do not depend on each other, so they can be applied in any order. `write_solution` writes the repaired script into a file; the scoreboard does not know where it comes from.
+
+# %% tags=["solution"]
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from course_utils.capstone import YOURS, write_solution
+
+with TemporaryDirectory() as folder:
+    solved = write_solution(Path(folder) / "train_digits.py")
+    board = capstone.scoreboard(solved)
+    capstone.picture("data", solved)
+    capstone.picture("training", solved)
+    capstone.picture("evaluation", solved)
+
+board
+
+# %% [markdown]
+# What the script reports is now what its file achieves, on images that nobody has trained on or chosen by. The gain in one place:
+
+# %% tags=["claim"]
+from course_utils.claims import claim
+
+before, after = board.measured("accuracy of the file that it ships")
+claim(
+    "14", "the file gains at least 45 points of accuracy", after - before, at_least=0.45
+)
+before, after = board.measured("milliseconds to load an image")
+claim("14", "an image loads at least twice as fast", before / after, at_least=2.0)
+before, after = board.measured("megabytes of graphs held at the end")
+claim("14", "at least 30 megabytes are let go", before - after, at_least=30.0)
+before, after = board.measured("epochs trained after a crash, where 2.0 are missing")
+claim("14", "after a crash only the missing epochs are trained", after, equals=2)
+
+# %% [markdown]
+# **Another way.** The scoreboard asks what a script does, so a script in quite another style passes, too: whole batches by `__getitems__`, a normalizing layer instead of two buffers, `trainer.test(ckpt_path="best")`, a
+# torchmetrics object, a learning rate on two straight lines. One such rewrite is among the tests of this course, `tests/capstone_rewrite.py`.
+#
+# The script, repaired:
+
+# %%
+capstone.show_solution()

@@ -1,5 +1,7 @@
 """Digits and a trained network to examine answers with, the same for every learner."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -48,6 +50,26 @@ def fresh(answer: Any) -> L.LightningModule:
     torch.manual_seed(0)
     with learners_code("__init__"):
         return answer()
+
+
+def function(answer: Any) -> Callable[..., Any]:
+    """Return the learner's function, silent and with its errors told from ours.
+
+    Raises:
+        LearnerError: If ``answer`` cannot be called.
+    """
+    if not callable(answer) or isinstance(answer, type):
+        raise LearnerError(
+            f"Expected a function but got {type(answer).__name__}; hand over the "
+            "function itself, without calling it."
+        )
+
+    @functools.wraps(answer)
+    def run(*args: Any) -> Any:
+        with learners_code(getattr(answer, "__name__", "Your function")):
+            return answer(*args)
+
+    return run
 
 
 @torch.enable_grad()

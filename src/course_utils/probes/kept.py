@@ -1,11 +1,8 @@
 """Which checkpoint does a run keep, and where does it put it?"""
 
-import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning as L
@@ -15,7 +12,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from course_utils.hardware import quiet_trainer
 from course_utils.logbook import EpochEnds
-from course_utils.probes.running import learners_code
+from course_utils.probes.running import learners_code, temporary_folder
 
 
 @dataclass(frozen=True)
@@ -41,17 +38,6 @@ class _Scripted(IterableDataset[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         return iter(next(self.epochs))
-
-
-@contextmanager
-def _working_in_a_temporary_folder() -> Iterator[Path]:
-    before = os.getcwd()
-    with TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as name:
-        os.chdir(name)
-        try:
-            yield Path(name)
-        finally:
-            os.chdir(before)
 
 
 def _best(callback: ModelCheckpoint | None) -> tuple[int, str]:
@@ -83,7 +69,7 @@ def kept_checkpoint(
     """
     ends = EpochEnds()
     module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)
-    with _working_in_a_temporary_folder() as folder:
+    with temporary_folder() as folder:
         options = quiet_trainer(accelerator="cpu", enable_checkpointing=True)
         trainer = L.Trainer(
             max_epochs=len(validations),

@@ -2,10 +2,12 @@
 
 import contextlib
 import io
+import os
 import sysconfig
 import traceback
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from lightning import LightningModule
 from torch import nn
@@ -72,6 +74,18 @@ def silenced() -> Iterator[None]:
     silent = io.StringIO()
     with contextlib.redirect_stdout(silent), contextlib.redirect_stderr(silent):
         yield
+
+
+@contextlib.contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Run a block in an empty working folder, which is gone afterwards."""
+    before = os.getcwd()
+    with TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as name:
+        os.chdir(name)
+        try:
+            yield Path(name)
+        finally:
+            os.chdir(before)
 
 
 @contextlib.contextmanager

@@ -248,6 +248,7 @@ class Mine(DigitNet):
         self.rng.bit_generator.state = state
 """,
 }
+BITS = "Resumed at batch 4, the run ends with 4 of 4 tensors different"
 NOISE_WRONG = {
     "the generator itself": (
         noisy('checkpoint["noise"] = self.rng', 'self.rng = checkpoint["noise"]'),

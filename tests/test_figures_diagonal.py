@@ -58,3 +58,8 @@ def test_the_table_has_one_row_a_true_value(contrast, first):
 def test_a_side_that_stopped_says_so():
     [text] = drawn(HALF).axes[0].texts
     assert text.get_text() == "no answers"
+
+
+def test_one_legend_names_every_mark_once():
+    texts = [text.get_text() for text in drawn(BOTH).legends[0].get_texts()]
+    assert texts == ["right answers", "mean, bad", "mean, good"]

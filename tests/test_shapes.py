@@ -14,7 +14,6 @@ from torch.utils.data import DataLoader
 from course_utils.hardware import quiet_trainer
 from course_utils.shapes import ShapeError, checked
 
-
 NO = torch.ones(())
 
 

@@ -57,14 +57,13 @@ class Diagonal:
         axes.plot(
             list(means), list(means), color=REFERENCE, ls=":", label="right answers"
         )
-        look |= {"marker": MARKERS[label], "ms": 7, "mew": 2, "label": "mean answer"}
+        look |= {"marker": MARKERS[label], "ms": 7, "mew": 2, "label": f"mean, {label}"}
         axes.plot(list(means), list(means.values()), **look)
         if not cases:
             say(axes, "no answers")
         axes.set_title(label, size=10)
         axes.set_xlabel(self.x)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.legend(frameon=False, fontsize=9, loc="lower right")
         tidy(axes)
 
     def draw(self, figure: Figure, contrast: Contrast) -> None:
@@ -73,6 +72,15 @@ class Diagonal:
         for axes, (label, side) in zip(both, sides(contrast), strict=True):
             self._draw_panel(axes, label, side)
         both[0].set_ylabel(self.y)
+        marks = [each.get_legend_handles_labels() for each in both]
+        known = {text: mark for pair in marks for mark, text in zip(*pair, strict=True)}
+        figure.legend(
+            known.values(),
+            known.keys(),
+            loc="outside lower center",
+            ncols=len(known),
+            frameon=False,
+        )
 
     def alt(self, contrast: Contrast) -> str:
         """Return the mean answers to the smallest and the largest true value."""

@@ -46,7 +46,7 @@ copy = capstone.copy_script()
 # Run it, as your colleague did.
 
 # %%
-result = capstone.run()
+_ = capstone.run()
 
 # %% [markdown]
 # A small network, 1,500 training digits, a few seconds: nothing to be ashamed of. `best.ckpt` lies in the folder that `train` was given, ready to be shipped.
@@ -94,8 +94,8 @@ suspects = []  # ids of practices, for example ["4.3", "11.1"]
 capstone.show_part("data")
 
 # %% [markdown]
-# Every training image should lose one patch of eight by eight pixels, another one in each epoch. That is an augmentation: the network must not rely on a single stroke. Here are ten
-# images that the network was trained on in the first epoch, and ten of the last.
+# Every training image should lose one patch of eight by eight pixels, set to 0, and another one in each epoch. That is an augmentation: the network must not rely on a single stroke. Here are ten
+# images that the network was trained on in the first epoch, and ten of the last. (Dark is 1, blank paper is 0.)
 
 # %%
 capstone.picture("data")

@@ -36,7 +36,7 @@ from course_utils import capstone
 capstone.show_repair("1.2")
 
 # %% [markdown]
-# **Line 2, practice 12.5.** `self.digits[index]` is a view. The patch is blacked out in the data set itself, and stays. Epoch after epoch another one is added, until there is little left to learn. A copy of one
+# **Line 2, practice 12.5.** `self.digits[index]` is a view. The patch is erased in the data set itself, and stays erased. Epoch after epoch another one is added, until there is little left to learn. A copy of one
 # image costs next to nothing.
 
 # %%
@@ -87,7 +87,7 @@ capstone.show_repair("4.2")
 capstone.show_repair("3.3")
 
 # %% [markdown]
-# **Line 9, practice 4.4.** The plan has as many steps as the run has updates, and Lightning took one step an epoch. So the run ended where the warm-up begins, at about a twenty-fifth of the peak.
+# **Line 9, practice 4.4.** The plan has as many steps as the run has updates, and Lightning took one step an epoch. So most of the plan was never reached: the learning rate hardly got off the ground.
 
 # %%
 capstone.show_repair("4.4")

@@ -1,7 +1,7 @@
 """The capstone: one script, sixteen bad practices, and a scoreboard."""
 
+from course_utils.capstone.board import YOURS, hint, scoreboard
 from course_utils.capstone.pictures import picture
-from course_utils.capstone.scoreboard import YOURS, hint, scoreboard
 from course_utils.capstone.script import copy_script, load
 from course_utils.capstone.shown import (
     catalogue,

@@ -20,7 +20,7 @@ BATCHES = 10  # timed
 
 
 def seen_before(train: Tensor, others: Tensor) -> float:
-    """Return the share of ``others`` that is in ``train``, with a patch blacked out.
+    """Return the share of ``others`` that is in ``train``, with a patch set to 0.
 
     Args:
         train: Shape ``(n, 1, 28, 28)``; parts of an image may be 0.
@@ -102,6 +102,11 @@ def loading_seconds(*scripts: ModuleType, seed: int) -> list[float]:
     return [min(times[number]) for number in loaders]
 
 
+def loading(runs: Runs) -> list[float]:
+    """Return the seconds for ten batches: the first script's, and this one's."""
+    return runs.once("loading", lambda: _against_original(runs))
+
+
 def _against_original(runs: Runs) -> list[float]:
     torch.manual_seed(runs.seed)
     original = script.load(script.ORIGINAL)
@@ -110,7 +115,7 @@ def _against_original(runs: Runs) -> list[float]:
 
 def loads_fast(runs: Runs) -> Finding:
     """Ask whether batches are made much faster than in the first script (13.4)."""
-    before, now = runs.once("loading", lambda: _against_original(runs))
+    before, now = loading(runs)
     digits, times = BATCHES * len(runs.batches["train"][0][1]), before / now
     seen = (
         f"A training image takes {1e3 * now / digits:.3f} ms to load, "

@@ -4,19 +4,18 @@ import gc
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_utils import settings
 from course_utils.capstone import script
-from course_utils.capstone.about_model import trip
-from course_utils.capstone.one_run import StillRunning, new_digits
+from course_utils.capstone.about_data import BATCHES as TIMED
+from course_utils.capstone.about_data import loading
+from course_utils.capstone.about_model import accuracy_of, trip
+from course_utils.capstone.one_run import StillRunning
 from course_utils.capstone.runs import BATCHES, Runs
 from course_utils.capstone.symptoms import SYMPTOMS, Symptom
-from course_utils.data import scaled
-from course_utils.exercises.material import logits_of
 from course_utils.measure.memory import MEGABYTE
 from course_utils.probes.finding import Finding
 from course_utils.probes.running import (
@@ -25,6 +24,9 @@ from course_utils.probes.running import (
     place_in_learners_code,
 )
 from course_utils.process_state import preserved
+
+LOADING = "milliseconds to load an image"
+FIRST = "the first script's "
 
 
 @dataclass(frozen=True)
@@ -60,27 +62,22 @@ def _ask(symptom: Symptom, runs: Runs) -> Finding:
 
 
 def _numbers(runs: Runs) -> dict[str, float]:
-    found, (_, now) = runs.full, runs.once("loading", lambda: (0.0, float("nan")))
-    model, loaded = trip(runs).model, trip(runs).loaded
-    images, labels = new_digits()
-    digits = BATCHES * len(runs.batches["train"][0][1])
-
-    def share(each: Any) -> float:
-        if each is None:
-            return float("nan")
-        right = logits_of(each, scaled(images)).argmax(1) == labels
-        return right.float().mean().item()
-
+    """Return what repairs gain; FIRST marks what the first script took meanwhile."""
+    found, before_and_after = runs.full, trip(runs).logits
+    first, now = loading(runs)
+    each = 1e3 / (TIMED * len(runs.batches["train"][0][1]))
+    saved, loaded = map(accuracy_of, before_and_after)
     return {
         "accuracy that it reports": float(found.result.accuracy),
         "accuracy of the file that it ships": found.shipped,
-        "milliseconds to load an image": 1e3 * now / digits,
+        LOADING: now * each,
         "megabytes of graphs held at the end": found.held_after / MEGABYTE,
         "epochs trained after a crash, where 2.0 are missing": (
             len(runs.resumed.rates) / BATCHES
         ),
-        "accuracy before saving": share(model),
-        "accuracy after loading": share(loaded),
+        FIRST + LOADING: first * each,
+        "accuracy before saving": saved,
+        "accuracy after loading": loaded,
     }
 
 

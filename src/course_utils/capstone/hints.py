@@ -9,7 +9,7 @@ HINTS: dict[str, tuple[str, str, str]] = {
     "12.5": (
         "Follow one digit through `__getitem__`, in the first epoch and in the second.",
         "`self.digits[index]` is a view: it shares its memory with `self.digits`.",
-        "Black out the patch in a copy: `self.digits[index].clone()`.",
+        "Erase the patch in a copy: `self.digits[index].clone()`.",
     ),
     "13.4": (
         "How many times is an image converted in one batch of 32?",

@@ -7,8 +7,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from course_utils.capstone.board import YOURS
 from course_utils.capstone.examine import Examination, examine
-from course_utils.capstone.scoreboard import YOURS
 from course_utils.figures import Picture, show
 from course_utils.figures.picture import COLORS, Rows, tidy
 from course_utils.outcome import Contrast, Side, decimal

@@ -9,9 +9,9 @@ from IPython.display import Markdown, display
 
 from course_utils import settings, syllabus
 from course_utils.capstone import script
+from course_utils.capstone.board import YOURS
 from course_utils.capstone.one_run import limited
 from course_utils.capstone.repairs import repaired
-from course_utils.capstone.scoreboard import YOURS
 from course_utils.probes.running import LearnerError
 from course_utils.process_state import preserved
 

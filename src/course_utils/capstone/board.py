@@ -7,7 +7,7 @@ from typing import Any
 
 from course_utils import progress, syllabus
 from course_utils.capstone import script
-from course_utils.capstone.examine import Examination, examine
+from course_utils.capstone.examine import FIRST, Examination, examine
 from course_utils.capstone.symptoms import SYMPTOMS
 from course_utils.outcome import decimal, html_table, text_table
 from course_utils.probes.running import LearnerError
@@ -125,7 +125,11 @@ def judged(
         seen = f"{finding.seen} {finding.remedy}".rstrip()
         rows.append(Row(number, symptom.round, seen, symptom.practice, state))
     gains = tuple(
-        (name, before, yours.numbers.get(name, float("nan")))
+        (
+            name,
+            yours.numbers.get(FIRST + name, before),
+            yours.numbers.get(name, float("nan")),
+        )
         for name, before in list(first.numbers.items())[:GAINS]
     )
     here = {symptom.practice for symptom in SYMPTOMS}

@@ -181,8 +181,8 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** The first weights were drawn before the seed was set. Equal batches do not pull two networks together: there are many good solutions, and each network walks to one
-# near its start. The accuracies hardly differ, so the two runs look alike in your table. The networks are not: they answer some test digits differently.
+# **Why.** The first weights were drawn before the seed was set. Equal batches do not pull two networks together: there are many good solutions, and each network walks on from its own
+# start. The accuracies hardly differ, so the two runs look alike in your table. The networks are not: they answer some test digits differently.
 #
 # **A seed fixes a sequence of numbers, not who draws which.** Let one more number be drawn between the model and the training, as a new layer or a look at a random sample would do.
 # The seed is in time, and the first weights are equal:
@@ -201,7 +201,7 @@ claim("5.1", "one more draw: the same first weights", apart[0], equals=0)
 claim("5.1", "and a distance of 1 or more at the end", apart[-1], at_least=1.0)
 
 # %% [markdown]
-# Every draw after it got another number, so the images came in another order. That is why a seed does not carry over to a changed program, and why comparing two variants *under the same seed*
+# Every later draw from torch's generator got another number, so the images came in another order. That is why a seed does not carry over to a changed program, and why comparing two variants *under the same seed*
 # does not make the comparison fair: compare over several seeds.
 #
 # **What else decides, although no seed knows it?** First, the *number of workers*: processes of the loader, each with generators of its own. `Draws` is a dataset whose items are three random
@@ -795,7 +795,7 @@ claim("5.3", "leave one out, and one place or more differs", least, at_least=1)
 
 # %% [markdown]
 # The recipe is exact at the end of an epoch, where the next order is yet to be drawn. After a validation it is not: Lightning starts the loader while it sets up, after `on_load_checkpoint`, and that
-# draws a number. The last row is the only one that you can rely on.
+# draws a number which the run without a break did not draw there. The last row is the only one that you can rely on.
 #
 # Where does the last row end? At a checkpoint in the middle of *accumulated* gradients, since a checkpoint holds no gradients. `accumulate_grad_batches=4` makes an update after batch 28 and after batch 32:
 

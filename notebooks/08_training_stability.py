@@ -171,7 +171,7 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** `"value"` looks at each entry alone and cuts it to the range from -1 to 1. This network has more than 50,000 entries. If 10,000 of them are cut to 1, the norm is still 100.
+# **Why.** `"value"` looks at each entry alone and cuts it to the range from -1 to 1. This network has tens of thousands of them. If 10,000 are cut to 1, the norm is still 100, the root of 10,000.
 # `"norm"` looks at the gradient as one arrow and shortens it, all entries by the same factor. Watch what both do to a gradient with three entries:
 
 
@@ -183,6 +183,8 @@ def after(clip):
     return [f"{entry:.3f}" for entry in weight.grad]
 
 
+entries = sum(weight.numel() for weight in DigitClassifier().parameters())
+print("entries of the network's gradient:", entries)
 print("by value:", after(nn.utils.clip_grad_value_))
 print("by norm: ", after(nn.utils.clip_grad_norm_))
 
@@ -724,7 +726,7 @@ claim("8.3", "and ReLU is at least 15 points better", gain, at_least=0.15)
 claim("8.3", "although the total looks healthy", sigmoid["total"], at_least=0.2)
 
 # %% [markdown]
-# The slope of a sigmoid is at most a quarter. Eight of them in a row multiply to less than 0.0001, and small weights make it worse. The total norm does not show it: it is almost all last layer. So log the total
+# The slope of a sigmoid is at most a quarter. Seven of them in a row multiply to less than a ten thousandth, and small weights make it worse. The total norm does not show it: it is almost all last layer. So log the total
 # always, and the layers when a deep network does not learn.
 #
 # One thing no norm shows: a layer that is not used. Its gradient is not zero, it does not exist, and `grad_norm` leaves it out without a word:
@@ -794,13 +796,13 @@ check("8.3", DeepAndDeaf)
 # %% [markdown]
 # ## 8.4 Stop early
 #
-# 400 training digits, and somebody guessed 30 % of the labels. A network learns the rule first, then the guesses by heart. `EarlyStopping("val_loss", patience=5)` ends the run when the
-# validation loss has not improved five times in a row. It stops after some ten of sixty epochs.
+# 400 training digits, and somebody guessed half of the labels. A network learns the rule first, then the guesses by heart. `EarlyStopping("val_loss", patience=10)` ends the run when the
+# validation loss has not improved ten times in a row. It stops long before the sixty epochs are over.
 #
 # **Predict.** The weights that the model holds when the run has stopped are
 #
 # - **a** the best of the run: this is what the callback is for;
-# - **b** at least 2 % worse, in validation loss, than the best ones;
+# - **b** at least 5 % worse, in validation loss, than the best ones;
 # - **c** worse than those after sixty epochs, which are more thoroughly trained.
 
 # %% tags=["predict"]
@@ -812,14 +814,17 @@ from torch.utils.data import DataLoader, TensorDataset
 from course_utils.data import scaled
 
 few = ImageDataModule(train_size=400, val_size=1000)
-guessed = torch.rand(400) < 0.3
-labels = torch.where(guessed, torch.randint(10, (400,)), few.train_labels)
+dice = torch.Generator().manual_seed(few.seed)
+guessed = torch.rand(400, generator=dice) < 0.5
+guesses = torch.randint(10, (400,), generator=dice)
+labels = torch.where(guessed, guesses, few.train_labels)
 train_set = TensorDataset(scaled(few.train_images), labels)
 train_loader = DataLoader(train_set, batch_size=100, shuffle=True)
 val_set = TensorDataset(scaled(few.val_images), few.val_labels)
 val_loader = DataLoader(val_set, batch_size=1000)
 
 
+# %%
 class WideClassifier(DigitClassifier):
     def __init__(self):
         super().__init__(lr=4e-3)
@@ -859,7 +864,7 @@ def to_the_end(folder):
 # %% tags=["good"]
 def in_time(folder):
     keep_best = ModelCheckpoint(folder, monitor="val_loss")
-    return [keep_best, EarlyStopping("val_loss", patience=5)]
+    return [keep_best, EarlyStopping("val_loss", patience=10)]
 
 
 # %% [markdown]
@@ -912,9 +917,9 @@ result = contrast(
 # %% tags=["claim"]
 claim(
     "8.4",
-    "stopping early saves three of four epochs",
+    "stopping early saves half of the epochs or more",
     result.times("epochs trained"),
-    at_least=4,
+    at_least=2,
 )
 claim(
     "8.4",
@@ -924,17 +929,17 @@ claim(
 )
 claim(
     "8.4",
-    "the weights in memory are not the best",
+    "the weights in memory are at least 5 % worse than the best",
     result.good.number("validation loss, end / best"),
-    at_least=1.02,
+    at_least=1.05,
 )
 lost = result.good.number("test accuracy of the best") - result.good.number(
     "test accuracy at the end"
 )
-claim("8.4", "which costs 2 points of accuracy or more", lost, at_least=0.02)
+claim("8.4", "which costs 5 points of accuracy or more", lost, at_least=0.05)
 
 # %% [markdown]
-# **Why.** To know that five checks in a row were no better, the callback has to wait for five checks. Training goes on meanwhile, and it stops with the weights of the fifth. `EarlyStopping` keeps no
+# **Why.** To know that ten checks in a row were no better, the callback has to wait for ten checks. Training goes on meanwhile, and it stops with the weights of the tenth. `EarlyStopping` keeps no
 # weights. `ModelCheckpoint` does: load `best_model_path` afterwards.
 #
 # **What patience counts.** Not epochs: *checks*, that is validation runs. The next module reports a loss that gets worse every time. With a patience of 3, how many epochs does it train?

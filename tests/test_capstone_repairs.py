@@ -91,7 +91,8 @@ HALF = {
     "cleared once an epoch": (
         "7.4",
         lambda: edited(
-            small(),
+            ORIGINAL,
+            ("max_epochs=8", "max_epochs=1"),
             (
                 "    def configure_optimizers",
                 "    def on_train_epoch_end(self):\n"

@@ -46,7 +46,8 @@ def test_the_answers_are_not_all_the_same_letter():
 
 
 def test_a_written_lesson_takes_as_many_exercise_minutes_as_its_exercises():
-    for lesson in COURSE.ready:
+    with_practices = [lesson for lesson in COURSE.ready if lesson.practices]
+    for lesson in with_practices:
         minutes = sum(practice.minutes for practice in lesson.practices)
         assert lesson.exercise_minutes == minutes, lesson.id
 

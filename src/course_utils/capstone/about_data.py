@@ -17,6 +17,7 @@ from course_utils.probes.splits import disturb
 
 LEAST_SPEED_UP = 2.0
 BATCHES = 10  # timed
+REPEATS = 8
 
 
 def seen_before(train: Tensor, others: Tensor) -> float:
@@ -98,7 +99,7 @@ def loading_seconds(*scripts: ModuleType, seed: int) -> list[float]:
             pass
 
     with limited("train_dataloader"):
-        times = seconds({n: lambda n=n: load(n) for n in loaders}, repeats=8)
+        times = seconds({n: lambda n=n: load(n) for n in loaders}, repeats=REPEATS)
     return [min(times[number]) for number in loaders]
 
 

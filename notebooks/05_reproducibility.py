@@ -129,7 +129,7 @@ def seeds_everything():
 # %% [markdown]
 # ### The contrast
 #
-# `run_twice` runs a script in two "processes", and compares. Watch the curves, then the last two rows: does it matter?
+# `run_twice` runs a script in two "processes", and compares. Watch the curves, then the last rows: does it matter? The last one is a share, from 0 to 1.
 
 # %%
 from course_utils.data import scaled

@@ -184,10 +184,12 @@ claim(
 # start. The accuracies hardly differ, so the two runs look alike in your table. The networks are not: they answer some test digits differently.
 #
 # **A seed fixes a sequence of numbers, not who draws which.** Let one more number be drawn between the model and the training, as a new layer or a look at a random sample would do.
-# The seed is in time, and the first weights are equal:
-
+# The seed is in time, and the first weights are equal. (`preserved` puts back what a block changes: random states, threads, modes. `contrast` does that, too.)
 
 # %%
+from course_utils.process_state import preserved
+
+
 def draws_one_more():
     L.seed_everything(42, verbose=False)
     model = DigitNet()
@@ -195,7 +197,8 @@ def draws_one_more():
     return fit(model)
 
 
-apart = distances(seeds_everything()[1], draws_one_more()[1])
+with preserved():
+    apart = distances(seeds_everything()[1], draws_one_more()[1])
 claim("5.1", "one more draw: the same first weights", apart[0], equals=0)
 claim("5.1", "and a distance of 1 or more at the end", apart[-1], at_least=1.0)
 
@@ -213,9 +216,10 @@ from course_utils.probes.draws import Draws
 
 
 def drawn_with(workers):
-    L.seed_everything(42, verbose=False)
-    loader = DataLoader(Draws(8), batch_size=4, num_workers=workers)
-    return set(torch.cat(list(loader)).flatten().tolist())
+    with preserved():
+        L.seed_everything(42, verbose=False)
+        loader = DataLoader(Draws(8), batch_size=4, num_workers=workers)
+        return set(torch.cat(list(loader)).flatten().tolist())
 
 
 two, again, none = drawn_with(2), drawn_with(2), drawn_with(0)
@@ -393,13 +397,11 @@ claim(
 # into other parts. The result is another one, but the same each time.
 
 # %%
-from course_utils.process_state import preserved
-
 numbers = torch.randn(50, 100_000)
 
 
 def sums(threads):
-    with preserved():  # puts the number of threads back
+    with preserved():
         torch.set_num_threads(threads)
         return [row.sum().item() for row in numbers]
 
@@ -553,7 +555,8 @@ class Recipe(ValidatedNet):
 
 # %%
 try:
-    whole_and_resumed(lambda: (Recipe(), Shuffles(), []))
+    with preserved():
+        whole_and_resumed(lambda: (Recipe(), Shuffles(), []))
 except UnpicklingError as error:
     print("UnpicklingError:", str(error).split(".")[0])
 print("what does not load:", culprits({"NumPy's state": np.random.get_state()}))
@@ -755,8 +758,9 @@ class DrawsFromTheGlobalGenerator(KeepsItsPlace):
 
 
 # %%
-def verdict(build, place):
-    findings = resumes_exactly(build, [place], max_epochs=3)
+def verdict(build, place, **options):
+    with preserved():
+        findings = list(resumes_exactly(build, [place], max_epochs=3, **options))
     return "exact" if all(finding.ok for finding in findings) else "differs"
 
 
@@ -800,10 +804,8 @@ claim("5.3", "leave one out, and one place or more differs", least, at_least=1)
 
 # %%
 for batch in (28, 30, 32):
-    findings = resumes_exactly(
-        exact, [Place("batch", batch)], max_epochs=3, accumulate_grad_batches=4
-    )
-    print(f"batch {batch}:", "exact" if all(f.ok for f in findings) else "differs")
+    found_at = verdict(exact, Place("batch", batch), accumulate_grad_batches=4)
+    print(f"batch {batch}:", found_at)
 
 # %% [markdown]
 # And at random augmentation in *workers*: they have drawn ahead when the checkpoint is written. There, let seed, epoch and index of an image decide its augmentation, as the sampler does for the order.

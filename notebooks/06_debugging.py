@@ -680,7 +680,8 @@ def by_heart(**options):
 # %% [markdown]
 # ### The contrast
 #
-# Both train for 40 epochs of five batches, on all data or on the same 320 images. Cover the green curve: would you know from the other two that something is wrong?
+# Both train for 40 epochs of five batches, on all data or on the same 320 images. Cover the green curve on the left: would you know that
+# the one below it has a bug?
 
 # %%
 from course_utils.figures import Panels
@@ -713,7 +714,7 @@ result = contrast(
     good=lambda: compare(by_heart),
     prediction=prediction,
     figure=Panels(
-        "By heart, healthy means 1: the detached layer shows, wrong labels do not",
+        "By heart, the detached layer stays behind; wrong labels do not",
         list(candidates),
         x="epoch of five batches",
         y="training accuracy",
@@ -745,7 +746,7 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** An accuracy of 0.7 after 200 batches of fresh images may be a bug or a small network. Without a healthy twin you cannot tell. On images that repeat you know the goal
+# **Why.** What the detached module reaches on fresh images may be a bug, or all that a small network can do. Without a healthy twin you cannot tell. On images that repeat you know the goal
 # beforehand, for memory needs no talent. Whoever misses it has weights that do not learn, a loss that does not fit, or targets that change while it looks.
 #
 # The other way round, a module that reaches the goal is not proven right. `overfit_batches` turns shuffling off, so the neighbour is the same in every epoch, and a wrong label is as easy to
@@ -881,7 +882,7 @@ def prepare_once():
 # ### The contrast
 #
 # Each change is measured against the program as it was, in turns, three epochs each, preparation included. The rows that `parts` reads overlap: `optimizer_step` contains the forward and the backward pass. What
-# remains of it is the optimizer's own.
+# remains of it is counted as the optimizer's: its step, and what the Trainer does around it.
 
 # %%
 from lightning.pytorch.profilers import SimpleProfiler

@@ -339,6 +339,14 @@ def test_a_lesson_without_practices_counts_all_of_its_minutes():
     assert standing(_lesson(9, practices=()), Progress({}, {})).minutes == 50
 
 
+def test_the_capstone_shows_what_was_repaired():
+    capstone = _lesson(14, practices=())
+    assert standing(capstone, Progress({}, {})).cells()[2] == "-"
+    done = Progress({}, {}, {"4.4", "12.5"})
+    assert standing(capstone, done).cells()[2] == "2 repaired"
+    assert standing(_lesson(9, practices=()), done).cells()[2] == "-"
+
+
 def test_status_lives_with_a_damaged_progress_file(course):
     Path("progress.jsonl").write_bytes(b'\xff\x00{"event"\n[]\n{"event": 3}\n')
     assert _row(course_says("status"), "01") == "01 Tiny 2 - 0 of 2 50"

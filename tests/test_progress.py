@@ -20,6 +20,13 @@ def test_before_the_first_event_there_is_no_progress(events):
     assert not events.exists()
 
 
+def test_a_repair_counts_once_and_stays(events):
+    progress.record("repair", "4.4", True)
+    progress.record("repair", "4.4", True)
+    progress.record("repair", "12.5", False)
+    assert progress.load() == progress.Progress({}, {}, {"4.4"})
+
+
 def test_only_the_first_prediction_counts(events):
     progress.record("prediction", "12.1", False)
     progress.record("prediction", "12.1", True)

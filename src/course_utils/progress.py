@@ -6,7 +6,7 @@ a damaged line costs that line only. Nothing ever leaves the machine.
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +22,12 @@ class Progress:
     Attributes:
         predictions: Practice id to whether the *first* prediction was right.
         exercises: Practice id to the best outcome so far of its exercise.
+        repairs: Practices that were ever repaired in the capstone's script.
     """
 
     predictions: dict[str, bool]
     exercises: dict[str, str]
+    repairs: set[str] = field(default_factory=set)
 
     @property
     def predicted_right(self) -> int:
@@ -63,9 +65,10 @@ def record(event: str, practice: str, outcome: str | bool) -> None:
     """Append an event; a file that cannot be written costs one printed sentence.
 
     Args:
-        event: ``"prediction"`` or ``"exercise"``.
+        event: ``"prediction"``, ``"exercise"`` or ``"repair"``.
         practice: Practice id.
-        outcome: For a prediction whether it was right, for an exercise its status.
+        outcome: For a prediction whether it was right, for an exercise its status,
+            for a repair True.
     """
     path = file()
     if path is None:
@@ -103,6 +106,8 @@ def load() -> Progress:
         practice, outcome = str(event["practice"]), event["outcome"]
         if event["event"] == "prediction":
             progress.predictions.setdefault(practice, outcome is True)
+        elif event["event"] == "repair" and outcome is True:
+            progress.repairs.add(practice)
         elif event["event"] == "exercise" and outcome in _WORST_TO_BEST:
             so_far = progress.exercises.get(practice, _WORST_TO_BEST[0])
             progress.exercises[practice] = max(

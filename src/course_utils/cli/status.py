@@ -11,6 +11,7 @@ from course_utils.syllabus import Lesson
 if TYPE_CHECKING:
     from rich.table import Table
 
+CAPSTONE = "14"  # its exercise is one script, repaired step by step
 NOTE = (
     "Minutes left: a lesson's teaching minutes, less the share of its practices that "
     "you have predicted, and the minutes of every exercise not solved yet. Lesson 00 "
@@ -30,6 +31,7 @@ class Standing:
         exercises: Number of exercises.
         solved: Number of exercises that were ever correct.
         minutes: What is left to do, in minutes.
+        repaired: Practices repaired in the capstone's script.
     """
 
     practices: int
@@ -38,6 +40,7 @@ class Standing:
     exercises: int = 0
     solved: int = 0
     minutes: int = 0
+    repaired: int = 0
 
     def __add__(self, other: "Standing") -> "Standing":
         """Return both together."""
@@ -48,12 +51,15 @@ class Standing:
             self.exercises + other.exercises,
             self.solved + other.solved,
             self.minutes + other.minutes,
+            self.repaired + other.repaired,
         )
 
     def cells(self) -> tuple[str, str, str, str]:
         """Return the cells of a table's row."""
         right = f"{self.right} of {self.predicted}" if self.predicted else "-"
         solved = f"{self.solved} of {self.exercises}" if self.exercises else "-"
+        if self.repaired and not self.exercises:
+            solved = f"{self.repaired} repaired"
         return str(self.practices or "-"), right, solved, str(self.minutes)
 
 
@@ -72,6 +78,7 @@ def standing(lesson: Lesson, done: Progress) -> Standing:
         exercises=len(exercises),
         solved=len(exercises) - len(open_ones),
         minutes=round(lesson.teaching_minutes * unread) + work,
+        repaired=len(done.repairs) if lesson.id == CAPSTONE else 0,
     )
 
 

@@ -41,7 +41,7 @@ class SlowStorage(Dataset[Sample]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Sample:
-        """Return an image, ``(channel, height, width)``, and its label, after a wait."""
+        """Return an image, ``(channel, height, width)``, and its label, delayed."""
         if self.milliseconds:
             time.sleep(self.milliseconds / 1000)
         return self.images[index], self.labels[index]

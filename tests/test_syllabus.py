@@ -57,6 +57,12 @@ def test_a_written_lesson_has_all_its_budgets():
         assert min(lesson.seconds, lesson.solution_seconds, lesson.megabytes) > 0
 
 
+def test_every_lesson_is_written():
+    # So the checks of ready lessons (a bad and a good version, a claim, an exercise
+    # for each practice) speak of all 47.
+    assert COURSE.ready == COURSE.lessons
+
+
 def test_a_planned_lesson_is_not_ready():
     planned = [each for each in COURSE.lessons if each not in COURSE.ready]
     assert all(each.seconds == 0 for each in planned)

@@ -1,10 +1,9 @@
 """Execute one notebook, headless, in a clean kernel of this very Python."""
 
 import os
-import re
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from ipykernel.kernelspec import get_kernel_dict
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 from traitlets import default
 
-OnCell = Callable[[int, int], None]
-_COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+from course_utils.cells import Follower, OnCell, why
 
 
 @dataclass(frozen=True)
@@ -58,52 +56,16 @@ class _ThisPythonManager(AsyncKernelManager):
         return _ThisPython()
 
 
-def _runs(cell: NotebookNode) -> bool:
-    return cell.cell_type == "code" and bool(cell.source.strip())
-
-
-class _Follower:
-    """Knows which code cell is running, counted from 1, and tells ``on_cell``."""
-
-    def __init__(self, notebook: NotebookNode, on_cell: OnCell | None) -> None:
-        self.total = sum(_runs(cell) for cell in notebook.cells)
-        self.number = 0
-        self.source = ""
-        self._tell = on_cell or (lambda done, total: None)
-
-    def started(self, cell: NotebookNode, **_: Any) -> None:
-        self.number += 1
-        self.source = cell.source
-        self._tell(self.number - 1, self.total)
-
-    def finished(self, **_: Any) -> None:
-        self._tell(self.number, self.total)
-
-    def where(self) -> str:
-        lines = [line for line in self.source.splitlines() if line.strip()]
-        return f"Cell {self.number} of {self.total} (`{lines[0] if lines else ''}`)"
-
-
-def _one_line(text: str) -> str:
-    lines = [line.strip() for line in _COLOUR.sub("", text).splitlines()]
-    return next((line for line in lines if line), "").rstrip(".")
-
-
-def _run(client: NotebookClient, at: _Follower, start: dict[str, Any]) -> str:
+def _run(client: NotebookClient, at: Follower, start: dict[str, Any]) -> str:
     try:
         client.execute(**start)
-    except CellExecutionError as error:
-        reason = f"{error.ename}: {_one_line(error.evalue)}".rstrip(": ")
-        return f"{at.where()} raised {reason}."
-    except CellTimeoutError:
-        return f"{at.where()} did not finish within {client.timeout} seconds."
-    except (DeadKernelError, RuntimeError, AssertionError) as error:
+    except (CellExecutionError, CellTimeoutError) as error:
+        return why(error, at, f"{client.timeout} seconds")
+    except (RuntimeError, AssertionError) as error:
         # nbclient answers Ctrl-C by ending the kernel, then stumbles over its absence.
         if getattr(client, "_async_cleanup_kernel_future", None) is not None:
             raise KeyboardInterrupt from None
-        if isinstance(error, DeadKernelError):
-            return f"{at.where()} ended the kernel; it may have run out of memory."
-        raise
+        return why(error, at, f"{client.timeout} seconds")
     return ""
 
 
@@ -134,7 +96,7 @@ def execute_notebook(
         KeyboardInterrupt: If the run was stopped by the user.
     """
     notebook = nbformat.from_dict(notebook)
-    follower = _Follower(notebook, on_cell)
+    follower = Follower(notebook, on_cell)
     client = NotebookClient(
         notebook,
         kernel_manager_class=_ThisPythonManager,

@@ -15,9 +15,7 @@ runs. To get fresh measurements all the same, delete the ``.ipynb``.
 
 import argparse
 import hashlib
-import json
 import os
-import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -28,14 +26,15 @@ from jupytext.combine import combine_inputs_with_outputs
 from nbformat import NotebookNode, v4
 
 from course_utils.notebooks import execute_notebook
+from course_utils.outputs import (
+    ENVIRONMENT,
+    SANITIZE,
+    brings_news,
+    code_cells,
+    sanitizer,
+)
 
 FOLDERS = ("notebooks", "solutions")
-SANITIZE = Path("tests", "nbval_sanitize.cfg")
-ENVIRONMENT = {
-    "COURSE_PROGRESS_FILE": "",
-    "COURSE_SEED": "0",
-    "COURSE_DATA": "embedded",
-}
 # No versions: they differ between machines, and readers need only the language.
 METADATA = {
     "kernelspec": {
@@ -51,15 +50,9 @@ METADATA = {
     },
 }
 
-Outputs = Sequence[NotebookNode]
-
 
 def _tags(cell: NotebookNode) -> list[str]:
     return list(cell.metadata.get("tags", []))
-
-
-def _code(notebook: NotebookNode) -> list[NotebookNode]:
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
 def _new_ids(notebook: NotebookNode) -> list[str]:
@@ -123,7 +116,7 @@ def _difference(script: NotebookNode, stored: NotebookNode) -> str:
 
 
 def _unsound_run(stored: NotebookNode) -> str:
-    cells = _code(stored)
+    cells = code_cells(stored)
     if [c.execution_count for c in cells] != list(range(1, len(cells) + 1)):
         return "was not executed from top to bottom"
     for number, cell in enumerate(cells, start=1):
@@ -141,65 +134,9 @@ def out_of_step(script: Path) -> str:
     return _difference(jupytext.read(script), stored) or _unsound_run(stored)
 
 
-def sanitizer(config: Path) -> Callable[[str], str]:
-    """Return the function that hides measurements, as nbval does with ``config``.
-
-    Raises:
-        ValueError: If ``config`` holds no pair of ``regex:`` and ``replace:`` lines.
-    """
-    pattern = r"^regex: (.*)\n^replace: (.*)$"
-    rules = re.findall(pattern, config.read_text("utf-8"), re.MULTILINE)
-    if not rules:
-        raise ValueError(f"Expected `regex:` and `replace:` lines in {config}.")
-
-    def sanitize(text: str) -> str:
-        for regex, replacement in rules:
-            text = re.sub(regex, replacement, text)
-        return text
-
-    return sanitize
-
-
-def _words(outputs: Outputs) -> str:
-    """All that a reader can read, with the alt text of figures."""
-    parts = [
-        {
-            "text": output.get("text"),
-            "error": (output.get("ename"), output.get("evalue")),
-            "data": {
-                kind: value
-                for kind, value in output.get("data", {}).items()
-                if not kind.startswith("image/")
-            },
-            "metadata": output.get("metadata"),
-        }
-        for output in outputs
-    ]
-    # Sorted: a stored notebook is, a kernel's message is not.
-    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
-
-
-def _pictures(outputs: Outputs) -> list[str]:
-    data = [item for output in outputs for item in output.get("data", {}).items()]
-    return [value for kind, value in data if kind.startswith("image/")]
-
-
-def brings_news(
-    stored: NotebookNode, fresh: NotebookNode, sanitize: Callable[[str], str]
-) -> bool:
-    """Return whether ``fresh`` shows more than other values of the measurements."""
-    for old, new in zip(_code(stored), _code(fresh), strict=True):
-        before, after = _words(old.outputs), _words(new.outputs)
-        if sanitize(before) != sanitize(after):
-            return True
-        if before == after and _pictures(old.outputs) != _pictures(new.outputs):
-            return True
-    return False
-
-
 def _shorten_errors(notebook: NotebookNode) -> None:
     # The frames above an expected error name folders of this machine.
-    outputs = [output for cell in _code(notebook) for output in cell.outputs]
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     for output in outputs:
         if output.output_type == "error":
             output.traceback = [f"{output.ename}: {output.evalue}"]

@@ -2,7 +2,7 @@
 
 import typer
 
-from course_utils.cli import data, evidence, lab, run, status, terminal
+from course_utils.cli import data, evidence, lab, load, run, status, terminal
 
 app = typer.Typer(
     help="A notebook course on PyTorch Lightning that measures what it claims.",
@@ -11,5 +11,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback()(terminal.survive_any_encoding)
-for command in (lab.lab, run.run, evidence.evidence, status.status, data.data):
+for command in (
+    lab.lab,
+    run.run,
+    evidence.evidence,
+    status.status,
+    data.data,
+    load.load,
+):
     app.command()(command)

@@ -1,0 +1,200 @@
+"""``course load``: how many learners one server bears."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from course_utils.cli.folder import chosen_lessons, course_folder
+from course_utils.cli.terminal import (
+    FAILED,
+    INTERRUPTED,
+    check_environment,
+    complain,
+    console,
+    new_table,
+    one_sentence,
+    verdict,
+)
+from course_utils.load_test.server import check_installed
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+    from course_utils.cells import OnCell
+    from course_utils.load_test.record import Load
+
+
+def counts(text: str) -> list[int]:
+    """Return the numbers of learners in ``text``, each once, in rising order.
+
+    Raises:
+        ValueError: If one of them is no whole number.
+
+    Example:
+        >>> counts("4,1, 4")
+        [1, 4]
+    """
+    try:
+        return sorted({int(part) for part in text.split(",")})
+    except ValueError as error:
+        raise ValueError(
+            "Expected --learners to be whole numbers with commas between them, such as "
+            f"1,4,8,12, but got {text!r}."
+        ) from error
+
+
+def _check_record(record: Path | None) -> None:
+    """Try the file now: minutes of measuring need a place to go to."""
+    if record is None:
+        return
+    new = not record.exists()
+    try:
+        record.open("ab").close()
+    except OSError as error:
+        raise ValueError(
+            f"Expected --record to be a file that can be written but got {record}: "
+            f"{error.strerror or error}."
+        ) from error
+    if new:
+        record.unlink()
+
+
+def too_much(loads: Sequence["Load"], count: int, free_megabytes: float) -> str:
+    """Return why ``count`` learners are too many after what ``loads`` took, or ``""``.
+
+    Args:
+        loads: Those before; without any, nothing is known.
+        count: Learners of the next one.
+        free_megabytes: Memory that they could have.
+    """
+    if not loads:
+        return ""
+    needed = count * loads[-1].kernels_megabytes / loads[-1].learners
+    if needed <= free_megabytes:
+        return ""
+    return (
+        f"{count} learners need about {needed:,.0f} MB where {free_megabytes:,.0f} MB "
+        "are free: close other programs, or choose fewer --learners."
+    )
+
+
+@contextlib.contextmanager
+def _progress(count: int) -> Iterator["OnCell"]:
+    from rich import progress
+
+    on = console(stderr=True)
+    with progress.Progress(
+        progress.TextColumn(f"{count} learners"),
+        progress.BarColumn(20),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("cells"),
+        progress.TimeElapsedColumn(),
+        console=on,
+        transient=True,
+        disable=not on.is_terminal,
+    ) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def loads_table(loads: Sequence["Load"], on: "Console") -> "Table":
+    """Return one row a number of learners."""
+    table = new_table()
+    heads = ("learners", "done", "right", "median s", "slowest s", "CPU s each")
+    for name in (*heads, "kernels MB", "server MB"):
+        table.add_column(name, justify="right")
+    table.add_column("good", justify="center")
+    for load in loads:
+        seconds = (load.median_seconds, load.slowest_seconds, load.processor_seconds)
+        table.add_row(
+            *map(str, (load.learners, load.finished, load.right)),
+            *(f"{number:.1f}" for number in seconds),
+            f"{load.kernels_megabytes:,.0f}",
+            f"{load.server_megabytes:,.0f}",
+            verdict(on, load.good),
+        )
+    return table
+
+
+def _measure_all(
+    notebook: Path, folder: Path, learners: Sequence[int], stagger: float
+) -> list["Load"]:
+    """Return the loads that could be measured; say on stderr what went wrong."""
+    import psutil
+
+    from course_utils.load_test.load import measure
+
+    loads: list[Load] = []
+    for count in learners:
+        free = psutil.virtual_memory().available / 2**20
+        if reason := too_much(loads, count, free):
+            complain(reason)
+            break
+        with _progress(count) as on_cell:
+            load, remarks = measure(
+                notebook, folder, count, stagger=stagger, on_cell=on_cell
+            )
+        loads.append(load)
+        for remark in remarks:
+            complain(remark)
+    return loads
+
+
+def _measured(
+    notebook: Path, folder: Path, learners: Sequence[int], stagger: float
+) -> list["Load"]:
+    try:
+        return _measure_all(notebook, folder, learners, stagger)
+    except KeyboardInterrupt:
+        complain("Stopped. The server and its kernels have ended; nothing is kept.")
+        raise typer.Exit(INTERRUPTED) from None
+    except RuntimeError as error:
+        complain(str(error))
+        raise typer.Exit(FAILED) from None
+
+
+def load(
+    lesson: Annotated[
+        str, typer.Argument(metavar="LESSON", help="The lesson that all run.")
+    ] = "12",
+    learners: Annotated[
+        str, typer.Option(metavar="N,N,...", help="How many at once, one load each.")
+    ] = "1,4,8,12",
+    stagger: Annotated[
+        float,
+        typer.Option(metavar="SECONDS", help="Spread their starts over this time."),
+    ] = 0.0,
+    record: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.json", help="Write a good result here."),
+    ] = None,
+) -> None:
+    """Run a lesson for many learners at once on one server, and measure what they take.
+
+    The server is a real one, on 127.0.0.1 with a token of its own, and ends with the
+    command. Exit status 0: all learners finished, with the outputs that are stored.
+    """
+    with one_sentence():
+        check_environment()
+        (chosen,), folder = chosen_lessons([lesson]), course_folder()
+        notebook = folder / "notebooks" / f"{chosen.file}.ipynb"
+        numbers = counts(learners)
+        _check_record(record)
+        check_installed()
+        from course_utils.load_test.load import check
+
+        for count in numbers:
+            check(notebook, count, stagger)
+    loads = _measured(notebook, folder, numbers, stagger)
+    on = console()
+    on.print(loads_table(loads, on))
+    if len(loads) < len(numbers) or not all(each.good for each in loads):
+        raise typer.Exit(FAILED)
+    if record is not None:
+        from course_utils.load_test.record import new_record, write
+
+        write(new_record(chosen.id, stagger, loads), record)

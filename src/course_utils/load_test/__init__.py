@@ -1,0 +1,1 @@
+"""How many learners one machine serves: measured, recorded, and computed further."""

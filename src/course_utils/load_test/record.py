@@ -1,0 +1,137 @@
+"""The record of a load test: what was measured, where, when, and with what."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+
+import psutil
+
+COMMITTED = "records/learners.json"
+_PACKAGES = ("torch", "lightning", "jupyter_server", "ipykernel", "nbclient")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What one number of learners took.
+
+    Attributes:
+        learners: How many there were.
+        finished: How many of them ran every cell.
+        right: How many of them got the outputs that are stored in the notebook.
+        median_seconds: Median time from a learner's start to the end of the last cell.
+        slowest_seconds: The longest such time.
+        processor_seconds: Processor time for each learner, of kernel and server.
+        kernels_megabytes: Memory of all kernels at the peak, shared pages once.
+        private_megabytes: That part of it which no two processes share.
+        server_megabytes: Memory of the server at that moment.
+    """
+
+    learners: int
+    finished: int
+    right: int
+    median_seconds: float
+    slowest_seconds: float
+    processor_seconds: float
+    kernels_megabytes: float
+    private_megabytes: float
+    server_megabytes: float
+
+    @property
+    def good(self) -> bool:
+        """Whether all learners finished with the right outputs."""
+        return self.finished == self.right == self.learners
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a load was measured.
+
+    Attributes:
+        cores: Processor cores that the measurement may use.
+        gigabytes: Memory of the machine.
+        processor: Name of the processor.
+        system: Name of the operating system.
+    """
+
+    cores: int
+    gigabytes: float
+    processor: str
+    system: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One load test.
+
+    Attributes:
+        date: Day of the measurement, as in ``2026-01-31``.
+        lesson: Id of the lesson that was run.
+        stagger_seconds: Time over which the learners' starts were spread.
+        machine: Where.
+        loads: One for each number of learners, in rising order.
+        versions: Of Python and of the packages that matter.
+    """
+
+    date: str
+    lesson: str
+    stagger_seconds: float
+    machine: Machine
+    loads: tuple[Load, ...]
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
+    return next(names, "").strip() or platform.machine()
+
+
+def this_machine() -> Machine:
+    """Return what this machine is; its name is nobody's business."""
+    return Machine(
+        cores=len(os.sched_getaffinity(0)),
+        gigabytes=round(psutil.virtual_memory().total / 2**30, 1),
+        processor=_processor(),
+        system=platform.system(),
+    )
+
+
+def new_record(lesson: str, stagger: float, loads: Sequence[Load]) -> Record:
+    """Return the record of loads that were measured here and today."""
+    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
+    return Record(
+        date=datetime.date.today().isoformat(),
+        lesson=lesson,
+        stagger_seconds=stagger,
+        machine=this_machine(),
+        loads=tuple(sorted(loads, key=lambda load: load.learners)),
+        versions={"python": platform.python_version(), **versions},
+    )
+
+
+def write(record: Record, file: Path) -> None:
+    """Write ``record`` as JSON that a reader can read and a diff can show."""
+    text = json.dumps(asdict(record), indent=2, ensure_ascii=False)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text + "\n", "utf-8")
+
+
+def parse(text: str) -> Record:
+    """Return the record that `write` wrote."""
+    entry = json.loads(text)
+    loads = tuple(Load(**load) for load in entry.pop("loads"))
+    return Record(machine=Machine(**entry.pop("machine")), loads=loads, **entry)
+
+
+def committed() -> Record:
+    """Return the record that ships with the course."""
+    return parse(resources.files("course_utils").joinpath(COMMITTED).read_text("utf-8"))

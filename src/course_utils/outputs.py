@@ -1,0 +1,101 @@
+"""Compare the outputs of two runs of one notebook, as the tests do.
+
+The rule is in ``tests/nbval_sanitize.cfg``: a number with a decimal point is a
+measurement and is not compared; all else that a reader can read is.
+"""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from nbformat import NotebookNode
+
+SANITIZE = Path("tests", "nbval_sanitize.cfg")
+# What the stored outputs were made with.
+ENVIRONMENT = {
+    "COURSE_PROGRESS_FILE": "",
+    "COURSE_SEED": "0",
+    "COURSE_DATA": "embedded",
+}
+
+Outputs = Sequence[NotebookNode]
+
+
+def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the code cells of ``notebook``, in order."""
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def sanitizer(config: Path) -> Callable[[str], str]:
+    """Return the function that hides measurements, as nbval does with ``config``.
+
+    Raises:
+        ValueError: If ``config`` holds no pair of ``regex:`` and ``replace:`` lines.
+    """
+    pattern = r"^regex: (.*)\n^replace: (.*)$"
+    rules = re.findall(pattern, config.read_text("utf-8"), re.MULTILINE)
+    if not rules:
+        raise ValueError(f"Expected `regex:` and `replace:` lines in {config}.")
+
+    def sanitize(text: str) -> str:
+        for regex, replacement in rules:
+            text = re.sub(regex, replacement, text)
+        return text
+
+    return sanitize
+
+
+def _words(outputs: Outputs) -> str:
+    """All that a reader can read, with the alt text of figures."""
+    parts = [
+        {
+            "text": output.get("text"),
+            "error": (output.get("ename"), output.get("evalue")),
+            "data": {
+                kind: value
+                for kind, value in output.get("data", {}).items()
+                if not kind.startswith("image/")
+            },
+            "metadata": output.get("metadata"),
+        }
+        for output in outputs
+    ]
+    # Sorted: a stored notebook is, a kernel's message is not.
+    return json.dumps(parts, sort_keys=True, ensure_ascii=False)
+
+
+def _pictures(outputs: Outputs) -> list[str]:
+    data = [item for output in outputs for item in output.get("data", {}).items()]
+    return [value for kind, value in data if kind.startswith("image/")]
+
+
+def differing(
+    stored: NotebookNode, fresh: NotebookNode, sanitize: Callable[[str], str]
+) -> tuple[int, ...]:
+    """Return the code cells, counted from 1, whose words differ but for measurements.
+
+    Raises:
+        ValueError: If the two do not have the same number of code cells.
+    """
+    pairs = zip(code_cells(stored), code_cells(fresh), strict=True)
+    return tuple(
+        number
+        for number, (old, new) in enumerate(pairs, start=1)
+        if sanitize(_words(old.outputs)) != sanitize(_words(new.outputs))
+    )
+
+
+def brings_news(
+    stored: NotebookNode, fresh: NotebookNode, sanitize: Callable[[str], str]
+) -> bool:
+    """Return whether ``fresh`` shows more than other values of the measurements.
+
+    Another picture beside words that are exactly the same is news, too.
+    """
+    pairs = zip(code_cells(stored), code_cells(fresh), strict=True)
+    return bool(differing(stored, fresh, sanitize)) or any(
+        _words(old.outputs) == _words(new.outputs)
+        and _pictures(old.outputs) != _pictures(new.outputs)
+        for old, new in pairs
+    )

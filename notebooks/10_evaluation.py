@@ -140,8 +140,8 @@ def tests_the_best(trainer, model, data):
 # %% [markdown]
 # ### The contrast
 #
-# Both runs train alike, from the same seed. `EpochEnds` notes the validation accuracy of each epoch. The thin lines in the figure are that accuracy, one line on top of the other; the large marks
-# are what the test has scored. Watch where they stand.
+# Both runs train alike, from the same seed. `EpochEnds` notes the validation accuracy of each epoch. A test with `ckpt_path` puts the weights of that file into `model`, so `model.age` says afterwards
+# which epoch was tested. The thin lines in the figure are the validation accuracy, one line on top of the other; the large marks are what the test has scored. Watch where they stand.
 
 # %%
 from tempfile import TemporaryDirectory
@@ -199,14 +199,15 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** You handed over a model, so Lightning tests that model, with the weights it has. `ModelCheckpoint` writes files; it never reads one back. A popular list of tips says: train,
-# then `trainer.test(model, datamodule=dm)`. As a way to test the model you chose, that is wrong. Say which weights you mean: `ckpt_path="best"`.
+# **Why.** `trainer.test(model)` tests the last weights, whatever your checkpoint callback has kept. You handed over a model, so Lightning tests that model, with the weights it has. `ModelCheckpoint`
+# writes files; it never reads one back. A popular list of tips says: train, then `trainer.test(model, datamodule=dm)`, and calls it the test before you publish. As a way to test the model you
+# chose, that is wrong. Say which weights you mean: `ckpt_path="best"`.
 #
 # (Without a model, `trainer.test(datamodule=dm)` does load the best one, and says so in a warning. A call whose meaning changes with an argument that you left out is a
 # trap for your colleagues.)
 #
 # **`"best"` is a name, not a promise.** It stands for whatever the checkpoint callback holds. We let three callbacks watch one run, and load what each of them calls the best. We score it on
-# validation images; the test set has no part in this. First, the call without a model and without a path:
+# validation images; the test set has no part in this.
 
 # %%
 from pathlib import Path
@@ -216,19 +217,24 @@ asked = {
     "no monitor": {},
     "monitor and mode": {"monitor": "val_acc", "mode": "max"},
 }
+desk = TemporaryDirectory()  # for the files of this section
+kept = [ModelCheckpoint(Path(desk.name, name), **asked[name]) for name in asked]
+options = quiet_trainer(enable_checkpointing=True, callbacks=kept)
+trainer, model = L.Trainer(max_epochs=20, **options), DigitClassifier()
+trainer.fit(model, datamodule=digits)
+
+# %% [markdown]
+# First comes the call without a model and without a path, then each callback's path:
+
+# %%
+paths = {"no model, no path": None}
+paths |= {name: each.best_model_path for name, each in zip(asked, kept)}
 epoch_of = {}
-with TemporaryDirectory() as folder:
-    places = [Path(folder, str(i)) for i in range(3)]
-    kept = [ModelCheckpoint(d, **o) for d, o in zip(places, asked.values())]
-    options = quiet_trainer(enable_checkpointing=True, callbacks=kept)
-    trainer, model = L.Trainer(max_epochs=20, **options), DigitClassifier()
-    trainer.fit(model, datamodule=digits)
-    paths = [callback.best_model_path for callback in kept]
-    for name, path in zip(["no model, no path", *asked], [None, *paths]):
-        given = model if path else None
-        [found] = trainer.validate(given, digits, ckpt_path=path, verbose=False)
-        epoch_of[name] = float(model.age)
-        print(f"{name}: epoch {epoch_of[name]:.1f}, accuracy {found['val_acc']:.3f}")
+for name, path in paths.items():
+    given = model if path else None
+    [found] = trainer.validate(given, digits, ckpt_path=path, verbose=False)
+    epoch_of[name] = float(model.age)
+    print(f"{name}: epoch {epoch_of[name]:.1f}, accuracy {found['val_acc']:.3f}")
 
 # %% tags=["claim"]
 first = epoch_of["no model, no path"] - epoch_of["monitor, no mode"]
@@ -270,10 +276,10 @@ class SealedDigits(MislabelledDigits):
 
 
 # %%
-desk = TemporaryDirectory()  # in a project: the folder that holds the data
-sealed = SealedDigits(Path(desk.name, "test_set_opened"), train_size=1000)
+seal = Path(desk.name, "test_set_opened")  # in a project: beside the data
+sealed = SealedDigits(seal, train_size=1000)
 L.Trainer(**quiet_trainer()).test(model, datamodule=sealed, verbose=False)
-print("seal broken:", sealed.seal.exists())
+print("seal broken:", seal.exists())
 
 # %% [markdown]
 # The second time, from another Trainer:
@@ -443,7 +449,7 @@ result = contrast(
     figure=Distribution(
         "Scored on the images that chose it, a network looks too good",
         name="error of each report",
-        x="reported less true accuracy (points)",
+        x="reported minus true accuracy (points)",
         y="draws",
         reference_name="no error",
     ),
@@ -496,7 +502,7 @@ claim("10.2", "ten times the images take away at least 1 point", less, at_least=
 # A network is not the only thing that one chooses. Each learning rate, each stopping epoch, each idea that you kept because "the test accuracy went up" is one more try.
 #
 # **How sure can you be?** The good histogram is centred, and it is wide. 100 images are few. If a share $p$ of $n$ images is right, the true share lies within a *margin* of
-# $1.96 \sqrt{p(1-p)/n}$ for about 95 of 100 draws. (For $p$ close to 0 or 1, or very few images, use Wilson's interval.)
+# $1.96 \sqrt{p(1-p)/n}$ for about 95 of 100 draws: the root is the standard error, and 1.96 of them to either side hold 95 % of a normal distribution. (For $p$ close to 0 or 1, or very few images, use Wilson's interval.)
 
 
 # %%
@@ -564,8 +570,8 @@ def publish(models, val_loader, test_loader):
     tests = [trainer.test(model, test_loader, verbose=False) for model in models]
     accuracies = [found[0]["test_acc"] for found in tests]
     best = accuracies.index(max(accuracies))
-    margin = 0.0
-    return best, accuracies[best], margin
+    plus_minus = 0.0
+    return best, accuracies[best], plus_minus
 
 
 # %%

@@ -90,8 +90,8 @@ def publish(models, val_loader, test_loader):
     best = accuracies.index(max(accuracies))
     [found] = trainer.test(models[best], test_loader, verbose=False)
     accuracy, count = found["test_acc"], len(test_loader.dataset)
-    margin = 1.96 * (accuracy * (1 - accuracy) / count) ** 0.5
-    return best, accuracy, margin
+    plus_minus = 1.96 * (accuracy * (1 - accuracy) / count) ** 0.5
+    return best, accuracy, plus_minus
 
 
 # %%

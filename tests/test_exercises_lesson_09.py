@@ -39,6 +39,14 @@ RIGHT_9_1 = {
     ),
     "a callback of one's own": OWN_CALLBACK,
     "saves each step": room(f"return [{BEST}), {LAST}, every_n_train_steps=1)]"),
+    "the newest is the one of the highest epoch": room(
+        "watched = {'val_acc': 'best', 'epoch': 'newest'}",
+        "return [ModelCheckpoint(folder, name, monitor=each, mode='max')",
+        "        for each, name in watched.items()]",
+    ),
+    "the best without what a resume needs": room(
+        f"return [{BEST}, save_weights_only=True), {LAST})]"
+    ),
 }
 WRONG_9_1 = {
     "cosmetic: the mode is right": (
@@ -77,6 +85,19 @@ WRONG_9_1 = {
         room(f"return [{BEST}, save_on_exception=True)]"),
         "nothing newer than epoch 2",
     ),
+    "every second epoch": (
+        room(f"return [{BEST}), {LAST}, every_n_epochs=2)]"),
+        "Killed after 7 epochs, the run leaves nothing newer than epoch 6",
+    ),
+    "the two best": (
+        room(f"return [{BEST}, save_top_k=2), {LAST})]"),
+        "The disk holds 3 checkpoints. There is room for 2: save_top_k=1.",
+    ),
+    "three files": (
+        room(f"return [{BEST}, save_last=True), {LAST.replace('last', 'new')})]"),
+        "The disk holds 3 checkpoints.",
+    ),
+    "an empty list": (room("return []"), "leaves nothing to go on from"),
     "another metric": (
         room(f"return [{BEST.replace('val_acc', 'acc')}), {LAST})]"),
         "Training raised MisconfigurationException",
@@ -129,6 +150,15 @@ RIGHT_9_2 = {
         "path = os.path.join(folder, files[-1]) if files else None",
         "trainer.fit(model, loader, ckpt_path=path)",
     ),
+    "a Trainer for each epoch": job(
+        "file = f'{folder}/run.ckpt'",
+        "done = torch.load(file)['epoch'] if os.path.exists(file) else 0",
+        "for epochs in range(done + 1, 5):",
+        "    options = quiet_trainer(accelerator='cpu', max_epochs=epochs)",
+        "    trainer = L.Trainer(**options)",
+        "    trainer.fit(model, loader, ckpt_path=file if epochs > 1 else None)",
+        "    trainer.save_checkpoint(file)",
+    ),
 }
 WRONG_9_2 = {
     "cosmetic: resumes a file that a kill never leaves": (
@@ -139,7 +169,7 @@ WRONG_9_2 = {
             "trainer.fit(model, loader, ckpt_path=found)",
             "trainer.save_checkpoint(path)",
         ),
-        "Killed in epoch 2 of 4, the job went on with epoch 1",
+        "Killed in epoch 2 of 4, the job leaves no file in its folder.",
     ),
     "only renamed": (
         job(
@@ -147,7 +177,7 @@ WRONG_9_2 = {
             "runner.fit(model, loader)",
             "runner.save_checkpoint(f'{folder}/last.ckpt')",
         ),
-        "the job went on with epoch 1 when it was called again",
+        "the job leaves no file in its folder. Save at the end of each epoch",
     ),
     "saves, and does not read": (
         job(SAVES, *TRAINER, "trainer.fit(model, loader)"),
@@ -171,6 +201,39 @@ WRONG_9_2 = {
             "trainer.fit(model, loader, ckpt_path='last')",
         ),
         "did not go on with the first batch of that epoch",
+    ),
+    "no folder": (
+        job(
+            SAVES.replace("dirpath=folder, ", ""),
+            *TRAINER,
+            "trainer.fit(model, loader, ckpt_path='last')",
+        ),
+        "no file in its folder. Save at the end of each epoch: ModelCheckpoint(dirpath",
+    ),
+    "seeds each call": (
+        job(
+            "L.seed_everything(0)",
+            SAVES,
+            *TRAINER,
+            "trainer.fit(model, loader)",
+        ),
+        "the job went on with epoch 1 when it was called again",
+    ),
+    "saving is switched off": (
+        job(
+            SAVES,
+            "options = quiet_trainer(accelerator='cpu', callbacks=[saves])",
+            "L.Trainer(max_epochs=4, **options).fit(model, loader, ckpt_path='last')",
+        ),
+        "Your function raised MisconfigurationException: Trainer was configured with",
+    ),
+    "keeps the files elsewhere": (
+        job(
+            f"saves = {LAST.replace('folder', 'os.path.dirname(folder[:-6])')})",
+            *TRAINER,
+            "trainer.fit(model, loader, ckpt_path='last')",
+        ),
+        "With an empty folder, the job made no updates",
     ),
     "too few epochs": (
         job(
@@ -266,6 +329,14 @@ RIGHT_9_3 = {
         step="self.recent = [*self.recent, loss.item()][-8:]",
     ),
     "extra state": EXTRA,
+    "text": window(
+        "checkpoint['recent'] = repr([*self.recent])",
+        "self.recent.extend(eval(checkpoint['recent']))",
+    ),
+    "a tuple in a dict of its own": window(
+        "checkpoint.setdefault('mine', {})['recent'] = tuple(self.recent)",
+        "[self.recent.append(each) for each in checkpoint['mine']['recent']]",
+    ),
     "buffers": BUFFERS,
 }
 WRONG_9_3 = {
@@ -292,6 +363,19 @@ WRONG_9_3 = {
             WINDOW,
         ),
         "does not load by default: recent is a numpy.float64",
+    ),
+    "cheats: begins anew with each epoch, so nothing needs saving": (
+        window("", "")
+        + "\n    def on_train_epoch_start(self):\n        self.recent.clear()",
+        "The loss of batch 13 is not divided by the mean of the last 8.",
+    ),
+    "loads a longer window": (
+        window(LIST, WINDOW.replace("8", "9")),
+        "The window must come back as it was",
+    ),
+    "only saves": (
+        window(LIST, "pass"),
+        "The window must come back as it was",
     ),
     "not saved": (window("", ""), "Resumed at the end of epoch 1, the run ends with"),
     "backwards": (

@@ -59,6 +59,14 @@ CHOOSES_ON_TEST = """
     return max(each["test_acc"] for each in found)
 """
 
+CHOOSES_ON_VALIDATION = """
+    def score(file):
+        [found] = trainer.validate(model, data, ckpt_path=file, verbose=False)
+        return found["val_acc"]
+    top = max(Path(folder).glob("*.ckpt"), key=score)
+    return trainer.test(model, datamodule=data, ckpt_path=top)[0]["test_acc"]
+"""
+
 RIGHT_10_1 = {
     "the path": run(RETURN.format(PATH)),
     "the order": run(RETURN.format(BEST), order="[best, newest]"),
@@ -68,6 +76,8 @@ RIGHT_10_1 = {
     ),
     "loaded into a new object": run(LOADED),
     "state dict, counted by hand": run(STATE),
+    "validates each file, then tests one": "from pathlib import Path\n"
+    + run(CHOOSES_ON_VALIDATION),
     "a float": run("return round(float(" + TEST.format(PATH) + "), 6)"),
     "keeps every epoch": run(
         RETURN.format(PATH), mode='mode="max", save_top_k=-1, auto_insert_metric_name=0'
@@ -106,6 +116,21 @@ WRONG_10_1 = {
     "never tests, reports the validation score": (
         run("return float(best.best_model_score)"),
         "That is a validation accuracy",
+    ),
+    "tests on validation images": (
+        run(
+            "loader = data.val_dataloader()\n    return trainer.test("
+            "model, loader, ckpt_path=best.best_model_path)[0]['test_acc']"
+        ),
+        "That is a validation accuracy; report what the test images say.",
+    ),
+    "in percent": (
+        run("return 100 * " + TEST.format(PATH)),
+        "Give it as a share from 0 to 1.",
+    ),
+    "save_last for the newest": (
+        run(RETURN.format(PATH), 'mode="max", save_last=True', "[best]"),
+        "The newest weights are not on the disk. Keep both checkpoints.",
     ),
     "tests twice": (
         run(TEST.format(PATH) + "\n    " + RETURN.format(PATH)),
@@ -202,13 +227,18 @@ RIGHT_10_2 = {
     "two standard errors": chosen(HALF.replace("1.96", "2")),
     "counted by hand": BY_HAND.format(margin="margin = 1.96 * right.std() / 60**0.5"),
     "bootstrap": BY_HAND.format(margin=BOOTSTRAP.strip()),
+    "a function of its own for the margin": "def margin(p, n):\n"
+    "    return 1.96 * (p * (1 - p) / n) ** 0.5\n" + chosen("margin(p, n)"),
+    "standard error from NumPy": BY_HAND.format(
+        margin="margin = 1.96 * np.std(right.numpy()) / np.sqrt(len(right))"
+    ),
     "wilson": chosen(
         "1.96 * (p * (1 - p) / n + 0.96 / n**2) ** 0.5 / (1 + 1.96**2 / n)"
     ),
 }
 WRONG_10_2 = {
     "margin only": (
-        STARTERS["10.2"].replace("margin = 0.0", "margin = 0.1"),
+        STARTERS["10.2"].replace("plus_minus = 0.0", "plus_minus = 0.1"),
         "you chose number 4, counted from 0: the best on the test images. On the ",
     ),
     "renamed": (
@@ -228,6 +258,21 @@ WRONG_10_2 = {
     "batches counted": (
         chosen("1.96 * (p * (1 - p) / len(test_loader)) ** 0.5"),
         "It is 1.96 * sqrt(",
+    ),
+    "accuracy in percent": (
+        chosen(HALF).replace("return best, p,", "return best, 100 * p,"),
+        "You report 70.000, right is 0.700. Give it as a share from 0 to 1.",
+    ),
+    "both choose": (
+        BY_HAND.format(margin="margin = 0.1").replace(
+            "rights(m, val_loader).mean() for",
+            "rights(m, val_loader).mean() + rights(m, test_loader).mean() for",
+        ),
+        "you chose number 4, counted from 0: the best on the test images",
+    ),
+    "a random one": (
+        chosen(HALF).replace("vals.index(max(vals))", "len(models) - 2"),
+        "you chose number 3, counted from 0. On the validation images number 2",
     ),
     "in points": (chosen("100 * " + HALF), "Give it as a share, like the accuracy."),
     "tests all, reports the chosen": (

@@ -119,6 +119,11 @@ def one_more_each_time(model, loader, folder):
     run.fit(model, loader, ckpt_path=file if done else None)
 
 
+def forgets_the_folder(model, loader, folder):
+    saves = ModelCheckpoint(filename="last", enable_version_counter=False)
+    trainer(saves).fit(model, loader, ckpt_path="last")
+
+
 RIGHT = [
     by_the_word_last,
     by_its_path,
@@ -126,12 +131,13 @@ RIGHT = [
     without_model_checkpoint,
 ]
 WRONG = {
-    saves_at_the_end: "Killed in epoch 2 of 4, the job went on with epoch 1",
+    saves_at_the_end: "Killed in epoch 2 of 4, the job leaves no file in its folder",
+    forgets_the_folder: "Killed in epoch 2 of 4, the job leaves no file in its folder",
     restores_weights_only: "Killed in epoch 2 of 4, the job went on with epoch 1",
     counts_the_epochs_left: "Killed in epoch 2 of 4, the job went on with epoch 1",
     resumes_from_mid_epoch: "did not go on with the first batch of that epoch",
     another_name: "Killed in epoch 2 of 4, the job went on with epoch 1",
-    saves_on_exception: "Killed in epoch 2 of 4, the job went on with epoch 1",
+    saves_on_exception: "Killed in epoch 2 of 4, the job leaves no file in its folder",
     seeds_anew: "did not go on with the first batch of that epoch",
     forgets_the_averages: "Killed twice, the job ends with other weights",
     trains_one_epoch: "Never killed, the job makes 5 updates",
@@ -142,7 +148,7 @@ WRONG = {
 @pytest.mark.parametrize("job", RIGHT, ids=lambda job: job.__name__)
 def test_a_right_job_ends_as_if_never_killed(job):
     found = list(ends_as_if_never_killed(job))
-    assert len(found) == 4
+    assert len(found) == 5
     assert all(finding.ok and not finding.remedy for finding in found), found
 
 
@@ -151,6 +157,15 @@ def test_a_wrong_job_is_told_what_it_does(job, seen):
     first = next(f for f in ends_as_if_never_killed(job) if not f.ok)
     assert seen in first.seen
     assert first.remedy
+
+
+def test_a_job_that_keeps_its_files_elsewhere_is_told_so(tmp_path):
+    def job(model, loader, folder):
+        trainer(newest(tmp_path)).fit(model, loader, ckpt_path="last")
+
+    first = next(f for f in ends_as_if_never_killed(job) if not f.ok)
+    assert first.seen.startswith("With an empty folder, the job made no updates")
+    assert first.remedy == "Read and write in `folder` alone."
 
 
 def test_an_error_of_the_job_is_its_authors():

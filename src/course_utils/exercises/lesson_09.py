@@ -161,8 +161,8 @@ class _Losses(L.Callback):
 
 def _divides_by_recent(module: nn.Module) -> Finding:
     """Ask whether each loss is divided by the mean of the last eight, with its own."""
-    asked, losses = "the loss of 12 batches", _Losses()
-    options = quiet_trainer(accelerator="cpu", max_epochs=1, callbacks=[losses])
+    asked, losses = "the losses of two epochs", _Losses()
+    options = quiet_trainer(accelerator="cpu", max_epochs=2, callbacks=[losses])
     with learners_code("Training"):
         L.Trainer(**options).fit(module, datamodule=_Fixed())
     for i, (plain, returned) in enumerate(

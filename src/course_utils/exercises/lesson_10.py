@@ -58,6 +58,7 @@ def _mistakes(val: Sequence[float], test: Sequence[float]) -> dict[str, float]:
         "See `mode`.": test[worst],
         "That is the highest of all test accuracies; choose on validation.": max(test),
         "That is a validation accuracy; report what the test images say.": max(val),
+        "Give it as a share from 0 to 1.": 100 * test[val.index(max(val))],
         "Those weights are untrained.": test[0],
     }
 
@@ -196,6 +197,7 @@ def publishes_honestly(answer: Any) -> Iterator[Finding]:
         mistakes = {
             "That is its validation accuracy.": max(vals),
             "That is the highest of all test accuracies.": max(tests),
+            "Give it as a share from 0 to 1.": 100 * truth,
         }
         yield score_is("the accuracy", accuracy, truth, mistakes)
         yield from keeps_the_test_set(data.ledger)
@@ -210,8 +212,8 @@ def publish(models, val_loader, test_loader):
     tests = [trainer.test(model, test_loader, verbose=False) for model in models]
     accuracies = [found[0]["test_acc"] for found in tests]
     best = accuracies.index(max(accuracies))
-    margin = 0.0
-    return best, accuracies[best], margin
+    plus_minus = 0.0
+    return best, accuracies[best], plus_minus
 """,
     examine=publishes_honestly,
     hints=(
@@ -221,7 +223,7 @@ def publish(models, val_loader, test_loader):
         "same form. Test one network only.",
         "accuracy = trainer.test(models[best], ...)[0]['test_acc'], "
         "n = len(test_loader.dataset), "
-        "margin = 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5.",
+        "plus_minus = 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5.",
     ),
     solution="""
 def publish(models, val_loader, test_loader):
@@ -231,8 +233,8 @@ def publish(models, val_loader, test_loader):
     best = accuracies.index(max(accuracies))
     [found] = trainer.test(models[best], test_loader, verbose=False)
     accuracy, count = found["test_acc"], len(test_loader.dataset)
-    margin = 1.96 * (accuracy * (1 - accuracy) / count) ** 0.5
-    return best, accuracy, margin
+    plus_minus = 1.96 * (accuracy * (1 - accuracy) / count) ** 0.5
+    return best, accuracy, plus_minus
 """,
     reason=(
         "Validation images choose, test images report, once, and the margin says how "

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,9 @@ def _loader() -> DataLoader[Any]:
 def call(job: Job, folder: Path, seed: int, kill_after: int | None) -> list[Update]:
     """Call the job in a process of its own and return the updates that it made.
 
+    Its working folder is an empty one, so that a file without a folder is not found
+    again.
+
     Args:
         job: Gets a new module and a new loader.
         folder: Where its files stay, from one call to the next.
@@ -107,8 +111,11 @@ def call(job: Job, folder: Path, seed: int, kill_after: int | None) -> list[Upda
     journal = folder / f"journal {seed}.txt"
     journal.touch()
     (folder / "files").mkdir(exist_ok=True)
+    elsewhere = folder / f"working folder {seed}"
+    elsewhere.mkdir()
 
     def work() -> None:
+        os.chdir(elsewhere)
         L.seed_everything(seed, verbose=False)
         job(_module(journal, kill_after), _loader(), str(folder / "files"))
 

@@ -28,6 +28,18 @@ def _stands_still(again: Sequence[Update]) -> Finding:
     return Finding(asked, seen, False, remedy)
 
 
+def _leaves_files(first: Sequence[Update], files: Path) -> Finding:
+    asked = "the folder after a kill"
+    if not first:
+        seen = "With an empty folder, the job made no updates: it knows of other files."
+        return Finding(asked, seen, False, "Read and write in `folder` alone.")
+    killed = f"Killed in epoch {first[-1].epoch} of {EPOCHS}, the job leaves"
+    if any(files.iterdir()):
+        return Finding(asked, f"{killed} files in its folder.", True)
+    remedy = "Save at the end of each epoch: ModelCheckpoint(dirpath=folder, ...)."
+    return Finding(asked, f"{killed} no file in its folder.", False, remedy)
+
+
 def _goes_on(calls: Sequence[Sequence[Update]], whole: Sequence[Update]) -> Finding:
     """Compare where each call begins with the first epoch that was not complete."""
     asked = "where a call goes on"
@@ -68,8 +80,9 @@ def ends_as_if_never_killed(job: Job) -> Iterator[Finding]:
         job: Gets a new module, a shuffling loader and a folder, and trains 4 epochs.
 
     Yields:
-        Whether it trains all epochs, goes on where it was cut, and ends with the
-        same bits, and whether a further call leaves the weights alone.
+        Whether it trains all epochs, leaves files when it is killed, goes on where it
+        was cut, and ends with the same bits, and whether a further call leaves the
+        weights alone.
 
     Raises:
         LearnerError: If the job raises.
@@ -84,7 +97,12 @@ def ends_as_if_never_killed(job: Job) -> Iterator[Finding]:
         yield trains_all
         if not trains_all.ok:
             return
-        calls = [call(job, killed, 1, KILL_AFTER), call(job, killed, 2, KILL_AFTER)]
+        calls = [call(job, killed, 1, KILL_AFTER)]
+        leaves_files = _leaves_files(calls[0], killed / "files")
+        yield leaves_files
+        if not leaves_files.ok:
+            return
+        calls.append(call(job, killed, 2, KILL_AFTER))
         calls.append(call(job, killed, 3, None))
         yield _goes_on(calls, whole)
         yield _same_weights(calls[-1], whole)

@@ -13,7 +13,7 @@ from rich.text import Text
 from typer.testing import CliRunner
 
 from course_utils import syllabus
-from course_utils.cli import app, folder, lab, runs, terminal
+from course_utils.cli import app, folder, lab, terminal
 from course_utils.cli import data as data_command
 from course_utils.cli.status import standing
 from course_utils.datasets.cache import DataError
@@ -21,7 +21,7 @@ from course_utils.progress import Progress
 from course_utils.syllabus import Lesson, Practice, Syllabus
 
 START = lab._start
-COMMANDS = ("lab", "run", "evidence", "status", "data")
+COMMANDS = ("lab", "run", "evidence", "status", "data", "load")
 CLAIM = "from course_utils.claims import claim\nclaim({!r}, {!r}, {}, at_least=2)"
 SEED = "from course_utils import settings\n"
 
@@ -129,7 +129,7 @@ def test_a_mistake_is_answered_in_one_sentence(course, args, part):
     assert part in _sentence(course_says(*args), 2)
 
 
-@pytest.mark.parametrize("command", ["lab", "run", "evidence", "data"])
+@pytest.mark.parametrize("command", ["lab", "run", "evidence", "data", "load"])
 @pytest.mark.parametrize(
     ("name", "value"),
     [("COURSE_SEED", "x"), ("COURSE_DATA", "minst"), ("COURSE_DATA_DIR", "/none/x")],
@@ -246,37 +246,6 @@ def test_a_lesson_that_claims_too_little_does_not_pass(course):
     result = course_says("run", "1")
     assert result.exit_code == 1
     assert "No claim was made for 1.2." in result.stderr
-
-
-def test_evidence_sums_up_seeds_and_keeps_every_record(course):
-    _write("00_tiny", SEED + CLAIM.format("0.1", "zero", "settings.seed() + .5"))
-    out = Path("out.jsonl")
-    args = ["evidence", "0", "--seeds", "3", "--first-seed", "1", "--output", str(out)]
-    result = course_says(*args)
-    assert result.exit_code == 1
-    row = next(line.split() for line in result.stdout.splitlines() if "zero" in line)
-    assert row == ["0.1", "zero", "1.500", "2.500", "3.500", "≥", "2", "2/3"]
-    entries = [json.loads(line) for line in out.read_text("utf-8").splitlines()]
-    assert [entry["seed"] for entry in entries] == [1, 2, 3]
-
-
-def test_what_had_finished_is_kept_and_shown_when_it_is_interrupted(
-    course, monkeypatch
-):
-    finished = runs._execute
-
-    def second_is_interrupted(notebook, seed, file, on_cell):
-        if seed == 1:
-            file.write_text("half", "utf-8")
-            raise KeyboardInterrupt
-        return finished(notebook, seed, file, on_cell)
-
-    monkeypatch.setattr(runs, "_execute", second_is_interrupted)
-    result = course_says("evidence", "0", "--seeds", "3", "--output", "out.jsonl")
-    assert result.exit_code == 130
-    assert "1/1" in result.stdout
-    assert "Stopped." in result.stderr
-    assert len(Path("out.jsonl").read_text("utf-8").splitlines()) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
@@ -449,11 +418,12 @@ def test_an_ascii_terminal_costs_the_signs_and_nothing_else(course, args):
         "import sys\nfrom course_utils import syllabus\n"
         "from course_utils.cli import app, runs\n"
         "from course_utils.syllabus import *\n"
-        "from course_utils.evidence import Record\n"
+        "from course_utils.evidence.records import Record\n"
+        "from course_utils.evidence.tasks import Outcome, Task\n"
         "lesson = Lesson('01', '01_tiny', 'T', 'p', 1, 1, (), 9.0)\n"
         "syllabus.load = lambda: Syllabus((lesson,))\n"
         "r = Record('1.1', '\\u03bb [red] ok', 1, None, None, 'equals', 1, True, 0)\n"
-        "runs.run_lesson = lambda l, s, *_: runs.Run(l, s, (r,), '')\n"
+        "runs._perform = lambda *_: Outcome(Task('01', 0), (r,))\n"
         f"app({args!r})"
     )
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}

@@ -31,3 +31,15 @@ def test_evidence_goes_nowhere_unless_a_file_is_named(monkeypatch):
     assert settings.evidence_file() is None
     monkeypatch.setenv("COURSE_EVIDENCE", "some/file.jsonl")
     assert settings.evidence_file() == Path("some", "file.jsonl")
+
+
+def test_all_images_are_used_only_when_asked_for(monkeypatch):
+    monkeypatch.delenv("COURSE_IMAGES", raising=False)
+    assert not settings.all_images()
+    monkeypatch.setenv("COURSE_IMAGES", "")
+    assert not settings.all_images()
+    monkeypatch.setenv("COURSE_IMAGES", "all")
+    assert settings.all_images()
+    monkeypatch.setenv("COURSE_IMAGES", "60000")
+    with pytest.raises(ValueError, match="COURSE_IMAGES to be 'all' or unset but got"):
+        settings.all_images()

@@ -1,16 +1,15 @@
 """A claim: one measured effect held against its threshold, shown and recorded."""
 
-import json
 import math
 import os
 import platform
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from course_utils import settings
+from course_utils.evidence import log
 from course_utils.outcome import Effect
 
 _HOLDS: dict[str, Callable[[float, float], bool]] = {
@@ -57,6 +56,7 @@ class Claim:
             "measured": _finite(self.measured),
             "bad": _finite(effect.bad) if effect is not None else None,
             "good": _finite(effect.good) if effect is not None else None,
+            "measurement": effect.name if effect is not None else "",
             "threshold": {self.kind: self.threshold},
             "holds": self.holds,
             "seed": settings.seed(),
@@ -72,27 +72,6 @@ def _finite(value: float) -> float | None:
 def _versions() -> dict[str, str]:
     versions = {name: metadata.version(name) for name in _PACKAGES}
     return {"python": platform.python_version(), **versions}
-
-
-def _append(file: Path, record: dict[str, Any]) -> None:
-    # One write in append mode: lines of two kernels do not mix.
-    line = (json.dumps(record, ensure_ascii=False) + "\n").encode()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab", buffering=0) as lines:
-        lines.write(line)
-
-
-def _keep(made: Claim) -> None:
-    file = settings.evidence_file()
-    if file is None:
-        return
-    try:
-        _append(file, made.record())
-    except OSError as error:
-        print(
-            f"This evidence was not saved: {error.strerror or error}. The lesson goes "
-            "on; set COURSE_EVIDENCE to a file you may write."
-        )
 
 
 def _number(value: Any) -> float:
@@ -135,4 +114,4 @@ def claim(practice: str, text: str, measured: float, **bound: float) -> None:
     [(kind, threshold)] = bound.items()
     made = Claim(practice, text, _number(measured), kind, threshold)
     print(made)
-    _keep(made)
+    log.keep(made.record)

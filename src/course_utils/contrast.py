@@ -11,6 +11,8 @@ import torch
 from IPython.display import display
 
 from course_utils import figures, progress, settings, syllabus
+from course_utils.evidence import log
+from course_utils.evidence.sureness import how_sure
 from course_utils.outcome import Contrast, Side, Value
 from course_utils.process_state import preserved
 
@@ -125,4 +127,7 @@ def contrast(
     if figure is not None:
         figures.show(figure, result)
     print(_answer(known, prediction))
+    if sentence := how_sure(practice, syllabus.load().lesson_of(practice).id):
+        print(sentence)
+    log.keep(lambda: {"contrast": practice, "measured": result.numbers()})
     return result

@@ -78,9 +78,9 @@ class ImageDataModule(L.LightningDataModule):
             name: Data set; by default ``COURSE_DATA`` or what suits the machine.
             batch_size: Images in a batch.
             train_size: Training images; by default all, on a CPU 8,000 less
-                ``val_size``.
+                ``val_size`` unless ``COURSE_IMAGES`` is ``all``.
             val_size: Validation images, taken from the training half.
-            test_size: Test images; by default all, on a CPU at most 2,000.
+            test_size: Test images; by default all, likewise; on a CPU at most 2,000.
             seed: By default ``COURSE_SEED`` or 0.
             num_workers: Processes of each loader.
 
@@ -119,7 +119,8 @@ class ImageDataModule(L.LightningDataModule):
             self._cut_test_half()
 
     def _default(self, available: int, on_cpu: int) -> int:
-        return available if profile().accelerator == "gpu" else min(available, on_cpu)
+        whole = profile().accelerator == "gpu" or settings.all_images()
+        return available if whole else min(available, on_cpu)
 
     def _split_training_half(self) -> None:
         half, self._classes = _read(self.name, train=True)

@@ -74,6 +74,15 @@ class Contrast:
         bad, good = self._numbers(name)
         return Effect(bad / good if good else math.nan, name, bad, good)
 
+    def numbers(self) -> dict[str, tuple[float, float]]:
+        """Return what both versions measured as a finite number: bad, good."""
+        pairs = {
+            name: (self.bad.number(name), self.good.number(name))
+            for name in self.bad.measured
+            if not isinstance(self.bad.measured[name], bool)
+        }
+        return {n: p for n, p in pairs.items() if all(map(math.isfinite, p))}
+
     def rows(self) -> list[tuple[str, str, str]]:
         """Return the table: measurement, bad, good, each as text."""
         names = dict.fromkeys([*self.bad.measured, *self.good.measured])

@@ -1,4 +1,4 @@
-"""What the environment asks of an experiment: its seed, and where evidence goes."""
+"""What the environment asks: a seed, strictness, and where evidence goes."""
 
 import os
 from pathlib import Path
@@ -19,7 +19,29 @@ def seed() -> int:
     return int(text)
 
 
+def strict() -> bool:
+    """Return whether deprecated calls of our own are errors: ``COURSE_STRICT=1``.
+
+    The course's tests set it; a learner's kernel only shows such a warning.
+    """
+    return os.environ.get("COURSE_STRICT") == "1"
+
+
 def evidence_file() -> Path | None:
     """Return the file that claims are appended to: ``COURSE_EVIDENCE``, if set."""
     name = os.environ.get("COURSE_EVIDENCE", "")
     return Path(name) if name else None
+
+
+def all_images() -> bool:
+    """Return whether a data set is used as a whole: ``COURSE_IMAGES`` is ``all``.
+
+    Raises:
+        ValueError: If it is set to something else.
+    """
+    text = os.environ.get("COURSE_IMAGES", "")
+    if text not in ("", "all"):
+        raise ValueError(
+            f"Expected COURSE_IMAGES to be 'all' or unset but got {text!r}."
+        )
+    return text == "all"

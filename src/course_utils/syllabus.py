@@ -52,6 +52,8 @@ class Lesson:
         seconds: Budget of the notebook on 2 cores without a GPU; 0 while planned.
         solution_seconds: Budget of the solution notebook, likewise.
         megabytes: Budget of the kernel's peak memory, for either notebook.
+        cores: Cores that its measurements want for themselves; 2 for one that compares
+            times.
     """
 
     id: str
@@ -64,6 +66,7 @@ class Lesson:
     seconds: float = 0.0
     solution_seconds: float = 0.0
     megabytes: float = 0.0
+    cores: int = 1
 
     @property
     def ready(self) -> bool:

@@ -1,29 +1,49 @@
-"""``course evidence``: the claims of lessons under many seeds."""
+"""``course evidence``: the claims of lessons under many seeds, on several data sets."""
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from course_utils.cli.folder import chosen_lessons, course_folder
+from course_utils.cli.publish import publish, recorded
 from course_utils.cli.run import Names
-from course_utils.cli.runs import Run, end, run_all
+from course_utils.cli.runs import (
+    all_ok,
+    completed,
+    end,
+    finished,
+    new_progress,
+    new_task,
+    stored_notebook,
+)
 from course_utils.cli.terminal import (
     check_environment,
+    complain,
     console,
     new_table,
     number,
     one_sentence,
     sign,
 )
-from course_utils.evidence import Summary, summarize
+from course_utils.datasets.locate import locate
+from course_utils.datasets.sources import checked_name
+from course_utils.evidence.groups import groups_of
+from course_utils.evidence.summary import Summary, summarize
+from course_utils.evidence.tasks import Outcome, Task, append, kept, read_lines
+from course_utils.syllabus import Lesson
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from course_utils.evidence.farm import Job
+
 _SIGNS = {"at_least": ("≥", ">="), "at_most": ("≤", "<="), "equals": ("=", "=")}
+STOPPED = "Stopped. Runs that had not ended are not counted."
+RESUME = " The same command with the same --output goes on from there."
 
 
 def _seeds(first: int, count: int) -> range:
@@ -35,6 +55,32 @@ def _seeds(first: int, count: int) -> range:
             f"{first} to {first + count - 1}; change --first-seed."
         )
     return range(first, first + count)
+
+
+def _data(names: str) -> list[str]:
+    """Return the data sets of ``--data``, each looked for before hours are spent."""
+    chosen = []
+    for each in names.split(","):
+        name, _, images = each.strip().partition(":")
+        name = checked_name(name, "--data")
+        if images not in ("", "all") or (name, images) == ("embedded", "all"):
+            raise ValueError(
+                f"Expected --data to name a data set, or one with ':all' behind it for "
+                f"all of its images, but got {each.strip()!r}."
+            )
+        locate(name)
+        chosen.append(f"{name}:{images}" if images else name)
+    return list(dict.fromkeys(chosen))
+
+
+def _cores(text: str) -> list[int]:
+    parts = [part.strip() for part in text.split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ValueError(
+            "Expected --cores to be numbers such as 1,2, or 0 for all, but got "
+            f"{text!r}."
+        )
+    return list(dict.fromkeys(map(int, parts)))
 
 
 def _checked_output(output: Path | None) -> Path | None:
@@ -50,16 +96,14 @@ def _checked_output(output: Path | None) -> Path | None:
     return output
 
 
-def summaries(runs: Iterable[Run]) -> list[Summary]:
-    """Return one summary a claim, each over the runs of its lesson."""
-    lessons: dict[str, list[Run]] = {}
-    for run in runs:
-        lessons.setdefault(run.lesson.id, []).append(run)
-    return [
-        summary
-        for same in lessons.values()
-        for summary in summarize([r for run in same for r in run.records], len(same))
-    ]
+def _check_dask() -> None:
+    from importlib.util import find_spec
+
+    if find_spec("distributed") is None:
+        raise ValueError(
+            "Expected Dask, which runs lessons side by side, to be installed but it is "
+            "not: run `python -m pip install distributed` and try again."
+        )
 
 
 def _bound(summary: Summary, on: "Console") -> str:
@@ -80,11 +124,97 @@ def summary_table(found: Iterable[Summary], on: "Console") -> "Table":
         table.add_column(name, justify="right", no_wrap=True)
     for each in found:
         numbers = map(number, (each.smallest, each.median, each.largest))
-        held = Text(
-            f"{each.held}/{each.runs}", style="green" if each.holds else "bold red"
-        )
+        style = "green" if each.holds else "bold red"
+        held = Text(f"{each.held}/{each.runs}", style=style)
         table.add_row(each.practice, each.text, *numbers, _bound(each, on), held)
     return table
+
+
+def _summaries(outcomes: Iterable[Outcome]) -> list[Summary]:
+    lessons: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        lessons.setdefault(outcome.task.lesson, []).append(outcome)
+    return [each for _, same in sorted(lessons.items()) for each in summarize(same)]
+
+
+def _show(outcomes: Sequence[Outcome]) -> None:
+    on, groups = console(), groups_of(outcomes)
+    for name, same in groups.items():
+        if len(groups) > 1:
+            on.print(name)
+        if found := _summaries(same):
+            on.print(summary_table(found, on))
+
+
+def _jobs(
+    lessons: Sequence[Lesson],
+    folder: Path,
+    seeds: range,
+    data: list[str],
+    cores: list[int],
+) -> list["Job"]:
+    from course_utils.evidence.farm import Job
+
+    texts = {lesson: stored_notebook(lesson, folder) for lesson in lessons}
+    return [
+        Job(
+            new_task(lesson, texts[lesson], seed, data=name, cores=count),
+            texts[lesson],
+            lesson.cores,
+        )
+        for name in data
+        for count in cores
+        for lesson in lessons
+        for seed in seeds
+    ]
+
+
+@contextlib.contextmanager
+def _silent_interrupt(into: list[bool]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt:
+        into.append(True)
+
+
+def _there(
+    tasks: Sequence[Task], keep: Path | None, to: Path | None
+) -> dict[Task, Outcome]:
+    """Return the outcomes that need no run: published, or in the file of this one."""
+    if keep is None:
+        return {}
+    found = kept([*(recorded(to) if to else []), *read_lines(keep)], tasks)
+    if found:
+        complain(f"{len(found)} of {len(tasks)} runs are there already.")
+    return found
+
+
+def _measure(
+    jobs: Sequence["Job"],
+    there: dict[Task, Outcome],
+    keep: Path | None,
+    scheduler: str | None,
+    workers: int | None,
+) -> tuple[list[Outcome], bool]:
+    """Return the outcomes of all jobs, old or new, and whether Ctrl-C came first."""
+    from course_utils.evidence.farm import run_jobs
+
+    tasks = [job.task for job in jobs]
+    left = [job for job in jobs if job.task not in there]
+    on, stopped = console(stderr=True), []
+    with _silent_interrupt(stopped), new_progress(on, "runs") as bar:
+        row = bar.add_task("", total=len(jobs), completed=len(there))
+        found = (
+            run_jobs(left, scheduler=scheduler, workers=workers) if left else iter(())
+        )
+        with contextlib.closing(found) if left else contextlib.nullcontext():
+            for outcome in map(completed, found):
+                if keep is not None:
+                    append(keep, outcome)
+                there[outcome.task] = outcome
+                bar.advance(row)
+                on.print(finished(outcome), soft_wrap=True)
+    return [there[task] for task in tasks if task in there], bool(stopped)
 
 
 def evidence(
@@ -95,10 +225,42 @@ def evidence(
     first_seed: Annotated[
         int, typer.Option(metavar="K", help="The seeds are K, K+1, ..., K+N-1.")
     ] = 0,
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="Data sets, for example embedded,fashion-mnist; as many images as the "
+            "embedded data has, or all of them: fashion-mnist:all.",
+        ),
+    ] = "embedded",
+    cores: Annotated[
+        str,
+        typer.Option(metavar="N,...", help="CPU cores that a run may use; 0 for all."),
+    ] = "0",
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Runs at once; by default what fits."),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="A Dask scheduler, instead of this machine."
+        ),
+    ] = None,
     output: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE.jsonl", help="Append the claims of each finished run here."
+            metavar="FILE.jsonl",
+            help="Keep each finished run here; what is here is not run again.",
+        ),
+    ] = None,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--publish",
+            metavar="FOLDER",
+            help="Write evidence.json and evidence.md there, of the runs in --output "
+            "and of those it held; what it holds is not run again.",
         ),
     ] = None,
 ) -> None:
@@ -108,12 +270,18 @@ def evidence(
     """
     with one_sentence():
         check_environment()
-        chosen, folder = chosen_lessons(lessons), course_folder()
+        _check_dask()
+        # The capstone makes no claim: without a name, it is left out.
+        chosen = [each for each in chosen_lessons(lessons) if lessons or each.practices]
+        folder = course_folder()
         every, keep = _seeds(first_seed, seeds), _checked_output(output)
-    session = run_all([(each, seed) for each in chosen for seed in every], folder, keep)
-    found = summaries(session.runs)
-    on = console()
-    if found:
-        on.print(summary_table(found, on))
-    held = all(each.holds for each in found)
-    end(session, held and all(run.ok for run in session.runs))
+        if to is not None and keep is None:
+            raise ValueError("Expected --output, whose runs --publish sums up.")
+        jobs = _jobs(chosen, folder, every, _data(data), _cores(cores))
+        there = _there([job.task for job in jobs], keep, to)
+        outcomes, stopped = _measure(jobs, there, keep, scheduler, workers)
+        _show(outcomes)
+        if to is not None and not stopped:
+            publish(keep, folder, to)
+    remark = STOPPED + (RESUME if keep else "")
+    end(stopped, len(outcomes) == len(jobs) and all_ok(outcomes), remark)

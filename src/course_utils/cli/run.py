@@ -7,7 +7,7 @@ import typer
 
 from course_utils import settings
 from course_utils.cli.folder import chosen_lessons, course_folder
-from course_utils.cli.runs import Run, end, run_all
+from course_utils.cli.runs import all_ok, end, run_in_order
 from course_utils.cli.terminal import (
     check_environment,
     console,
@@ -16,6 +16,7 @@ from course_utils.cli.terminal import (
     one_sentence,
     verdict,
 )
+from course_utils.evidence.tasks import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -29,7 +30,7 @@ Names = Annotated[
 ]
 
 
-def claims_table(runs: Iterable[Run], on: "Console") -> "Table":
+def claims_table(outcomes: Iterable[Outcome], on: "Console") -> "Table":
     """Return one row a claim; effects are in the unit that the claim names."""
     table = new_table()
     table.add_column("practice", no_wrap=True)
@@ -37,7 +38,7 @@ def claims_table(runs: Iterable[Run], on: "Console") -> "Table":
     for name in ("bad", "good", "effect"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("holds", justify="center", no_wrap=True)
-    for record in (record for run in runs for record in run.records):
+    for record in (record for outcome in outcomes for record in outcome.claims):
         numbers = map(number, (record.bad, record.good, record.measured))
         table.add_row(record.practice, record.text, *numbers, verdict(on, record.holds))
     return table
@@ -51,8 +52,8 @@ def run(lessons: Names = None) -> None:
     with one_sentence():
         check_environment()
         chosen, folder, seed = chosen_lessons(lessons), course_folder(), settings.seed()
-    session = run_all([(lesson, seed) for lesson in chosen], folder)
+    session = run_in_order(chosen, folder, seed)
     on = console()
-    if any(run.records for run in session.runs):
-        on.print(claims_table(session.runs, on))
-    end(session, all(run.ok for run in session.runs))
+    if any(outcome.claims for outcome in session.outcomes):
+        on.print(claims_table(session.outcomes, on))
+    end(session.interrupted, all_ok(session.outcomes))

@@ -1,0 +1,60 @@
+"""The record that ships with the course: which runs it holds, and how it is renewed."""
+
+import json
+from pathlib import Path
+
+from course_utils import syllabus
+from course_utils.cli.runs import new_task, stored_notebook
+from course_utils.cli.terminal import complain
+from course_utils.evidence import page, published
+from course_utils.evidence.tasks import Outcome, Task, read_lines
+
+
+def recorded(folder: Path) -> list[Outcome]:
+    """Return the outcomes in the record in ``folder``; none if there is no record.
+
+    Raises:
+        ValueError: If the file is no record.
+    """
+    file = folder / published.NAME
+    if not file.is_file():
+        return []
+    try:
+        return list(published.unpack(json.loads(file.read_text("utf-8"))))
+    except (ValueError, KeyError, TypeError, IndexError) as error:
+        raise ValueError(
+            f"Expected {file} to be a record of evidence but it is damaged: restore "
+            "it, or delete it and measure again."
+        ) from error
+
+
+def _current(outcomes: list[Outcome], folder: Path) -> list[Outcome]:
+    """Return the last outcome of each task, if it is of today's code of its lesson."""
+    code = {
+        lesson.id: new_task(lesson, stored_notebook(lesson, folder), 0).code
+        for lesson in syllabus.load().ready
+    }
+    last: dict[Task, Outcome] = {}
+    for outcome in outcomes:
+        if outcome.task.code == code.get(outcome.task.lesson):
+            last[outcome.task] = outcome
+    return list(last.values())
+
+
+def publish(file: Path, folder: Path, to: Path) -> None:
+    """Write ``evidence.json`` and ``evidence.md`` into the folder ``to``.
+
+    They hold the runs of ``file``, and those that the record held before. Runs of
+    another code than the lesson's present one are left out.
+
+    Args:
+        file: Finished runs.
+        folder: The course's folder.
+        to: Made if it is not there.
+    """
+    every = _current([*recorded(to), *read_lines(file)], folder)
+    outcomes = published.unpack(published.pack(every))
+    to.mkdir(parents=True, exist_ok=True)
+    (to / published.NAME).write_text(published.to_text(outcomes), "utf-8")
+    (to / page.NAME).write_text(page.page(outcomes), "utf-8")
+    complain(f"{len(outcomes)} runs are published in {to}.")

@@ -46,6 +46,17 @@ TRAIN_RIGHT = {
     "images chosen by torch": train(
         ALL + "; order = torch.randperm(640)", kept="order"
     ),
+    "restores the caller's state": """
+def train(seed):
+    with preserved():
+        L.seed_everything(seed, verbose=False)
+        data, model = ImageDataModule(train_size=640), DigitNet()
+        kept = torch.randperm(640)[:320].numpy()
+        images, labels = scaled(data.train_images[kept]), data.train_labels[kept]
+        loader = DataLoader(TensorDataset(images, labels), 32, shuffle=True)
+        L.Trainer(max_epochs=1, **quiet_trainer()).fit(model, loader)
+    return model
+""",
     "returns the state dict": train(ALL).replace(
         "return model", "return model.state_dict()"
     ),
@@ -74,6 +85,25 @@ TRAIN_WRONG = {
     ),
     "a generator by default argument": (
         train(ALL, loader="generator=order").replace("(seed):", "(seed, order=ORDER):"),
+        OTHER,
+    ),
+    "returns what it once trained": (
+        train().replace("train(seed)", "fit(seed)")
+        + """
+kept = {}
+def train(seed):
+    if seed not in kept:
+        kept[seed] = fit(seed)
+    return kept[seed]
+""",
+        "The second call returned the very object that the first one returned.",
+    ),
+    "trains nothing": (
+        f"def train(seed):\n    {ALL}\n    return DigitNet()",
+        "The function returns a network that no optimizer has touched.",
+    ),
+    "a seed of its own for the order": (
+        train(ALL, loader="generator=torch.Generator().manual_seed(torch.seed())"),
         OTHER,
     ),
     "forgets to return": (
@@ -125,6 +155,12 @@ PAIRS_RIGHT = {
         rows = self.table.flatten(0, 1).index_select(0, row)
         return self.out(rows.view(len(images), -1))
     """),
+    "rows gathered": pairs("""
+        row = (left * 8 + right).reshape(-1, 1).expand(-1, 16)
+        chosen = torch.zeros(len(row), 64).scatter(1, row[:, :1], 1.0)
+        rows = chosen @ self.table.reshape(64, 16)
+        return self.out(rows.reshape(len(images), -1))
+    """),
     "nn.Embedding": pairs(
         "return self.out(self.table(left * 8 + right).flatten(1))",
         init="del self.table; self.table = nn.Embedding(64, 16)",
@@ -159,6 +195,28 @@ PAIRS_WRONG = {
             return self.out(self.table[left, right].flatten(1))
         """),
         "Your code switched deterministic mode on, for the whole process.",
+    ),
+    "one thread": (
+        pairs("""
+            torch.set_num_threads(1)
+            return self.out(self.table[left, right].flatten(1))
+        """),
+        "Your code changed the number of threads, for the whole process.",
+    ),
+    "learns at half the speed": (
+        pairs(
+            EMBED.replace("return", "rows = rows / 2 + rows.detach() / 2\n    return")
+        ),
+        "The table's gradient is not the original one.",
+    ),
+    "learns from a column only": (
+        pairs("""
+            still = F.embedding(8 * left + right, self.table.detach().flatten(0, 1))
+            rows = F.embedding(8 * left + right, self.table.flatten(0, 1))
+            rows = torch.cat([rows[..., :1, :], still[..., 1:, :]], dim=-2)
+            return self.out(rows.flatten(1))
+        """),
+        "The table's gradient is not the original one.",
     ),
     "left and right exchanged": (
         pairs("""
@@ -240,6 +298,10 @@ class Mine(DigitNet):
     def forward(self, images):
         return self.net(images + 0.3 * torch.randn_like(images))
 """,
+    "the generator as bytes": noisy(
+        'import pickle; checkpoint["rng"] = pickle.dumps(self.rng)',
+        'import pickle; self.rng = pickle.loads(checkpoint["rng"])',
+    ),
     "extra state": f"""{NOISY}
     def get_extra_state(self):
         return self.rng.bit_generator.state
@@ -290,6 +352,22 @@ NOISE_WRONG = {
             "torch.Generator().manual_seed(0))"
         ),
         "The steps add the same noise.",
+    ),
+    "draws once more when it saves": (
+        noisy(STATE + "; self.rng.normal()", SET),
+        BITS,
+    ),
+    "cosmetic: the state, set on the class": (
+        noisy(STATE, 'type(self).rng = checkpoint["rng"]'),
+        BITS,
+    ),
+    "begins each epoch anew": (
+        noisy()
+        + """
+    def on_train_epoch_start(self):
+        self.rng = np.random.default_rng(self.current_epoch)
+""",
+        BITS,
     ),
     "a name that is not there": (
         noisy(STATE, SET.replace('"rng"', '"noise"')),

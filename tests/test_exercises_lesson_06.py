@@ -84,6 +84,18 @@ RIGHT_6_1 = {
         if str(model.state_dict()) == str(trained.state_dict()):
             raise ValueError("nothing learned")
     """,
+    "limits, over a sampler of its own": COPY
+    + """
+last = len(loader.dataset) - len(loader.dataset) % loader.batch_size
+sampler = [range(loader.batch_size), range(last, len(loader.dataset))]
+few = DataLoader(loader.dataset, batch_sampler=sampler)
+trainer = L.Trainer(max_steps=2, **quiet_trainer())
+trainer.fit(trained, train_dataloaders=few)
+trainer.save_checkpoint("smoke.ckpt")
+weights = zip(model.state_dict().values(), trained.state_dict().values())
+if max(float((a - b).abs().max()) for a, b in weights) == 0:
+    raise AssertionError
+""",
     "checkpoints by the Trainer": COPY
     + FEW.replace("**quiet_trainer()", "**quiet_trainer(enable_checkpointing=True)")
     + "trainer.fit(trained, few)\n"
@@ -134,6 +146,27 @@ for batch in (*list(loader)[:1], list(loader)[-1]):
         GOOD.replace(COMPARE, "") + "assert trainer.global_step > 0",
         "It lets pass: training that changes no weight.",
     ),
+    "looks at the step's loss": (
+        GOOD.replace(COMPARE, "")
+        + "assert trained.training_step(batches[0], 0) is not None",
+        "It lets pass: a learning rate of 0, which changes no weight.",
+    ),
+    "compares names": (
+        GOOD.replace(COMPARE, "")
+        + "assert list(model.state_dict()) == list(trained.state_dict())",
+        "It lets pass: training that changes no weight.",
+    ),
+    "the first batch twice": (
+        GOOD.replace("batches[-1]", "batches[0]"),
+        "It lets pass: a network that cannot take a last batch of one image.",
+    ),
+    "swallows the crash": (
+        GOOD.replace(
+            "trainer.fit(trained, few)",
+            "try: trainer.fit(trained, few)\nexcept Exception: pass",
+        ),
+        "It lets pass: a crash at the end of the epoch.",
+    ),
     "raises always": ("raise RuntimeError('no')", "A healthy model does not pass"),
 }
 
@@ -167,6 +200,11 @@ RIGHT_6_2 = {
         draw="chosen += places[: max(1, len(places) // 10)]"
     )
     + LOADER,
+    "an order of its own each epoch": STRATIFIED
+    + """
+order = torch.utils.data.SubsetRandomSampler(chosen)
+return DataLoader(dataset, batch_size=5, sampler=order)
+""",
     "NumPy, and tensors": """
         images, labels = dataset.tensors
         rng = np.random.default_rng(7)
@@ -192,6 +230,28 @@ WRONG_6_2 = {
     "by chance within classes": (
         STRATIFIED.replace("random.Random(label)", "random") + LOADER,
         "A second call shows other images. Draw with a generator of its own",
+    ),
+    "seeds NumPy": (
+        "np.random.seed(0)\n"
+        + BY_CLASS.format(
+            draw="n = max(1, len(places) // 10)\n"
+            "    chosen += np.random.choice(places, n, replace=False).tolist()"
+        )
+        + LOADER,
+        "The call changes the global random state.",
+    ),
+    "seeds Python": (
+        "random.seed(0)\n"
+        + STRATIFIED.replace("random.Random(label)", "random")
+        + LOADER,
+        "The call changes the global random state.",
+    ),
+    "remembers what it drew": (
+        "if not hasattr(dataset, 'kept'):\n"
+        + textwrap.indent(STRATIFIED.replace("random.Random(label)", "random"), "    ")
+        + "\n    dataset.kept = chosen\nchosen = dataset.kept"
+        + LOADER,
+        "A second call shows other images.",
     ),
     "seeds everything": (
         "torch.manual_seed(0)\n"
@@ -265,6 +325,11 @@ RIGHT_6_3 = {
         return torch.stack(rows)
     """,
     "torch's own": "return F.normalize(features, dim=1)",
+    "the norm of safe rows": """
+        zero = ~features.any(dim=1, keepdim=True)
+        return features / torch.linalg.vector_norm(
+            features + zero.float(), dim=1, keepdim=True)
+    """,
     "a hook that cleans": """
         features.register_hook(lambda gradient: gradient.nan_to_num())
         length = features.square().sum(dim=1, keepdim=True).sqrt()
@@ -276,6 +341,22 @@ WRONG_6_3 = {
     "epsilon under the root": (
         SQUARES + "return features / (squares + 1e-6).sqrt()",
         "For faint rows, the values are other ones.",
+    ),
+    "a tiny epsilon": (
+        SQUARES + "return features / (squares + 1e-20).sqrt()",
+        "For faint rows, the values are other ones.",
+    ),
+    "rounds faint rows to zero": (
+        SQUARES
+        + "safe = torch.where(squares > 1e-18, squares, 1.0)\n"
+        + "return features / safe.sqrt()",
+        "For faint rows, the values are other ones.",
+    ),
+    "cuts the gradient": (
+        "features.register_hook(lambda gradient: gradient.clamp(-1, 1))\n"
+        + SQUARES
+        + "return features / torch.where(squares > 0, squares, 1.0).sqrt()",
+        "gradients are other ones.",
     ),
     "clamped": (
         SQUARES + "return features / squares.clamp(min=1e-4).sqrt()",
@@ -362,6 +443,11 @@ RIGHT_6_4 = {
         "        for i, layer in enumerate(self.layers):\n"
         "            self.add_module(f'hidden{i}', layer)",
     ),
+    "a dict of layers": HEART.replace(
+        f"self.layers = {MODULES}",
+        "self.layers = nn.ModuleDict("
+        "{'first': nn.Linear(784, 64), 'second': nn.Linear(64, 64)})",
+    ).replace("in self.layers:", "in self.layers.values():"),
     "attributes, and a dict": classifier(
         "def forward(self, images):\n"
         "    hidden = self.first(images.flatten(1)).tanh()\n"
@@ -405,6 +491,29 @@ WRONG_6_4 = {
         + "    def configure_optimizers(self):\n"
         + "        return torch.optim.Adam(self.net.parameters(), lr=3e-3)\n",
         "650 weights learn; the optimizer could know 55,050.",
+    ),
+    "one wide hidden layer": (
+        classifier(
+            STEP + "    " + LOSS,
+            "self.net = nn.Sequential("
+            "nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))",
+        ),
+        "The network has 2 layers with weights, fewer than three.",
+    ),
+    "given to the optimizer, unknown to the module": (
+        HEART.replace(MODULES, PLAIN)
+        + "    def configure_optimizers(self):\n"
+        + "        hidden = [p for layer in self.layers for p in layer.parameters()]\n"
+        + "        return torch.optim.Adam([*self.parameters(), *hidden], lr=3e-3)\n",
+        "650 weights learn; the optimizer could know 650.",
+    ),
+    "labels in another order": (
+        HEART.replace(
+            LOSS,
+            "order = torch.randperm(len(images))\n        "
+            "return F.cross_entropy(self(images[order]), labels[order.flip(0)])",
+        ),
+        "Look at what the loss compares",
     ),
     "neighbours' labels": (
         HEART.replace(LOSS, LOSS.replace("labels)", "labels.roll(1))")),
@@ -479,6 +588,20 @@ RIGHT_6_5 = {
     + "return names[max(names, key=times.get)]",
     "callback": WATCH,
     "by hand": BY_HAND,
+    "a profiler by name": """
+        trainer = L.Trainer(max_epochs=1, limit_train_batches=6, profiler="simple",
+                            **quiet_trainer())
+        trainer.fit(model, loader)
+        def took(end):
+            rows = trainer.profiler.recorded_durations.items()
+            return sum(sum(times) for name, times in rows if name.endswith(end))
+        parts = {"loading": took("train_dataloader_next"),
+                 "forward": took("training_step"), "backward": took("].backward")}
+        parts["backward"] = parts["backward"] or took("backward")
+        parts["optimizer"] = took("optimizer_step") - parts["forward"]
+        parts["optimizer"] -= parts["backward"]
+        return sorted(parts, key=parts.get)[-1]
+    """,
 }
 WRONG_6_5 = {
     "renamed": (
@@ -495,6 +618,26 @@ WRONG_6_5 = {
     "rows that contain others": (
         PROFILED + NAMES + "return names[max(names, key=times.get)]",
         "it says 'optimizer'. Compare time spent in each part alone",
+    ),
+    "forgets the backward pass": (
+        PROFILED
+        + NAMES
+        + "times['optimizer_step'] -= times['training_step']\n"
+        + "return names[max(names, key=times.get)]",
+        "it says 'optimizer'. Compare time spent in each part alone",
+    ),
+    "never the optimizer": (
+        PROFILED
+        + NAMES
+        + "del names['optimizer_step']\n"
+        + "return names[max(names, key=times.get)]",
+        "Where a batch takes optimizer 16 ms and forward 4 ms, it says",
+    ),
+    "all of one epoch": (
+        "trainer = L.Trainer(max_epochs=1, profiler='simple', **quiet_trainer())\n"
+        "trainer.fit(model, loader)\n"
+        "return 'loading'",
+        "Training went on after 20 batches; limit them.",
     ),
     "always loading": ("return 'loading'", "it says 'loading'"),
     "a capital letter": (

@@ -61,9 +61,14 @@ def test_parts_are_stacked_before_and_after_each_change():
     assert spans == [(0, 8.5), (8.5, 1.5), (0, 8.0), (8.0, 0.5), (0, 1.0), (1.0, 1.5)]
 
 
-def test_the_longest_part_of_each_bar_has_its_number():
-    texts = [text.get_text() for text in drawn(STACK, TIMES).texts]
-    assert texts == ["8.500", "8.000", "1.500"]
+def test_each_bar_has_its_length_written_at_its_end():
+    texts = drawn(STACK, TIMES).texts
+    assert [text.get_text().strip() for text in texts] == ["10.000", "8.500", "2.500"]
+    assert [text.get_position() for text in texts] == [(10, 0), (8.5, 1), (2.5, 2)]
+
+
+def test_there_is_room_for_the_number_of_the_longest_bar():
+    assert drawn(STACK, TIMES).get_xlim()[1] > 11
 
 
 def test_the_stack_as_words_and_as_table():
@@ -77,9 +82,7 @@ def test_the_stack_as_words_and_as_table():
 
 def test_a_version_that_stopped_has_no_bar():
     stopped = Contrast("6.5", Side(error="ValueError: no"), TIMES.good)
-    assert [text.get_text() for text in drawn(STACK, stopped).texts] == [
-        "8.500",
-        "1.500",
-    ]
+    texts = [text.get_text().strip() for text in drawn(STACK, stopped).texts]
+    assert texts == ["10.000", "2.500"]
     assert "after, bad" not in STACK.alt(stopped)
     assert STACK.table(stopped)[1][1] == ("forward", "1.500", "–", "1.500")

@@ -46,7 +46,7 @@ def test_steps_of_one_module_are_not_those_of_the_next():
     assert built(Sound).steps == []
 
 
-def test_a_dry_run_finds_one_planted_bug_of_four():
+def test_a_dry_run_finds_one_planted_bug_of_five():
     found = []
     for planted, kind in KINDS.items():
         try:

@@ -7,6 +7,7 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.exercises.exercise import Exercise
@@ -33,7 +34,14 @@ def trains_from_its_seed(answer: Any) -> Iterator[Finding]:
             f"Expected the function `train` but got {type(answer).__name__}; hand over "
             "the function itself, without calling it."
         )
-    yield from depends_on_the_seed_alone(answer)
+    updates: list[object] = []
+    handle = register_optimizer_step_post_hook(lambda *_: updates.append(1))
+    try:
+        yield from depends_on_the_seed_alone(answer)
+    finally:
+        handle.remove()
+    seen = "The function returns a network that no optimizer has touched."
+    yield Finding("training", seen, bool(updates), "Keep the training in it.")
 
 
 _5_1 = Exercise(
@@ -96,13 +104,18 @@ def _table_and_out(module: nn.Module) -> tuple[Tensor, nn.Module]:
     return table, out
 
 
+def _pairs(images: Tensor) -> Tensor:
+    """Return the row of the flat table for each pair of neighbours."""
+    levels = (F.avg_pool2d(images, 2) * 7).round().long()
+    return levels[..., :-1] * LEVELS + levels[..., 1:]
+
+
 @torch.no_grad()
 def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
     """Ask whether the logits are those of the starter, computed in another way."""
     table, out = _table_and_out(module)
-    levels = (F.avg_pool2d(images, 2) * 7).round().long()
-    pair = levels[..., :-1] * LEVELS + levels[..., 1:]
-    expected = out(F.embedding(pair, table.reshape(-1, WIDTH)).flatten(1))
+    rows = F.embedding(_pairs(images), table.reshape(-1, WIDTH))
+    expected = out(rows.flatten(1))
     with learners_code("forward"):
         logits = module(images)
     same = logits.shape == expected.shape and torch.allclose(
@@ -113,16 +126,31 @@ def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
     return Finding("the logits", seen, same, "" if same else remedy)
 
 
+@torch.enable_grad()
+def _teaches_the_table(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Finding:
+    """Ask whether the table has the gradient that the original network gives it."""
+    asked = "the table's gradient"
+    (images, labels), (table, out) = batch, _table_and_out(module)
+    if table.grad is None or not table.grad.any():
+        seen = "The table gets no gradient."
+        return Finding(asked, seen, False, "Let the table learn.")
+    leaf = table.detach().reshape(-1, WIDTH).clone().requires_grad_()
+    loss = F.cross_entropy(out(F.embedding(_pairs(images), leaf).flatten(1)), labels)
+    (expected,) = torch.autograd.grad(loss, leaf)
+    far = (table.grad.reshape(-1, WIDTH) - expected).abs().max()
+    same = bool(far <= 1e-3 * expected.abs().max())
+    seen = f"The table's gradient is {'' if same else 'not '}the original one."
+    remedy = "Let every pixel that looks a row up pass its gradient on to that row."
+    return Finding(asked, seen, same, "" if same else remedy)
+
+
 def looks_up_without_a_race(answer: Any) -> Iterator[Finding]:
     """Examine exercise 5.2: the same logits, and one gradient, each time."""
     module = fresh(answer)
     batch = digits(512)
     yield _looks_up_the_pairs(module, batch[0][:64])
     yield same_gradients_on_two_threads(module, batch)
-    table, _ = _table_and_out(module)
-    learns = table.grad is not None and bool(table.grad.any())
-    seen = f"The table gets {'a' if learns else 'no'} gradient."
-    yield Finding("the table's gradient", seen, learns, "Let the table learn.")
+    yield _teaches_the_table(module, batch)
 
 
 _5_2 = Exercise(

@@ -46,16 +46,17 @@ class Stack:
         return [(name, bar if isinstance(bar, tuple) else ()) for name, bar in named]
 
     def draw(self, figure: Figure, contrast: Contrast) -> None:
-        """Draw three horizontal bars; the longest part of a bar has its number."""
+        """Draw three horizontal bars, each with its length written beside it."""
         axes = figure.subplots()
         bars = self._bars(contrast)
         for place, (_, values) in enumerate(bars):
             self._bar(axes, place, values)
         for name, (color, hatch) in zip(self.parts, FILLS, strict=False):
             look = {"facecolor": color, "hatch": hatch, "edgecolor": "white"}
-            axes.bar(0, 0, label=name, **look)
+            axes.bar(0, 0, label=name, lw=0, **look)
         axes.set_yticks(range(len(bars)), [name for name, _ in bars])
         axes.invert_yaxis()
+        axes.margins(x=0.12)  # room for the numbers
         axes.set_xlim(left=0)
         axes.set_xlabel(self.unit)
         figure.legend(loc="outside right center", frameon=False)
@@ -66,11 +67,9 @@ class Stack:
         for value, (color, hatch) in zip(values, FILLS, strict=False):
             look = {"facecolor": color, "hatch": hatch, "edgecolor": "white"}
             axes.barh(place, value, left=left, height=0.7, lw=0, **look)
-            if value == max(values):
-                paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-                text = {"ha": "center", "va": "center", "size": 9, "bbox": paper}
-                axes.text(left + value / 2, place, decimal(value), **text)
             left += value
+        if values:
+            axes.text(left, place, f" {decimal(left)}", va="center", size=9)
 
     def alt(self, contrast: Contrast) -> str:
         """Return each bar's length and the value of its parts."""

@@ -66,6 +66,12 @@ class _LearnsNothing(Sound):
         super().training_step(batch, batch_idx)
 
 
+class _StepsNowhere(Sound):
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+_COMPARE = "Compare the weights before and after, and raise if they are equal."
 # What is planted, the module, and what a test does that notices it.
 PLANTED = (
     ("a crash at the end of the epoch", _CrashesAtTheEnd, "Run an epoch to its end."),
@@ -82,8 +88,9 @@ PLANTED = (
     (
         "training that changes no weight",
         _LearnsNothing,
-        "Compare the weights before and after, and raise if they are equal.",
+        _COMPARE,
     ),
+    ("a learning rate of 0, which changes no weight", _StepsNowhere, _COMPARE),
 )
 
 
@@ -119,7 +126,7 @@ def _healthy(smoke_test: SmokeTest, most: int) -> Iterator[Finding]:
 
 
 def notices_planted_bugs(smoke_test: SmokeTest, most: int = 5) -> Iterator[Finding]:
-    """Ask a smoke test about a healthy model, then about four broken ones.
+    """Ask a smoke test about a healthy model, then about broken ones.
 
     Args:
         smoke_test: Takes a model and a loader; raises if something is wrong. Errors

@@ -39,13 +39,17 @@ def _differ(first: list[Tensor], second: list[Tensor]) -> int:
     return sum(not torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-def _run(train: Train, seed: int, state: int) -> list[Tensor]:
-    """Train with ``seed`` in a process whose generators are in another ``state``."""
+def _run(train: Train, seed: int, state: int) -> tuple[Any, list[Tensor]]:
+    """Train with ``seed`` in a process whose generators are in another ``state``.
+
+    Returns:
+        What ``train`` returned, and the tensors in it as they are now.
+    """
     disturb(state)
     with learners_code("Your function"):
         result = train(seed)
     gc.collect()  # a Trainer is a cycle of references
-    return _bits(result)
+    return result, _bits(result)
 
 
 def same_seed_same_bits(train: Train, seed: int = 3) -> Finding:
@@ -60,7 +64,11 @@ def same_seed_same_bits(train: Train, seed: int = 3) -> Finding:
     Raises:
         LearnerError: If a call raises, or returns no tensors.
     """
-    first, second = _run(train, seed, 1), _run(train, seed, 2)
+    (result, first), (other, second) = _run(train, seed, 1), _run(train, seed, 2)
+    if result is other:
+        seen = "The second call returned the very object that the first one returned."
+        remedy = "Train a new network in each call."
+        return Finding("two runs with one seed", seen, False, remedy)
     differ = _differ(first, second)
     seen = f"Two runs with seed {seed} end with "
     seen += (
@@ -76,7 +84,7 @@ def other_seed_other_bits(train: Train, seeds: tuple[int, int] = (3, 4)) -> Find
 
     A seed that is ignored, or fixed inside, makes all "repetitions" one and the same.
     """
-    first, second = (_run(train, seed, 1) for seed in seeds)
+    first, second = (_run(train, seed, 1)[1] for seed in seeds)
     differ = _differ(first, second)
     seen = f"Seeds {seeds[0]} and {seeds[1]} end with "
     seen += "different weights." if differ else "the very same weights."
@@ -124,12 +132,17 @@ def same_gradients_on_two_threads(
         with learners_code("A training step"):
             found = [_gradients(module, batch) for _ in range(repeats)]
         switched = torch.are_deterministic_algorithms_enabled()
+        at_work = torch.get_num_threads()
     finally:
         torch.use_deterministic_algorithms(mode)
         torch.set_num_threads(threads)
     if switched:
         seen = "Your code switched deterministic mode on, for the whole process."
         remedy = "Leave that to the Trainer, and choose another operation."
+        return Finding(asked, seen, False, remedy)
+    if at_work != 2:
+        seen = "Your code changed the number of threads, for the whole process."
+        remedy = "Leave two of them at work, and choose another operation."
         return Finding(asked, seen, False, remedy)
     others = sum(_differ(found[0], each) > 0 for each in found[1:])
     if not others:

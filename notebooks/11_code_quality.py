@@ -244,7 +244,7 @@ from typing import get_type_hints
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 
 promised = get_type_hints(L.LightningModule.configure_optimizers)["return"]
-print("Lightning's own hint:", promised == OptimizerLRScheduler)
+print("Lightning promises OptimizerLRScheduler:", promised == OptimizerLRScheduler)
 
 # %% [markdown]
 # A static checker knows that both arguments are tensors. Their shapes it cannot know: they arise when the code runs. That is the gap which `checked` closes, a small helper of this
@@ -454,11 +454,12 @@ claim(
 # **Why.** Probabilities compete: they add up to 1, so raising one lowers the others. Logits do not. Your loss pushes the right digit's logit up, and nothing pushes the others down. And as long as a logit lies
 # below the guard, it gets no gradient at all: its digit is not learned.
 #
+# One sign gives it away, if you know it: the negative log of a probability is never below 0. Where a loss of this kind is, something else than probabilities went in.
+#
 # **Why the author did not notice.** With logits or probabilities, the largest is the largest. A test of the accuracy passes in both cases:
 
 # %%
-trained = DigitClassifier()
-logits = trained(scaled(digits.test_images))
+logits = DigitClassifier()(scaled(digits.test_images))
 differ = logits.argmax(1) != logits.softmax(1).argmax(1)
 print("answers that differ:", int(differ.sum()))
 print(run_examples(ShowsProbabilities.forward).first)
@@ -675,7 +676,7 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** A number that is stored in `__init__` is a note about one moment. Freezing, a new head, `half()`, a scheduler: none of them knows that the note exists. `@property` alone does not help. It computes anew, but from
+# **Why.** A number that is stored in `__init__` is a note about one moment. (A note about the peak is right once: at the peak.) Freezing, a new head, `half()`, a scheduler: none of them knows that the note exists. `@property` alone does not help. It computes anew, but from
 # what? `hparams.learning_rate` is what you asked for, and what you asked for does not change. The rate that is applied lives in one place, the optimizer.
 #
 # **Two traps.** The first: a property without a setter cannot be assigned to. Lightning's learning-rate finder, `lr_find`, assigns what it found to the attribute `lr` or `learning_rate`.
@@ -758,8 +759,8 @@ for name in ("trained_weights", "norm"):
 #
 # ### Your turn · Two numbers that stay true
 #
-# `size_in_bytes` is the memory of all parameters and buffers, `learning_rate` the rate of the next update, and `None` if no Trainer trains the module. Make both true at any time: after `half()`, with another head, while a
-# Trainer only predicts. *(8 minutes)*
+# `size_in_bytes` is the memory of all parameters and buffers, `learning_rate` the rate of the next update, and `None` where there is no optimizer: without a Trainer, or while one only predicts. Make both
+# true at any time: after `half()`, with another head, in training and before it. *(8 minutes)*
 
 
 # %% tags=["exercise"]

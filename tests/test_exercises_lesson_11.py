@@ -90,6 +90,14 @@ WRONG_11_1 = {
         LOSS + "    if weights.shape != (16,):\n        " + RAISE + MEAN + STEP,
         "With a right batch, 7 images: Training raised ValueError: one weight an image",
     ),
+    "refuses a batch of one": (
+        LOSS
+        + "    if len(labels) < 2 or weights.shape != labels.shape:\n        "
+        + RAISE
+        + MEAN
+        + STEP,
+        "With a right batch, 1 image: Training raised ValueError: one weight an image",
+    ),
     "takes a column for a batch of one": (
         LOSS
         + "    if weights.squeeze().shape != labels.squeeze().shape or "
@@ -289,6 +297,15 @@ def learning_rate(self):
 RIGHT_11_3 = {
     "nbytes, private trainer": knows(SIZE + RATE),
     "keeps the optimizer": knows(SIZE + OWN_OPTIMIZER, "self.used = None"),
+    "asks whether it trains": knows(
+        SIZE
+        + """
+@property
+def learning_rate(self):
+    trains = self._trainer is not None and self.trainer.training
+    return self.optimizers().param_groups[0]["lr"] if trains else None
+"""
+    ),
     "computed on request by __getattr__": knows(
         RATE
         + """
@@ -332,7 +349,7 @@ WRONG_11_3 = {
     ),
     "forgets buffers": (
         knows(SIZE.replace(", *self.buffers()", "") + RATE),
-        "With a buffer of 784 numbers size_in_bytes says",
+        "With a buffer that is not saved size_in_bytes says",
     ),
     "always four bytes": (
         knows(SIZE.replace("t.nbytes", "4 * t.numel()") + RATE),

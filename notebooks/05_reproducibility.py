@@ -47,6 +47,7 @@ from course_utils.hardware import quiet_trainer
 # %% [markdown]
 # Images have the shape `(batch, channel, height, width)` and values from 0 to 1. The small network below draws random numbers in three places: `nn.Linear` draws its first
 # weights, dropout draws which values to drop, and `training_step` asks NumPy for a brightness. A fourth draw hides in the data module, which shuffles its training images each epoch.
+# All runs are on the CPU, also where there is a GPU: which operations are deterministic depends on the device.
 
 # %%
 QUIET = quiet_trainer(accelerator="cpu")
@@ -241,9 +242,10 @@ code = "import random; random.seed(42); print(*set('abcdefghijklmnopqrst'))"
 
 
 def order_of_a_set(hash_seed):
-    names = {**os.environ, "PYTHONHASHSEED": hash_seed}
+    environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
     command = [sys.executable, "-c", code]
-    return subprocess.run(command, env=names, stdout=subprocess.PIPE, check=True).stdout
+    done = subprocess.run(command, env=environment, capture_output=True, check=True)
+    return done.stdout
 
 
 print("hash seed 1, twice: same order", order_of_a_set("1") == order_of_a_set("1"))
@@ -288,8 +290,8 @@ check("5.1", train)
 # %% [markdown]
 # ## 5.2 Ask for deterministic operations
 #
-# A seed decides what is drawn. Does it decide what is *computed*? This network draws nothing during training. It reduces images to 14 × 14 pixels, looks up a learned vector for the grey level
-# of each pixel, and feeds all of them to one layer. You train it twice from one seed, on two threads of one machine.
+# A seed decides what is drawn. Does it decide what is *computed*? Apart from its first weights, this network draws nothing. It reduces images to 14 × 14 pixels, looks up a learned vector for the grey level
+# of each pixel, and feeds all of them to one layer. You train it twice, one run after the other, from one seed and on one machine. PyTorch may use two threads in each run.
 #
 # **Predict.** The two runs
 #
@@ -535,7 +537,7 @@ def whole_and_resumed(build):
 
 
 # %% [markdown]
-# Now the recipe as it is printed everywhere:
+# Now the recipe as the list prints it. `culprits` names the values in a checkpoint that do not load:
 
 # %%
 from pickle import UnpicklingError
@@ -563,7 +565,7 @@ print("what does not load:", culprits({"NumPy's state": np.random.get_state()}))
 
 # %% [markdown]
 # Saving works, so you learn this on the day when you need the file. NumPy's state contains an array, and since PyTorch 2.6 a checkpoint is read by default as *weights only*: tensors, numbers, text and
-# containers of them. A NumPy array is none of these. Tell PyTorch to trust the file (`weights_only=False`), or better, save plain values:
+# containers of them. A NumPy array is none of these. Tell Lightning to trust the file, `trainer.fit(..., weights_only=False)`, or better, save plain values:
 
 # %%
 import random
@@ -758,10 +760,12 @@ class DrawsFromTheGlobalGenerator(KeepsItsPlace):
 
 
 # %%
-def verdict(build, place, **options):
+def verdicts(build, places, **options):
     with preserved():
-        findings = list(resumes_exactly(build, [place], max_epochs=3, **options))
-    return "exact" if all(finding.ok for finding in findings) else "differs"
+        findings = list(resumes_exactly(build, places, max_epochs=2, **options))
+    failed = [finding.asked for finding in findings if not finding.ok]
+    at = {place: [each for each in failed if str(place) in each] for place in places}
+    return ["differs" if at[place] else "exact" for place in places]
 
 
 def no_place():
@@ -781,9 +785,9 @@ def no_callback():
 
 # %%
 found = {}
+places = [Place("batch", 30), Place("epoch", 1), Place("validation", 1)]
 for build in (recipe, no_place, no_generator, no_callback, exact):
-    places = [Place("batch", 30), Place("epoch", 1), Place("validation", 1)]
-    found[build.__name__] = [verdict(build, place) for place in places]
+    found[build.__name__] = verdicts(build, places)
     print(f"{build.__name__:14}", *(f"{each:9}" for each in found[build.__name__]))
 
 # %% tags=["claim"]
@@ -798,14 +802,15 @@ claim("5.3", "leave one out, and one place or more differs", least, at_least=1)
 
 # %% [markdown]
 # The recipe is exact at the end of an epoch, where the next order is yet to be drawn. After a validation it is not: Lightning starts the loader while it sets up, after `on_load_checkpoint`, and that
-# draws a number which the run without a break did not draw there. The last row is the only one that you can rely on.
+# draws a number which the run without a break did not draw there. `no_generator` fails at the place where the recipe succeeds: after the end of an epoch, the run without a break starts its loader anew, and so draws a number; the
+# resumed run has drawn it already, before its state came back. The last row is the only one that you can rely on.
 #
-# Where does the last row end? At a checkpoint in the middle of *accumulated* gradients, since a checkpoint holds no gradients. `accumulate_grad_batches=4` makes an update after batch 28 and after batch 32:
+# Where do even all three parts fail? At a checkpoint in the middle of *accumulated* gradients, since a checkpoint holds no gradients. `accumulate_grad_batches=4` makes an update after batch 28 and after batch 32:
 
 # %%
-for batch in (28, 30, 32):
-    found_at = verdict(exact, Place("batch", batch), accumulate_grad_batches=4)
-    print(f"batch {batch}:", found_at)
+places = [Place("batch", batch) for batch in (28, 30, 32)]
+for place, each in zip(places, verdicts(exact, places, accumulate_grad_batches=4)):
+    print(f"{place}: {each}")
 
 # %% [markdown]
 # And at random augmentation in *workers*: they have drawn ahead when the checkpoint is written. There, let seed, epoch and index of an image decide its augmentation, as the sampler does for the order.

@@ -78,7 +78,7 @@ class DigitClassifier(L.LightningModule):
 # %% [markdown]
 # ## 13.1 Choose workers by the clock
 #
-# A worker is a process that prepares batches while the main process trains. You have two CPU cores, and two sets of 128 digits. One lies on slow storage: each image arrives after
+# A worker is a process that prepares batches while the main process trains. Say you have two CPU cores, and two sets of 64 digits. One lies on slow storage: each image arrives after
 # 5 milliseconds, as from a network disk. The other lies in memory. You set `num_workers=4` for both: twice as many workers as cores.
 #
 # **Predict before you run.** Four workers make three epochs
@@ -125,7 +125,7 @@ from course_utils.datasets.storage import SlowStorage
 from course_utils.figures import Bars
 from course_utils.measure import seconds
 
-few, labels = scaled(digits.train_images[:128]), digits.train_labels[:128]
+few, labels = scaled(digits.train_images[:64]), digits.train_labels[:64]
 slow = SlowStorage(few, labels, milliseconds=5)
 memory = SlowStorage(few, labels)
 
@@ -158,7 +158,7 @@ runs = {
     (dataset, make_loader): lambda d=dataset, m=make_loader: fit(m, d, clocks[d, m])
     for dataset, make_loader in clocks
 }
-whole = seconds(runs, repeats=2)
+whole = seconds(runs, repeats=3)
 
 
 # %%
@@ -219,9 +219,21 @@ claim(
 claim("13.1", "persistent workers start once", counts[1], equals=2)
 
 # %% [markdown]
+# `pin_memory=True` is the other half of the popular line. It keeps each batch at a fixed place in memory, from where a GPU can fetch it faster. Watch what it does without a GPU.
+
+# %%
+import warnings
+
+with warnings.catch_warnings(record=True) as warned:
+    warnings.simplefilter("always")
+    [(images, _)] = DataLoader(memory, batch_size=64, pin_memory=True)
+print("a GPU:", torch.cuda.is_available(), "· the batch is pinned:", images.is_pinned())
+for each in warned:
+    print(each.message)
+
+# %% [markdown]
 # **When the bad version is right.** No workers is right for data in memory, for short debugging runs, and wherever the transforms are not what the loop waits for: ask the profiler
-# of [lesson 6](06_debugging.ipynb). Workers that *compute* gain nothing once the cores are busy; only waiting comes free. And `pin_memory=True`, the other half of the popular line,
-# speeds up copies to a GPU. Without a GPU there is no such copy, and PyTorch says so in a warning.
+# of [lesson 6](06_debugging.ipynb). Workers that *compute* gain nothing once the cores are busy; only waiting comes free.
 #
 # ### Your turn · A loader for any number of workers
 #
@@ -410,6 +422,9 @@ prediction = None  # "a", "b" or "c"
 
 
 # %% tags=["bad"]
+from lightning.pytorch.tuner import Tuner
+
+
 def largest_that_fits(data):
     trainer = L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu"))
     Tuner(trainer).scale_batch_size(DigitClassifier(), datamodule=data)
@@ -431,8 +446,6 @@ def enough_updates(data):
 # The data module obeys its attribute `batch_size`; the finder sets it. Watch how long the two curves are, then how high the accuracy gets.
 
 # %%
-from lightning.pytorch.tuner import Tuner
-
 from course_utils.figures import Curves
 from course_utils.measure import MetricCurve, accuracy
 
@@ -461,8 +474,9 @@ result = contrast(
     figure=Curves(
         "The largest batch is the whole training set: two updates, and training is over",
         "train loss",
-        x="update",
+        x="update (logarithmic)",
         y="cross-entropy loss",
+        log_x=True,
     ),
 )
 
@@ -478,21 +492,27 @@ claim(
 # **Why.** Two epochs are two looks at every image, but the model improves by *updates*. One batch, one update. A batch of everything makes one update an epoch.
 #
 # The finder answers another question: what fits? And even that only up to a point. Look at the number: it is `max_val`, the finder's own upper limit. Memory never ran out here, and
-# this last size was not tried. To see a true limit, the next model pretends to run out of memory above 100 images.
+# this last size was not even tried. The next model shows it: it notes the largest batch that it gets, and pretends to run out of memory above a limit.
 
 
 # %%
 class HungryClassifier(DigitClassifier):
+    def __init__(self, limit):
+        super().__init__()
+        self.limit, self.largest = limit, 0
+
     def training_step(self, batch, batch_idx):
-        if len(batch[1]) > 100:
+        self.largest = max(self.largest, len(batch[1]))
+        if len(batch[1]) > self.limit:
             raise RuntimeError("CUDA out of memory.")
         return super().training_step(batch, batch_idx)
 
 
-data = ImageDataModule(batch_size=64)
-trainer = L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu"))
-print("found:", Tuner(trainer).scale_batch_size(HungryClassifier(), datamodule=data))
-print("set in the data module:", data.batch_size)
+for limit in (100, 100_000):
+    data, model = ImageDataModule(batch_size=64), HungryClassifier(limit)
+    trainer = L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu"))
+    found = Tuner(trainer).scale_batch_size(model, datamodule=data)
+    print(f"room for {limit} images: largest tried {model.largest}, found {found}")
 
 # %% [markdown]
 # **When the bad version is right.** On a GPU that is mostly idle, larger batches bring more images a second, up to a point. Then give training back its updates: more epochs, or a higher learning rate
@@ -538,8 +558,8 @@ check("13.3", TunableData)
 #
 # **Predict.** The same epoch, the same batches, but each batch is fetched and scaled at once, is
 #
-# - **a** more than twice as fast, and ends with the same weights to the last bit;
-# - **b** more than twice as fast, and ends with slightly different weights: the arithmetic differs;
+# - **a** clearly faster, and ends with the same weights to the last bit;
+# - **b** clearly faster, and ends with slightly different weights: the arithmetic differs;
 # - **c** hardly faster: the network takes most of the time.
 
 # %% tags=["predict"]
@@ -665,8 +685,10 @@ claim("13.4", "both end with the same weights to the last bit", different, equal
 # **Why.** A picture object, a conversion, a copy, a scaled tensor, and at the end a stack: five steps of Python for every image. By the batch, one indexing operation fetches all bytes, and one division scales them.
 # It is the same division of the same bytes, so the bits agree.
 #
-# (Tips of a few years ago name faster image libraries. `pillow-simd` has to be compiled on your machine, torchvision hands decoding to `torchcodec`, and our digits need no decoding at all. Where JPEG
-# files are what you wait for, decode them once, and keep the bytes.)
+# (Tips of a few years ago name faster ways to read image files. They are not today's answer: `pillow-simd` has to be compiled on your machine, and `torchvision.io.decode_jpeg` with its relatives is deprecated in
+# favour of another library, `torchcodec`. Our digits need no decoding at all. Where JPEG files are what you wait for, decode them once, and keep the bytes.)
+#
+# `on_after_batch_transfer` runs in validation and in tests as well. For scaling that is right. What only training images go through does not belong there, unless it asks `self.trainer.training` first.
 #
 # One trap waits behind "a batch at a time". Augmentation is random, and random *per image*. Hand a batch to a transform of torchvision, and count how many different pictures come out of eight equal digits.
 

@@ -81,7 +81,8 @@ def _wait(ranks: list[Rank], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not all(rank.done() for rank in ranks):
         if error := failure(ranks):
-            time.sleep(GRACE_SECONDS)  # the cause may show after its consequence
+            if len(ranks) > 1:  # the cause may show after its consequence
+                time.sleep(GRACE_SECONDS)
             raise failure(ranks) or error
         if time.monotonic() > deadline:
             raise timeout(ranks, seconds)

@@ -14,6 +14,12 @@ EVERY = {symptom.practice for symptom in SYMPTOMS}
 SPLIT = "        digits, labels = self.read(train=True, count="
 STEPS = "self.trainer.estimated_stepping_batches"
 REPORT = "    accuracy = evaluate(model, data.test_dataloader())\n"
+ONE_PATCH = """\
+    digits, labels = zip(*samples, strict=True)
+    digits = torch.stack(digits)
+    row, column = torch.randint(0, 20, (2,)).tolist()
+    digits[:, row : row + 8, column : column + 8] = 0
+"""
 LOAD = "    model.load_state_dict(best_weights)\n"
 
 
@@ -74,6 +80,23 @@ HALF = {
         "12.5",
         lambda: edited(small(), ("if self.erase:", "if False:")),
         "The patch is gone",
+    ),
+    "a patch of whole columns": (
+        "12.5",
+        lambda: edited(
+            small("12.5"), ("digit[row : row + 8, column", "digit[:, column")
+        ),
+        "mind the size of the patch",
+    ),
+    "fast, with one patch for all": (
+        "13.4",
+        lambda: edited(
+            small("13.4", "12.5"),
+            ("        if self.erase:\n", "        if False:\n"),
+            ("    digits, labels = zip(*samples, strict=True)\n", ONE_PATCH),
+            ("torch.stack(digits).unsqueeze(1) / 255", "digits.unsqueeze(1) / 255"),
+        ),
+        "draw a patch for every image",
     ),
     "the dropout is saved, the rate is not": (
         "3.1",
@@ -193,6 +216,19 @@ def test_a_half_repair_is_told_apart(name):
 )
 def test_another_way_to_repair_counts_as_well(practice, edit):
     assert asked(practice, edited(small(), edit)).ok
+
+
+def test_the_best_weights_may_be_tested_in_a_model_of_their_own():
+    source = edited(
+        small("10.1", "9.1", "2.3", "0.1", "12.4"),
+        (
+            '    best_weights = torch.load(best.best_model_path)["state_dict"]\n',
+            "    shipped = DigitModel.load_from_checkpoint(best.best_model_path)\n",
+        ),
+        (LOAD, ""),
+        (REPORT, REPORT.replace("model,", "shipped,")),
+    )
+    assert asked("10.1", source).ok
 
 
 def test_repairs_fit_the_script_in_any_order():

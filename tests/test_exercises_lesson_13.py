@@ -282,6 +282,12 @@ WRONG_13_3 = {
         + LOADS.format("max(self.batch_size, 16)"),
         "With batch_size=7 the loader delivers batches of 16.",
     ),
+    "the same order in every epoch": (
+        DATA
+        + "        self.batch_size = batch_size\n"
+        + LOADS.format("self.batch_size").replace(", shuffle=True", ""),
+        "Two epochs come in the same order. Keep shuffle=True.",
+    ),
     "an upper limit of its own": (
         DATA
         + "        self.batch_size = batch_size\n"
@@ -418,6 +424,31 @@ WRONG_13_4 = {
     "another dtype": (
         "def shift_each(images):\n    return images.half()",
         "float32 became float16.",
+    ),
+    "rounds, so that the ends are rare": (
+        SHIFT
+        + """
+    pixels = (torch.rand(len(images), 1, 1, 1) * 6 - 3).round().long()
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "Draw every number from -3 to 3 equally often.",
+    ),
+    "knows one channel": (
+        SHIFT
+        + """
+    pixels = torch.randint(-3, 4, (len(images), 1))
+    columns = (torch.arange(width) - pixels) % width
+    return images.gather(3, columns.view(-1, 1, 1, width).expand(-1, 1, 28, -1))
+""",
+        "(140, 3, 28, 28) became (140, 1, 28, 28).",
+    ),
+    "every channel of its own": (
+        SHIFT
+        + """
+    pixels = torch.randint(-3, 4, (*images.shape[:2], 1, 1))
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "images are not their input, moved sideways.",
     ),
     "returns nothing": (
         "def shift_each(images):\n    images.roll(1, 3)",

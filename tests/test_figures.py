@@ -50,6 +50,7 @@ PICTURES = {
     "bars": Bars("Off", ["accuracy", "recall"], "share right", reference="truth"),
     "curves": Curves("Falls", "loss", x="batch", y="loss (nats)"),
     "log curves": Curves("Falls", "loss", x="batch", y="loss (nats)", log=True),
+    "curves, log x": Curves("Falls", "loss", x="batch", y="loss (nats)", log_x=True),
     "matrix": Matrix("Where it runs", ["cpu", "gpu"]),
     "shares": Shares("Half", weights="share", values="batch", mean="mean", y="acc"),
     "images": Images("Noise", ["clean"], outputs="restored", score="mean"),
@@ -116,6 +117,8 @@ def test_a_picture_drawn_twice_is_the_same_to_the_byte(shown, kind):
 def test_curves_are_linear_unless_a_logarithmic_axis_is_asked_for():
     scales = {kind: drawn(PICTURES[kind]).axes[0].get_yscale() for kind in PICTURES}
     assert (scales["curves"], scales["log curves"]) == ("linear", "log")
+    scales = {kind: drawn(PICTURES[kind]).axes[0].get_xscale() for kind in PICTURES}
+    assert (scales["curves"], scales["curves, log x"]) == ("linear", "log")
 
 
 def test_the_picture_is_704_pixels_wide(shown):

@@ -93,8 +93,9 @@ def file_is_complete(runs: Runs) -> Finding:
         f"Saved and loaded, the same model has {accuracy_of(after):.3f} instead of "
         f"{accuracy_of(before):.3f} accuracy."
     )
-    if not same and abs(accuracy_of(after) - accuracy_of(before)) < 0.01:
-        seen = "Saved and loaded, the same model gives other logits."
+    if abs(accuracy_of(after) - accuracy_of(before)) < 0.01:
+        logits = "the same" if same else "other"
+        seen = f"Saved and loaded, the same model gives {logits} logits."
     return Finding(asked, seen, same)
 
 

@@ -11,11 +11,16 @@ from course_utils.probes.per_image import (
     all_at_once,
     differs_per_call,
     differs_per_image,
+    draws_evenly,
     keeps_form,
     moves_sideways,
 )
 from course_utils.probes.running import LearnerError
-from course_utils.probes.tunable import found_and_delivered, size_that_user_asks_for
+from course_utils.probes.tunable import (
+    found_and_delivered,
+    shuffles,
+    size_that_user_asks_for,
+)
 from course_utils.probes.workers import serves_all, workers_live_on
 
 
@@ -117,6 +122,7 @@ def obeys_finder_and_user(answer: Any) -> Iterator[Finding]:
         yield from found_and_delivered(make, limit)
     for size in (48, 7):
         yield size_that_user_asks_for(make, size)
+    yield shuffles(make)
 
 
 _13_3 = Exercise(
@@ -161,10 +167,13 @@ def shifts_each_image(answer: Any) -> Iterator[Finding]:
     images, _ = digits(140)
     images[..., :3] = 0
     images[..., -3:] = 0
+    in_colour = images.repeat(1, 3, 1, 1)
     yield keeps_form(transform, images)
+    yield keeps_form(transform, in_colour)
     yield differs_per_image(transform, images[0], least=7)
     yield all_at_once(transform, images[0])
-    yield moves_sideways(transform, images, 3)
+    yield moves_sideways(transform, in_colour, 3)
+    yield draws_evenly(transform, images[0], 3)
     yield differs_per_call(transform, images)
 
 

@@ -20,6 +20,8 @@ class Curves:
         y: Label of the vertical axis with its unit.
         log: Whether the vertical axis is logarithmic; values that are not positive
             are then left out.
+        log_x: Whether the horizontal axis is logarithmic, for curves of very different
+            lengths.
     """
 
     title: str
@@ -27,6 +29,7 @@ class Curves:
     x: str
     y: str
     log: bool = False
+    log_x: bool = False
 
     def _curve(self, side: Side) -> tuple[float, ...]:
         value = side.measured.get(self.name, ())
@@ -53,7 +56,11 @@ class Curves:
             axes.set_yscale("log", nonpositive="mask")
         axes.set_xlabel(self.x)
         axes.set_ylabel(self.y)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if self.log_x:
+            axes.set_xscale("log")
+            axes.xaxis.set_major_formatter("{x:.0f}")
+        else:
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(loc="outside right center", frameon=False)
         tidy(axes)
 

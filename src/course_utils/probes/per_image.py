@@ -128,6 +128,33 @@ def moves_sideways(transform: Transform, images: Tensor, most: int) -> Finding:
     return Finding(asked, seen, used == len(ways), remedy)
 
 
+def draws_evenly(
+    transform: Transform, image: Tensor, most: int, each: int = 700
+) -> Finding:
+    """Ask whether every number of pixels from -most to most is equally likely.
+
+    Args:
+        transform: The learner's; moves images sideways.
+        image: Gives the shape, ``(channel, height, width)``.
+        most: Pixels.
+        each: Images that should move by each number.
+    """
+    middle, numbers = image.shape[-1] // 2, range(-most, most + 1)
+    line = torch.zeros_like(image)
+    line[..., middle] = 1
+    made = apply(transform, line.expand(each * len(numbers), *image.shape))
+    moved = made.flatten(1, -2).sum(1).argmax(1) - middle
+    counts = {number: int((moved == number).sum()) for number in numbers}
+    rare, often = min(counts, key=counts.get), max(counts, key=counts.get)
+    seen = (
+        f"Of {len(made)} equal images {counts[rare]} moved by {rare} and "
+        f"{counts[often]} by {often}."
+    )
+    even = 0.8 * each < counts[rare] and counts[often] < 1.2 * each
+    remedy = f"Draw every number from -{most} to {most} equally often."
+    return Finding("how often each number is drawn", seen, even, remedy)
+
+
 def _near(images: Tensor, others: Tensor) -> Tensor:
     """Return for each pair whether they agree, up to rounding."""
     return (images - others).abs().flatten(1).amax(1) < 1e-3

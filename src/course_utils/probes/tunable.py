@@ -61,6 +61,23 @@ def size_that_user_asks_for(make: MakeData, size: int) -> Finding:
     return Finding("the user's batch size", seen, got == size, remedy)
 
 
+def shuffles(make: MakeData) -> Finding:
+    """Ask whether two epochs come in different orders.
+
+    Args:
+        make: Takes a dataset and ``batch_size``; returns a data module.
+    """
+    with learners_code("__init__"):
+        data = make(_samples(), batch_size=50)
+    with learners_code("train_dataloader"):
+        epochs = [
+            torch.cat([batch[0] for batch in data.train_dataloader()]) for _ in range(2)
+        ]
+    differ = not torch.equal(*epochs)
+    seen = f"Two epochs come in {'different orders' if differ else 'the same order'}."
+    return Finding("order of the samples", seen, differ, "Keep shuffle=True.")
+
+
 def found_and_delivered(make: MakeData, limit: int) -> list[Finding]:
     """Ask whether the finder finds the largest power of two up to ``limit``.
 

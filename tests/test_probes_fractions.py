@@ -3,6 +3,9 @@
 Learners' answers of many styles are in `test_exercises_lesson_06`.
 """
 
+import random
+
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader, Subset, TensorDataset
@@ -44,6 +47,16 @@ def reseeds(dataset):
     return loader_of(FAIR)(dataset)
 
 
+def reseeds_numpy(dataset):
+    np.random.seed(0)
+    return loader_of(FAIR)(dataset)
+
+
+def reseeds_python(dataset):
+    random.seed(0)
+    return loader_of(FAIR)(dataset)
+
+
 def draws(dataset):
     torch.rand(1)
     return loader_of(FAIR)(dataset)
@@ -68,6 +81,8 @@ UNFAIR = {
     ),
     "another set in the second call": (other_call, "the set of a second call"),
     "reseeds everything": (reseeds, "the global random state"),
+    "reseeds NumPy": (reseeds_numpy, "the global random state"),
+    "reseeds Python": (reseeds_python, "the global random state"),
     "draws from everybody's generator": (draws, "the global random state"),
     "no shuffling": (loader_of(FAIR, shuffle=False), "the order"),
 }

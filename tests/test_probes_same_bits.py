@@ -112,6 +112,12 @@ def test_a_seed_that_is_ignored_is_found():
     )
 
 
+def test_a_network_that_was_kept_is_not_trained_again():
+    kept = all_seeded(3)
+    finding = same_seed_same_bits(lambda seed: kept)
+    assert (finding.ok, "very object" in finding.seen) == (False, True)
+
+
 def test_a_network_that_gets_another_layer_differs():
     sizes = iter([2, 3])
 
@@ -223,3 +229,15 @@ def test_mode_and_threads_are_put_back_after_an_error():
     with pytest.raises(LearnerError, match="NotImplementedError"):
         same_gradients_on_two_threads(Table(), rows_and_labels())
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+class OneThread(Brackets):
+    def look_up(self, rows):
+        torch.set_num_threads(1)
+        return super().look_up(rows)
+
+
+def test_a_module_that_sends_the_second_thread_home_is_told_so():
+    batch = torch.zeros(8, 8, dtype=torch.long), torch.zeros(8, dtype=torch.long)
+    finding = same_gradients_on_two_threads(OneThread(), batch)
+    assert (finding.ok, "number of threads" in finding.seen) == (False, True)

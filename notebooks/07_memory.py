@@ -82,6 +82,7 @@ class ConvNet(Classifier):
         )
 
 
+# %%
 class WideMLP(Classifier):
     def __init__(self):
         super().__init__()
@@ -115,7 +116,7 @@ def memory_of(model, batch_size, **options):
 
 
 for name, megabytes in memory_of(ConvNet(), batch_size=64).items():
-    print(f"{name:20}{megabytes:.3f} MB")
+    print(f"{name:24}{megabytes:.3f}")
 
 # %% [markdown]
 # The conv net's weights are next to nothing, its activations are nearly all. What does the operating system say?
@@ -174,15 +175,15 @@ copied = 1024 * 1024 + 1024 * 10  # weights of layers two and three
 def both_networks(options):
     conv = memory_of(ConvNet(), 16, **options)
     wide = [memory_of(WideMLP(), size, **options) for size in sizes]
-    saved = [megabytes["saved for backward"] for megabytes in wide]
+    saved = [megabytes["saved for backward (MB)"] for megabytes in wide]
     return {
-        "conv net, batches of 16 (MB)": conv["saved for backward"],
+        "conv net, batches of 16 (MB)": conv["saved for backward (MB)"],
         "wide MLP, batches of 16 (MB)": saved[0],
         "wide MLP, batches of 1024 (MB)": saved[-1],
-        "weights of the MLP (MB)": wide[0]["weights"],
+        "weights of the MLP (MB)": wide[0]["weights (MB)"],
         "batch sizes": sizes,
         "saved": saved,
-        "expected break-even": float(copied / per_image),
+        "break-even (images)": float(copied / per_image),
     }
 
 
@@ -199,7 +200,7 @@ result = contrast(
         x_label="images in a batch",
         y_label="saved for backward (MB)",
         log=True,
-        mark="expected break-even",
+        mark="break-even (images)",
     ),
 )
 
@@ -232,7 +233,7 @@ claim(
 # %% [markdown]
 # **Why.** The weights keep four bytes in both versions. Before a product, autocast, the part of PyTorch behind `bf16-mixed`, makes a two-byte *copy* of the weight, and the backward pass
 # needs that copy. So each activation gives two bytes back, and each copied weight takes two. You break even when a batch has as many activations as copied weights: that is the dotted
-# line, computed from the layers' sizes, and the measured curves cross there. (The first layer's copy does not count: nobody needs a gradient for pixels, so it is not saved.)
+# line, computed from the layers' sizes, and the measured curves cross close to it. (The first layer's copy does not count: nobody needs a gradient for pixels, so it is not saved.)
 #
 # Not everything becomes two bytes. Autocast keeps a list: products run in bfloat16, and what needs precision, such as a loss, in float32.
 
@@ -245,8 +246,8 @@ with torch.autocast("cpu", dtype=torch.bfloat16):
     print("loss:", F.cross_entropy(product, torch.tensor([0])).dtype)
 
 # %% [markdown]
-# **When the bad version is right.** When weights outnumber the activations of a batch, and whenever there is no hardware for two-byte products: then the copies cost time, too. We say nothing
-# about speed here, because a CPU's answer is not a GPU's. Measure both, on your machine.
+# **When the bad version is right.** When weights outnumber the activations of a batch. And where the hardware has no units for two-byte products, because making the copies takes time, too. Whether yours
+# has them, only a measurement on it tells: a CPU's answer is not a GPU's.
 #
 # Two names are easily confused. `16-mixed` uses `float16`, which has a small range, so Lightning scales the loss to keep small gradients from becoming zero. `bf16-mixed` has the range of
 # float32 and needs no scaling, but hardware made for it. A popular list of tips writes both into one call, `Trainer(precision="16-mixed", precision="bf16-mixed")`: Python refuses to read that. And on a CPU, Lightning
@@ -315,7 +316,8 @@ in_quarters = {"batch_size": 64, "accumulate_grad_batches": 4}
 # %%
 from course_utils.figures import Bars
 
-PARTS = ["weights", "gradients", "optimizer state", "saved for backward"]
+PARTS = ["weights (MB)", "gradients (MB)", "optimizer state (MB)"]
+PARTS += ["saved for backward (MB)"]
 
 
 def weights_of(model):
@@ -338,12 +340,15 @@ result = contrast(
     bad=lambda: train(ConvNet(), **at_once),
     good=lambda: train(ConvNet(), **in_quarters),
     prediction=prediction,
-    figure=Bars("Accumulation quarters the activations, nothing else", PARTS, "MB"),
+    figure=Bars(
+        "Accumulation quarters the activations, nothing else", PARTS, "memory (MB)"
+    ),
 )
 
 
 # %% [markdown]
 # How far apart are the weights? We take the length (the 2-norm) of the difference of all weights, and compare it with that of a third run: batches of 64, each with its own update.
+# `from_the_seed` does outside of `contrast` what `contrast` does for its two versions: every run starts with the same random numbers, and afterwards the generators are put back.
 
 
 # %%
@@ -351,9 +356,14 @@ def apart(one, other):
     return (one - other).norm().item()
 
 
+def from_the_seed(run, *args, **options):
+    with torch.random.fork_rng():  # puts the generators back
+        torch.manual_seed(data.seed)
+        return run(*args, **options)
+
+
 def end_of(model, **how):
-    L.seed_everything(data.seed, verbose=False)
-    return train(model(), **how)["end"]
+    return from_the_seed(lambda: train(model(), **how)["end"])
 
 
 single = {"batch_size": 64, "accumulate_grad_batches": 1}
@@ -373,13 +383,13 @@ claim("7.2", "without accumulation the weights end elsewhere", without, at_least
 claim(
     "7.2",
     "at once, more than three times as many bytes are saved for backward",
-    result.times("saved for backward"),
+    result.times("saved for backward (MB)"),
     at_least=3,
 )
 claim(
     "7.2",
     "gradients and optimizer state do not shrink",
-    result.gain("gradients") + result.gain("optimizer state"),
+    result.gain("gradients (MB)") + result.gain("optimizer state (MB)"),
     equals=0,
 )
 
@@ -411,9 +421,8 @@ from course_utils.updates import UpdateLog
 
 
 def gradient_norm(group):
-    L.seed_everything(data.seed, verbose=False)
-    log = UpdateLog()
-    train(ConvNet(), 64, 64, callbacks=[log], accumulate_grad_batches=group)
+    log, options = UpdateLog(), {"accumulate_grad_batches": group}
+    from_the_seed(lambda: train(ConvNet(), 64, 64, callbacks=[log], **options))
     return log.norms[0]
 
 
@@ -499,6 +508,9 @@ class KeepsEverything(Deep):
 
 # %% [markdown]
 # ### Good: keep what goes into each group
+#
+# `checkpoint(group, hidden)` computes `group(hidden)` and keeps `hidden` only. PyTorch has two ways to do that and wants you to choose: take `use_reentrant=False`. The older way, `True`, gives a group no
+# gradient if its input has none.
 
 # %% tags=["good"]
 from torch.utils.checkpoint import checkpoint
@@ -537,7 +549,7 @@ def step_and_training(model):
     trained = train(model, 32, train_size=320)
     return {
         "peak of the step (MB)": trace.peak / 2**20,
-        "saved for backward (MB)": trained["saved for backward"],
+        "saved for backward (MB)": trained["saved for backward (MB)"],
         "operations (million)": trace.flops / 1e6,
         "done": [count / 1e6 for count in flops],
         "held": [size / 2**20 for size in held],
@@ -581,8 +593,8 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** The good curve has three bumps on its way down: each group is computed again just before its backward pass, and let go after it. A training step costs one forward pass and a backward pass of twice
-# its operations. With recomputation the forward pass runs twice, so three becomes four. Before it computes a group again, `checkpoint` puts the random generators back to where they were, so dropout zeroes the same
+# **Why.** The forward pass ends where the bad curve is highest. From there on the good curve has three bumps, one a group: it is computed again just before its backward pass, and let go after it.
+# A training step costs one forward pass and a backward pass of twice its operations. With recomputation the forward pass runs twice, so three becomes four. Before it computes a group again, `checkpoint` puts the random generators back to where they were, so dropout zeroes the same
 # activations.
 #
 # Look at the two memory rows of the table again. What is *saved for backward* shrinks far more than the *peak*. A measurement that stops after the forward pass is too kind to checkpointing. It would even praise
@@ -689,6 +701,8 @@ class WatchesNoise(ConvNet):
     def on_train_epoch_end(self):
         self.mean_confidence = torch.stack(self.collected).mean().item()
         self.collected.clear()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 # %% [markdown]
@@ -777,7 +791,8 @@ claim(
 # **Why.** A tensor made from weights remembers how it was made: its graph, with all the activations that a backward pass would need. For the loss that backward pass comes, and frees them. For the confidence it never comes, so
 # one number of four bytes keeps the activations of a whole batch. Clearing the list works, but too late: the peak has been reached by then. With eight batches you see a sawtooth, with eight thousand an error.
 #
-# `empty_cache` does not help. It returns to the GPU's driver what no tensor uses; what a tensor holds, it leaves. And the tip alone, without a list of that name in your module, raises `AttributeError`.
+# `empty_cache` does not help. It returns to the GPU's driver what no tensor uses; what a tensor holds, it leaves. (The tip clears `self.training_step_outputs`, a list that nobody makes but
+# you. Copied into a module without it, the tip raises `AttributeError`.)
 #
 # Better still: never build the graph. `torch.no_grad()` around the computation keeps its activations from being saved at all.
 
@@ -853,7 +868,7 @@ class FineTuned(Classifier):
         )
 
     def forward(self, images):
-        return self.net(images.to(self.dtype))  # the data module delivers float32
+        return self.net(images.to(self.dtype))  # they come in float32, see below
 
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
@@ -869,8 +884,9 @@ def fit(model, epochs, **options):
     return model.cpu()
 
 
-L.seed_everything(small.seed, verbose=False)
-trained = fit(FineTuned(learning_rate=1e-3), epochs=1, limit_train_batches=32)
+trained = from_the_seed(
+    lambda: fit(FineTuned(learning_rate=1e-3), epochs=1, limit_train_batches=32)
+)
 start = trained.state_dict()
 
 # %% [markdown]
@@ -909,6 +925,7 @@ class TestLosses(L.Callback):
         self.values.append(test_loss(model.net))
 
 
+# %%
 def fine_tune(learning_rate=1e-5, **options):
     model = FineTuned(learning_rate)
     model.load_state_dict(start)
@@ -917,8 +934,8 @@ def fine_tune(learning_rate=1e-5, **options):
     before = weights_of(trained).to(model.dtype)
     return {
         **memory.megabytes(),
-        "weights changed": (weights_of(model) != before).float().mean(),
-        "fall of the loss": test_loss(trained.net) - losses.values[-1],
+        "share of weights changed": (weights_of(model) != before).float().mean(),
+        "fall of the loss (nats)": test_loss(trained.net) - losses.values[-1],
         "test loss": [test_loss(trained.net), *losses.values],
     }
 
@@ -932,8 +949,8 @@ result = contrast(
     figure=Curves(
         "With two-byte weights, fine-tuning hardly moves",
         "test loss",
-        x="test, the first before training",
-        y="cross-entropy loss",
+        x="test: the first before training, one after each epoch",
+        y="cross-entropy loss (nats)",
     ),
 )
 
@@ -941,25 +958,25 @@ result = contrast(
 claim(
     "7.5",
     "with two-byte weights, less than an eighth of them changes",
-    result.bad.number("weights changed"),
+    result.bad.number("share of weights changed"),
     at_most=0.125,
 )
 claim(
     "7.5",
     "with four-byte weights, at least four times as many",
-    1 / result.times("weights changed"),
+    1 / result.times("share of weights changed"),
     at_least=4,
 )
 claim(
     "7.5",
     "two-byte weights get less than a third of the fall of the loss",
-    result.times("fall of the loss"),
+    result.times("fall of the loss (nats)"),
     at_most=0.33,
 )
 claim(
     "7.5",
     "though they do need far fewer bytes for the optimizer state",
-    1 / result.times("optimizer state"),
+    1 / result.times("optimizer state (MB)"),
     at_least=1.5,
 )
 
@@ -978,7 +995,8 @@ print("256 plus 1:", int(count + 1))
 # %% [markdown]
 # That is why mixed precision exists: products in two bytes, and weights in four, so that small changes add up. (float16 is more precise than bfloat16, and its range is so small that gradients become zero. Do not use `16-true` to train.)
 #
-# Another tip says: write `.to(torch.bfloat16)` in `__init__`. Then nobody converts the images, and the first product raises. The Trainer's `precision` does both sides: it converts the module, and float images that a loader delivers.
+# Another tip says: write `.to(torch.bfloat16)` in `__init__`. Then nobody converts the images, and the first product raises. The Trainer's `precision` does both sides: it converts the module, and float images that a loader
+# delivers. (The loaders of this course deliver whole numbers from 0 to 255. The data module scales them on the device, after that conversion, so `FineTuned` converts them itself.)
 
 
 # %%
@@ -991,14 +1009,19 @@ class ConvertsItself(ConvNet):
 try:
     memory_of(ConvertsItself(), batch_size=16)
 except RuntimeError as error:
-    print(type(error).__name__)
+    print(f"{type(error).__name__}: {error}")
 
 # %% [markdown]
 # **When the bad version is right.** To predict: half of the memory for weights that nobody changes. And to train with large steps, as at the start of a training run. The same network, with a hundred times the learning rate:
 
+
 # %%
-coarse = fine_tune(1e-3, **all_half)["fall of the loss"]
-fine = fine_tune(1e-3, **half_products)["fall of the loss"]
+def fall_at_large_steps(precision):
+    tuned = from_the_seed(fine_tune, 1e-3, **precision)
+    return tuned["fall of the loss (nats)"]
+
+
+coarse, fine = map(fall_at_large_steps, (all_half, half_products))
 print(f"fall of the loss at 1e-3: {coarse:.3f} in bf16-true, {fine:.3f} in bf16-mixed")
 claim("7.5", "with large steps, little is lost", coarse / fine, at_least=0.7)
 

@@ -79,7 +79,7 @@ class DigitClassifier(L.LightningModule):
 # %% [markdown]
 # ## 8.1 Clip gradients by norm
 #
-# One batch in 25 comes from another scanner, and nobody divided its pixels by 255. Its gradient is hundreds of times longer than usual. The Trainer can clip gradients,
+# One batch in 25 comes from another scanner, and nobody divided its pixels by 255. Its gradient is far longer than usual. The Trainer can clip gradients,
 # and a popular list of tips says: `gradient_clip_val=1.0`, with `gradient_clip_algorithm` `"norm"` or `"value"`. Is it all the same?
 #
 # **Predict before you run.** With `"value"` and 1.0, the longest gradient that the optimizer gets in an epoch has a norm of
@@ -191,17 +191,24 @@ print("by norm: ", after(nn.utils.clip_grad_norm_))
 # %% [markdown]
 # By value, the first two entries became equal: the arrow now points elsewhere, and the step no longer goes straight downhill. By norm, the entries keep their proportions.
 #
-# **How large a limit?** Three more runs: no clipping, a limit of 0.01 by norm, a limit of 0.01 by value.
+# **How large a limit?** Three more runs: no clipping, a limit of 0.01 by norm, a limit of 0.01 by value. `from_the_seed` does outside of `contrast` what `contrast` does for its two versions: each run
+# starts with the same random numbers, and afterwards the generators are put back.
+
 
 # %%
+def from_the_seed(run, *args, **options):
+    with torch.random.fork_rng():  # puts the generators back
+        torch.manual_seed(digits.seed)
+        return run(*args, **options)
+
+
 small_norm = {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "norm"}
 small_value = {"gradient_clip_val": 0.01, "gradient_clip_algorithm": "value"}
 runs = {"unclipped": {}, "norm 0.01": small_norm, "value 0.01": small_value}
-scores = {
-    name: train_with(clipping)["test accuracy"] for name, clipping in runs.items()
-}
-for name, score in scores.items():
-    print(f"{name + ':':<11} accuracy {score:.3f}")
+scores = {}
+for name, clipping in runs.items():
+    scores[name] = from_the_seed(train_with, clipping)["test accuracy"]
+    print(f"{name + ':':<11} accuracy {scores[name]:.3f}")
 
 # %% tags=["claim"]
 good = result.good.number("test accuracy")
@@ -355,7 +362,7 @@ result = contrast(
     good=lambda: train_on(WarmsUp()),
     prediction=prediction,
     figure=Curves(
-        "Without warm-up the loss jumps and gets stuck; small rates do not free it",
+        "Without warm-up the loss jumps, and no small rate repairs it",
         "train loss",
         x="update",
         y="cross-entropy loss (nats)",
@@ -391,8 +398,11 @@ class WarmsUpAndStays(DeepClassifier):
 
 
 # %%
-constant = train_on(StaysAtThePeak())["test accuracy"]
-warm_only = train_on(WarmsUpAndStays())["test accuracy"]
+def accuracy_of(make_model):
+    return from_the_seed(lambda: train_on(make_model()))["test accuracy"]
+
+
+constant, warm_only = map(accuracy_of, (StaysAtThePeak, WarmsUpAndStays))
 print(f"neither:          {constant:.3f}")
 print(f"annealing alone:  {result.bad.number('test accuracy'):.3f}")
 print(f"warm-up alone:    {warm_only:.3f}")
@@ -418,22 +428,22 @@ class ThirdBlock(L.Callback):
         self.weights.append(model.net[4].change[0].weight.detach().clone())
 
 
-def watch(model):
+def watch(make_model):
     block = ThirdBlock()
     trainer = L.Trainer(max_epochs=1, **quiet_trainer(callbacks=[block]))
     with AppliedRates() as rates:
-        trainer.fit(model, datamodule=digits)
+        from_the_seed(lambda: trainer.fit(make_model(), datamodule=digits))
     sizes = [weight.abs().median().item() for weight in block.weights]
     steps = [(b - a).abs().median().item() for a, b in pairwise(block.weights)]
     return sizes, steps, rates.values
 
 
 # %%
-sizes, steps, rates = watch(StartsAtThePeak())
+sizes, steps, rates = watch(StartsAtThePeak)
 first, growth = steps[0] / rates[0], sizes[5] / sizes[0]
 print(f"no warm-up: weights of {sizes[0]:.3f}, after five updates {sizes[5]:.3f}")
 print(f"the first step is {first:.3f} times the rate of {rates[0]:.3f}")
-sizes, steps, rates = watch(WarmsUp())
+sizes, steps, rates = watch(WarmsUp)
 peak = rates.index(max(rates))
 at_peak = steps[peak] / rates[peak]
 print(f"warm-up: the first rate is {rates[0]:.4f}; at the peak of {rates[peak]:.3f}")
@@ -473,7 +483,7 @@ class StepsOnceAnEpoch(WarmsUp):
 
 # %%
 by_step = max(rates)
-_, _, rates = watch(StepsOnceAnEpoch())
+_, _, rates = watch(StepsOnceAnEpoch)
 by_epoch = max(rates)
 print(f"by step, the largest rate is  {by_step:.4f}")
 print(f"by epoch, the largest rate is {by_epoch:.4f}")
@@ -491,7 +501,7 @@ claim(
 # **When the bad version is right.** Warm-up makes a rate usable that is too large for the start. A smaller rate does not need it. Here is the bad version again with a tenth of the peak:
 
 # %%
-smaller = train_on(StartsAtThePeak(lr=0.007))["test accuracy"]
+smaller = accuracy_of(lambda: StartsAtThePeak(lr=0.007))
 behind = result.good.number("test accuracy") - smaller
 print(f"a tenth of the rate, no warm-up: {smaller:.3f}")
 claim("8.2", "a tenth of the rate needs no warm-up", behind, at_most=0.02)
@@ -584,6 +594,7 @@ class NewestNorm(L.Callback):
             self.values.append(float(trainer.callback_metrics["grad_norm_step"]))
 
 
+# %%
 def monitor(model, **flags):
     log, newest = UpdateLog(), NewestNorm()
     options = quiet_trainer(callbacks=[log, newest], **flags)
@@ -606,7 +617,7 @@ result = contrast(
     good=lambda: monitor(LooksBeforeTheStep(), accumulate_grad_batches=4),
     prediction=prediction,
     figure=Panels(
-        "After backward you see sums under construction, one in four complete",
+        "After backward, three looks in four see an unfinished sum",
         ["logged", "used by the optimizer"],
         x="batch, from the first update on",
         y="gradient norm",
@@ -640,14 +651,15 @@ claim(
 from lightning.pytorch.plugins import MixedPrecision
 
 
-def under_half_precision(model):
+def under_half_precision(make_model):
     scaler = torch.amp.GradScaler("cpu", init_scale=2**16)
-    half = MixedPrecision("16-mixed", "cpu", scaler)
-    return monitor(model, accelerator="cpu", plugins=[half])["logged / used"]
+    half = {"plugins": [MixedPrecision("16-mixed", "cpu", scaler)]}
+    run = from_the_seed(lambda: monitor(make_model(), accelerator="cpu", **half))
+    return run["logged / used"]
 
 
 seen_after, seen_before = map(
-    under_half_precision, (LooksAfterBackward(), LooksBeforeTheStep())
+    under_half_precision, (LooksAfterBackward, LooksBeforeTheStep)
 )
 print(f"after backward:  {seen_after:.1f} times the gradient used")
 print(f"before the step: {seen_before:.1f} times")
@@ -689,10 +701,11 @@ from course_utils.outcome import Contrast, Side
 
 
 def look_inside(activation):
-    with torch.random.fork_rng():  # both start from the same seed
-        torch.manual_seed(digits.seed)
+    def run():
         model = NormsByLayer(activation)
-        measured = train_on(model)
+        return model, train_on(model)
+
+    model, measured = from_the_seed(run)
     by_layer = tuple(map(median, zip(*model.seen)))  # over all updates
     total = median(sum(n**2 for n in norms) ** 0.5 for norms in model.seen)
     return {**measured, "by layer": by_layer, "total": total}
@@ -764,7 +777,8 @@ claim(
 #
 # ### Your turn · Let the gradient reach every layer
 #
-# This deep network learns little. Three faults keep the gradient from some of its layers. Find them (the tools above help), and repair them. Keep all layers: nine weight matrices. *(8 minutes)*
+# This deep network learns little. Three faults keep the gradient from some of its layers. Find them (the tools above help), and repair them. Keep all layers, which have nine weight
+# matrices, and an activation, of whatever kind, after each of the hidden ones. *(8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -906,7 +920,7 @@ result = contrast(
     good=lambda: train_up_to_sixty(in_time),
     prediction=prediction,
     figure=Panels(
-        "The validation loss turns up early; what comes after is learned by heart",
+        "The validation loss turns up early, the rest is learned by heart",
         ["training loss", "validation loss"],
         x="epoch",
         y="loss (nats)",
@@ -1017,4 +1031,4 @@ check("8.4", callbacks)
 # Pascanu, Mikolov, Bengio, [On the difficulty of training recurrent neural networks](https://arxiv.org/abs/1211.5063); Xiong et al., [On layer normalization in the transformer
 # architecture](https://arxiv.org/abs/2002.04745); Smith and Topin, [Super-convergence](https://arxiv.org/abs/1708.07120); MNIST by LeCun, Cortes and Burges.
 #
-# Next: **lesson 09**, or look at the [solutions](../solutions/08_training_stability.ipynb) of this one.
+# Next: [lesson 09](09_checkpointing.ipynb), or look at the [solutions](../solutions/08_training_stability.ipynb) of this one.

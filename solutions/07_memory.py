@@ -97,7 +97,7 @@ class FineTuned(Classifier):
         )
 
     def forward(self, images):
-        return self.net(images.to(self.dtype))  # the data module delivers float32
+        return self.net(images.to(self.dtype))  # they come in float32
 
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate)

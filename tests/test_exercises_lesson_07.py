@@ -47,6 +47,17 @@ RIGHT_7_1 = {
     ),
 }
 WRONG_7_1 = {
+    "weighs parameters against pixels": (
+        function(
+            "weights = sum(weight.numel() for weight in net.parameters())\n",
+            "return '32-true' if weights > images.numel() else 'bf16-mixed'\n",
+        ),
+        "For an MLP with a large first layer and 64 images it returned '32-true'",
+    ),
+    "counts where nothing is saved": (
+        both(run="torch.no_grad()(net)(images)"),
+        "For a conv net and 4 images it returned '32-true'",
+    ),
     "never half": (
         function("return '32-true'\n"),
         "For a conv net and 4 images it returned '32-true'; 32-true",
@@ -282,6 +293,21 @@ WRONG_7_3 = {
         stages("with torch.no_grad():\n        " + LARGE.replace("\n", "\n    ")),
         "weight tensors get no gradient any more.",
     ),
+    "keeps everything outside of the GPU": (
+        stages(
+            "with torch.autograd.graph.save_on_cpu():\n        "
+            + LARGE.replace("\n", "\n    ")
+        ),
+        "60% is asked.",
+    ),
+    "builds a smaller network": (
+        sub(
+            "TwoStages",
+            FORWARD.format(GROUPS.format(3, False), BLOCKS),
+            init="self.large = self.large[:6]",
+        ),
+        "The stages have 6 and 3 blocks; there were 9 and 3. Keep all layers",
+    ),
     "leaves blocks out": (
         stages("hidden = self.large[0](hidden)"),
         "weight tensors get no gradient any more.",
@@ -335,6 +361,7 @@ def keeps(worst: str, scores: str = "losses.max().item()") -> str:
 RIGHT_7_4 = {
     "clone": keeps("images[losses.argmax()].clone()", "losses.max().detach()"),
     "index with a list": keeps("images[[losses.argmax().item()]][0]"),
+    "a NumPy copy": keeps("images[losses.argmax()].numpy().copy()"),
     "a new tensor": keeps("torch.tensor(images[losses.argmax()].tolist())"),
     "topk": sub(
         "ConvNet",
@@ -354,6 +381,26 @@ WRONG_7_4 = {
     "to the CPU, where it is": (
         keeps("images[losses.argmax()].cpu()"),
         "A part of a batch is a view",
+    ),
+    "contiguous, which it is": (
+        keeps("images[losses.argmax()].contiguous()"),
+        "A part of a batch is a view",
+    ),
+    "a NumPy view": (
+        keeps("images[losses.argmax()].numpy()"),
+        "A part of a batch is a view",
+    ),
+    "cleared at the end": (
+        sub(
+            "ConvNet",
+            KEEP.format(
+                "self.worst.append(images[losses.argmax()].clone())\n"
+                "    self.scores.append(losses.max().item())"
+            ),
+            "def on_train_epoch_end(self):\n    self.worst.clear()",
+            init=LISTS,
+        ),
+        "After 10 batches, worst has 0 entries.",
     ),
     "one more graph": (
         keeps(
@@ -469,13 +516,35 @@ WRONG_7_5 = {
         ),
         "brightness is ",
     ),
+    "the mean of a batch in two bytes": (
+        sub("FineTuned", COUNT.format("mean = images.mean().item()"), init=NUMBERS),
+        "Compute and keep the mean in a type with more digits",
+    ),
+    "each batch counts the same": (
+        sub(
+            "FineTuned",
+            COUNT.format(EXACT).replace(
+                "* len(images) / self.seen", "/ (batch_idx + 1)"
+            ),
+            init=NUMBERS,
+        ),
+        "and let each image count the same.",
+    ),
+    "the first batch's size": (
+        sub(
+            "FineTuned",
+            COUNT.format(EXACT).replace("self.seen += len(images)", "self.seen += 33"),
+            init=NUMBERS,
+        ),
+        "After 600 images, seen is 792.",
+    ),
     "only renamed": (
         sub(
             "FineTuned",
             COUNT.format("mean = images.mean()"),
             init=f"{BUFFER.format('seen', '')}\n{MEAN}",
         ),
-        "After 792 images, seen is ",
+        "After 600 images, seen is ",
     ),
     "buffers of float32": (
         sub(
@@ -491,7 +560,7 @@ WRONG_7_5 = {
             COUNT.format(EXACT),
             init=BUFFER.format("seen", ", dtype=torch.float64") + f"\n{MEAN}",
         ),
-        "After 792 images, seen is ",
+        "After 600 images, seen is ",
     ),
     "only the counter": (
         sub("FineTuned", COUNT.format("mean = images.mean()"), init=f"{WHOLE}\n{MEAN}"),

@@ -37,7 +37,7 @@ RIGHT_8_1 = {
     "one factor by hand": BACKWARD + STEP.format(BY_HAND.strip()),
     "averaged after the sum": BACKWARD.replace(" / 2", "")
     + STEP.format("for weight in self.parameters(): weight.grad /= 2\n        " + CLIP),
-    "half of the limit": BACKWARD + STEP.format(CLIP).replace("1.0)", "0.95)"),
+    "a little below the limit": BACKWARD + STEP.format(CLIP).replace("1.0)", "0.95)"),
     "zeroes first, a hook clips": """
 def training_step(self, batch, batch_idx):
     optimizer = self.optimizers()
@@ -88,11 +88,28 @@ WRONG_8_1 = {
     ),
     "each batch a step": (
         BACKWARD + f"    {CLIP}\n    optimizer.step()\n    optimizer.zero_grad()\n",
-        "There are 8 updates in 8 batches.",
+        "There are 12 updates in 12 batches.",
     ),
     "never clips, takes a small rate": (
         BACKWARD + STEP.format("self.lr = 1e-4"),
         "has a norm of",
+    ),
+    "never zeroes": (
+        BACKWARD + STEP.format(CLIP).replace("        optimizer.zero_grad()\n", ""),
+        "added up, and begin the next update with zero_grad.",
+    ),
+    "scales the images instead": (
+        BACKWARD.replace("self(images)", "self(images / images.max())")
+        + STEP.format("pass"),
+        "The gradient of update 6 of 6 has a norm of 4.",
+    ),
+    "a tenth of the limit": (
+        BACKWARD + STEP.format(CLIP).replace("1.0)", "0.1)"),
+        "was given 0.100; it was short enough.",
+    ),
+    "the largest entry's norm": (
+        BACKWARD + STEP.format(CLIP).replace("1.0)", "1.0, float('inf'))"),
+        "has a norm of 14.6",
     ),
     "forgets the first batch": (
         BACKWARD.replace(
@@ -217,7 +234,19 @@ WRONG_8_2 = {
     ),
     "never falls": (
         schedule("LinearLR(optimizer, 0.04, 1.0, updates // 4)"),
-        "there are 7 rates in 24 updates",
+        "the last rate is 0.1000. Let it fall after the peak.",
+    ),
+    "Adam instead": (
+        schedule().replace("SGD(", "Adam(").replace(", momentum=0.9", ""),
+        "the momentum is 0.000. Train with SGD and momentum=0.9.",
+    ),
+    "no momentum": (
+        schedule().replace(", momentum=0.9", ""),
+        "the momentum is 0.000. Train with SGD and momentum=0.9.",
+    ),
+    "starts again and again": (
+        schedule("CosineAnnealingWarmRestarts(optimizer, updates // 4)"),
+        "the rate does not rise once and fall once.",
     ),
     "falls half-way": (
         schedule(
@@ -291,6 +320,16 @@ RIGHT_8_3 = {
         last="features + (r := self.refine(features)) + (r.round() - r).detach()"
     ),
 }
+PENALTY = """
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        return loss + 0.01 * sum(p.square().sum() for p in self.parameters())
+"""
+LONGER = """
+    def on_before_optimizer_step(self, optimizer):
+        for p in self.parameters():
+            p.grad /= p.grad.norm()
+"""
 WRONG_8_3 = {
     "only renamed": (
         deep(
@@ -318,6 +357,19 @@ WRONG_8_3 = {
     "layers removed": (
         deep(more="self.net = nn.Sequential(nn.Linear(64, 64), nn.ReLU())"),
         "4 weight matrices are trained; there were 9. Keep all layers",
+    ),
+    "no activation": (
+        deep("nn.Identity()"),
+        "6 linear layers follow another one directly. Without an activation",
+    ),
+    "a penalty gives each a gradient": (
+        deep("nn.Sigmoid()", ".detach()", "features + self.refine(features).round()")
+        + PENALTY,
+        "and 2 more hardly depends on the labels. Let the error of the predictions",
+    ),
+    "each gradient made longer": (
+        deep("nn.Sigmoid()") + LONGER,
+        "hardly depends on the labels.",
     ),
     "frozen": (
         deep(more="self.encoder.requires_grad_(False)"),
@@ -409,6 +461,18 @@ WRONG_8_4 = {
     "one check too many": (
         returns(STOP.replace("8", "9"), KEEP),
         "the run stopped after 20; it should stop after 19. Stop after 2 epochs",
+    ),
+    "at the end of an epoch": (
+        returns(STOP.replace("8", "2, check_on_train_epoch_end=True"), KEEP),
+        "the run stopped after 16; it should stop after 19.",
+    ),
+    "a small high does not count": (
+        returns(STOP.replace("mode", "min_delta=0.05, mode"), KEEP),
+        "the run stopped after 11; it should stop after 19.",
+    ),
+    "looks every second epoch": (
+        returns(STOP, KEEP.replace("mode", "every_n_epochs=2, mode")),
+        "at every check.",
     ),
     "a tie counts": (
         returns(STOP.replace("mode", "min_delta=-0.001, mode"), KEEP),

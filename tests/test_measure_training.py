@@ -84,10 +84,10 @@ def test_two_byte_weights_are_half():
 def test_megabytes_are_the_same_numbers():
     memory = fitted(Line())
     assert memory.megabytes() == {
-        "weights": memory.weights / 2**20,
-        "gradients": memory.gradients / 2**20,
-        "optimizer state": memory.optimizer / 2**20,
-        "saved for backward": memory.saved / 2**20,
+        "weights (MB)": memory.weights / 2**20,
+        "gradients (MB)": memory.gradients / 2**20,
+        "optimizer state (MB)": memory.optimizer / 2**20,
+        "saved for backward (MB)": memory.saved / 2**20,
     }
 
 

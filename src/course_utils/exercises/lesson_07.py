@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -42,10 +43,18 @@ def _wide_net() -> nn.Module:
     ).append(nn.Linear(96, 10))
 
 
-_NETS = {  # neither is near its break-even
+def _early_net() -> nn.Module:
+    """Most weights are in the first layer, where autograd saves no copy of them."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(144, 256), nn.Tanh(), nn.Linear(256, 10)
+    )
+
+
+_NETS = {  # none is near its break-even
     "a wide MLP and 4 images": (_wide_net, 4),
     "a conv net and 4 images": (_conv_net, 4),
     "a wide MLP and 512 images": (_wide_net, 512),
+    "an MLP with a large first layer and 64 images": (_early_net, 64),
 }
 _PRECISIONS = ("32-true", "bf16-mixed")
 
@@ -70,7 +79,7 @@ def _state(net: nn.Module) -> dict[str, Any]:
 
 
 def chooses_the_precision(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 7.1: two kinds of networks, small batches and large."""
+    """Examine exercise 7.1: three kinds of networks, small batches and large."""
     for name, (build, count) in _NETS.items():
         torch.manual_seed(0)
         net, images = build(), torch.rand(count, 1, 12, 12)
@@ -162,6 +171,9 @@ class CountsTheLeftover(ConvNet):
 # 7.3 ----------------------------------------------------------------------------
 
 
+_BLOCKS = (9, 3)  # of the large and of the small stage
+
+
 class _Plain(L.LightningModule):
     """The two stages of a module one after the other, nothing recomputed."""
 
@@ -188,6 +200,11 @@ def recomputes_the_cheap(answer: Any) -> Iterator[Finding]:
     ]
     if missing:
         raise CannotCheck(f"The check needs self.{missing[0]}; keep the base class.")
+    if (blocks := (len(module.large), len(module.small))) != _BLOCKS:
+        raise LearnerError(
+            f"The stages have {blocks[0]} and {blocks[1]} blocks; there were "
+            f"{_BLOCKS[0]} and {_BLOCKS[1]}. Keep all layers of the base class."
+        )
     module.train()
     plain = cost_of_step(_Plain(module), batch)
     cost = cost_of_step(module, batch)
@@ -252,7 +269,8 @@ def _worst_of(
 def _same_images(kept: Any, truth: list[tuple[Tensor, float]]) -> bool:
     kept = list(kept)
     return len(kept) == len(truth) and all(
-        isinstance(image, Tensor) and torch.equal(image, right)
+        isinstance(image, Tensor | np.ndarray)
+        and torch.equal(torch.as_tensor(image), right)
         for image, (right, _) in zip(kept, truth, strict=True)
     )
 
@@ -331,20 +349,29 @@ class KeepsTheWorst(ConvNet):
 # 7.5 ----------------------------------------------------------------------------
 
 
-def _uneven_batches() -> list[tuple[Tensor, Tensor]]:
-    """Return 24 batches of 33 pale images, the second half a little brighter.
+def _pale(count: int) -> tuple[Tensor, Tensor]:
+    """Return images from 1/2 in steps of 1/256, which are exact in bfloat16.
 
-    Black is 1/2, and 1/2 + 1/64 later: both are exact in bfloat16, so that the images
-    lose little. A mean kept in bfloat16 does not follow such a small step.
+    Their mean is not: it lies 0.4 steps above a number that bfloat16 has.
     """
-    images, labels = lesson_images(24 * 33)
-    images = images / 4 + 1 / 2
-    images[12 * 33 :] += 1 / 64
-    return list(zip(images.split(33), labels.split(33), strict=True))
+    images, labels = lesson_images(count)
+    steps = (63 * images).round().flatten()
+    raised = int((0.4 - steps.mean().item()) % 1 * len(steps))
+    steps[:raised] += 1
+    return 1 / 2 + steps.view_as(images) / 256, labels
+
+
+def _uneven_batches() -> list[tuple[Tensor, Tensor]]:
+    """Return 12 batches of 33 pale images, then 12 smaller and a little brighter.
+
+    A mean kept in bfloat16 does not follow such a small step.
+    """
+    (images, labels), (fewer, their_labels) = _pale(33), _pale(17)
+    return [(images, labels)] * 12 + [(fewer + 1 / 64, their_labels)] * 12
 
 
 def counts_in_two_bytes(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 7.5: 24 batches of 33 images, with ``bf16-true``."""
+    """Examine exercise 7.5: 24 batches of two sizes, with ``bf16-true``."""
     module, batches = fresh(answer), _uneven_batches()
     module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.1)
     before = flat_weights(module).bfloat16()
@@ -372,7 +399,10 @@ def counts_in_two_bytes(answer: Any) -> Iterator[Finding]:
     yield Finding("the counter", text, count == total, remedy)
     truth = torch.cat([images for images, _ in batches]).double().mean().item()
     text = f"brightness is {mean:.4f}, exact is {truth:.4f}."
-    remedy = "Compute and keep the mean in a type with more digits, as a Python number."
+    remedy = (
+        "Compute and keep the mean in a type with more digits, as a Python number, "
+        "and let each image count the same."
+    )
     yield Finding("the mean", text, abs(mean - truth) < 5e-4, remedy)
 
 

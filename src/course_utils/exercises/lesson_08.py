@@ -10,9 +10,11 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.material import digits, fresh
+from course_utils.probes.activations import has_activations
 from course_utils.probes.clipping import clips_by_norm
 from course_utils.probes.finding import Finding
 from course_utils.probes.gradients import gradients_flow
+from course_utils.probes.heeded import heeds_the_labels
 from course_utils.probes.running import LearnerError
 from course_utils.probes.schedules import applied_rates
 from course_utils.probes.scripted_checks import scripted_run
@@ -24,11 +26,16 @@ from course_utils.probes.warm_up import AppliedMomenta, momentum_stays, warms_up
 # 8.1 ----------------------------------------------------------------------------
 
 # Faint images have a short gradient, those with values up to 255 a very long one.
-_FACTORS = (0.02, 0.02, 1.0, 255.0, 255.0, 1.0, 255.0, 255.0)
+_FACTORS = (0.02, 0.02, 1.0, 255.0, 255.0, 1.0, 255.0, 255.0, 0.02, 0.02, 1.0, 1.0)
 
 
 def _of_all_lengths() -> list[tuple[Tensor, Tensor]]:
+    """Return a batch for each factor; in the last two, all images are the same digit.
+
+    Their gradient is longer than 1 although the images are not brighter than usual.
+    """
     images, labels = digits(16 * len(_FACTORS))
+    images[-32:], labels[-32:] = images[-1], labels[-1]
     batches = zip(images.split(16), labels.split(16), strict=True)
     return [
         (factor * images, labels)
@@ -45,10 +52,11 @@ def _two_batches_each(used: list[UsedGradient]) -> Finding:
 
 
 def clips_over_two_batches(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 8.1: four updates of two batches, with gradients of all sizes.
+    """Examine exercise 8.1: six updates of two batches, with gradients of all sizes.
 
     The second update has a long gradient after a usual one, the third the other way
-    round, the fourth two long ones.
+    round, the fourth two long ones; the fifth is short, so that a gradient left over
+    from the update before would show.
     """
     used = used_gradients(fresh(answer), _of_all_lengths())
     yield _two_batches_each(used)
@@ -186,6 +194,9 @@ def reaches_every_layer(answer: Any) -> Iterator[Finding]:
     batches = list(zip(images.split(32), labels.split(32), strict=True))
     yield _keeps_its_layers(fresh(answer))
     yield from gradients_flow(fresh(answer), batches)
+    others = (labels + 1) % 10
+    yield heeds_the_labels(lambda: fresh(answer), images, labels, others)
+    yield has_activations(fresh(answer), images)
 
 
 _8_3 = Exercise(
@@ -241,10 +252,10 @@ class DeepAndDeaf(DigitClassifier):
 
 # 8.4 ----------------------------------------------------------------------------
 
-# Four checks an epoch. The high of check 11 comes within two epochs of that of check 3;
-# check 13 only equals it, which is no new high.
+# Four checks an epoch. The high of check 11 comes within two epochs of that of check 3,
+# and is hardly higher; check 13 only equals it, which is no new high.
 _DIP = (0.4, 0.45, 0.42, 0.44, 0.47, 0.49, 0.48)
-_LATE_HIGH = (0.1, 0.3, 0.5, *_DIP, 0.6, 0.55, 0.6) + (0.55,) * 19
+_LATE_HIGH = (0.1, 0.3, 0.5, *_DIP, 0.51, 0.45, 0.51) + (0.45,) * 19
 _RISING = tuple(0.1 + 0.03 * check for check in range(24))
 
 

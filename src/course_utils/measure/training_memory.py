@@ -43,10 +43,10 @@ class TrainingMemory(L.Callback):
     def megabytes(self) -> dict[str, float]:
         """Return the four amounts by name, in megabytes."""
         return {
-            "weights": self.weights / MEGABYTE,
-            "gradients": self.gradients / MEGABYTE,
-            "optimizer state": self.optimizer / MEGABYTE,
-            "saved for backward": self.saved / MEGABYTE,
+            "weights (MB)": self.weights / MEGABYTE,
+            "gradients (MB)": self.gradients / MEGABYTE,
+            "optimizer state (MB)": self.optimizer / MEGABYTE,
+            "saved for backward (MB)": self.saved / MEGABYTE,
         }
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

@@ -30,9 +30,15 @@ def _bent(used: Sequence[UsedGradient], least: float) -> Finding:
     )
     remedy = (
         "Scale all gradients by one factor, once, when all batches of the update are "
-        "added up."
+        "added up, and begin the next update with zero_grad."
     )
     return Finding("direction kept", seen, used[most].cosine >= least, remedy)
+
+
+def _is_as_it_was(used: UsedGradient) -> bool:
+    """Averaging over the passes is no clipping."""
+    allowed = (used.raw_norm, used.raw_norm / max(used.passes, 1))
+    return any(norm / _ROUNDING <= used.norm <= norm * _ROUNDING for norm in allowed)
 
 
 def _untouched(used: Sequence[UsedGradient], limit: float) -> Finding:
@@ -40,14 +46,7 @@ def _untouched(used: Sequence[UsedGradient], limit: float) -> Finding:
     short = [each for each in used if 0 < each.raw_norm < 0.9 * limit]
     if not short:
         return Finding(asked, "No gradient was short.", None, "Ask with other batches.")
-    # Averaging over the passes is no clipping.
-    changed = [
-        each
-        for each in short
-        if not each.raw_norm / max(each.passes, 1)
-        <= each.norm * _ROUNDING
-        <= each.raw_norm * _ROUNDING**2
-    ]
+    changed = [each for each in short if not _is_as_it_was(each)]
     if not changed:
         return Finding(asked, f"All {len(short)} short gradients are untouched.", True)
     first = changed[0]

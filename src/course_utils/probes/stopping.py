@@ -78,5 +78,5 @@ def keeps_the_best(run: ScriptedRun, script: Sequence[float], mode: str) -> Find
         remedy = "EarlyStopping keeps no weights: add a ModelCheckpoint for the folder."
         return Finding(asked, seen, False, remedy)
     seen = f"The weights kept are those of check {run.kept}; the best was check {best}."
-    remedy = f'Monitor the same metric with mode="{mode}".'
+    remedy = f'Monitor the same metric with mode="{mode}", at every check.'
     return Finding(asked, seen, ok, "" if ok else remedy)

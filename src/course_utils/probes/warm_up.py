@@ -16,13 +16,12 @@ class AppliedMomenta(AppliedRates):
     """Keep the momentum of every optimizer step taken in a ``with`` block.
 
     Attributes:
-        values: The first parameter group's momentum, or Adam's first beta.
+        values: The first parameter group's momentum; 0 if its optimizer has none.
     """
 
     def _hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         for group in optimizer.param_groups[:1]:
-            beta, _ = group.get("betas", (group.get("momentum", 0.0), None))
-            self.values.append(float(beta))
+            self.values.append(float(group.get("momentum", 0.0)))
 
 
 def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:
@@ -37,7 +36,7 @@ def _shape(rates: Sequence[float], peak: float, run: str) -> Finding:
         seen = f"In {run} the rate is {rates[0]:.4f} in all {len(rates)} updates."
         remedy = "Return a scheduler that changes it."
         return Finding(asked, seen, False, f"{remedy} {_BY_EPOCH}")
-    if distinct < len(rates) / 2:
+    if distinct < len(rates) / 2 and rates[0] == rates[1]:
         seen = f"In {run} there are {distinct} rates in {len(rates)} updates."
         return Finding(asked, seen, False, _BY_EPOCH)
     top = max(rates)
@@ -68,9 +67,10 @@ def _ends(rates: Sequence[float], peak: float, share: float, run: str) -> list[F
     # Two ways of counting are right: zero in the last update, or after it.
     slack = peak * max(0.02, 1.6 / (len(rates) * (1 - share)))
     low = rates[0] <= peak / 2
+    fall = "Let it fall after the peak." if rates[-1] == max(rates) else _COUNT
     return [
         Finding(f"first rate in {run}", start, low, "Begin far below the peak."),
-        Finding(f"last rate in {run}", end, rates[-1] <= slack, _COUNT),
+        Finding(f"last rate in {run}", end, rates[-1] <= slack, fall),
     ]
 
 
@@ -107,8 +107,9 @@ def momentum_stays(momenta: Sequence[float], value: float, run: str) -> Finding:
     """
     low, high = min(momenta, default=0.0), max(momenta, default=0.0)
     seen = f"In {run} the momentum goes from {low:.3f} to {high:.3f}."
+    remedy = "OneCycleLR also turns the momentum unless cycle_momentum is False."
     if low == high:
         seen = f"In {run} the momentum is {low:.3f}."
+        remedy = f"Train with SGD and momentum={value}."
     ok = abs(low - value) < 1e-6 and abs(high - value) < 1e-6
-    remedy = "OneCycleLR also turns the momentum unless cycle_momentum is False."
     return Finding(f"momentum in {run}", seen, ok, "" if ok else remedy)

@@ -12,9 +12,11 @@ records no peak for another process, so there the samples, one every 0.2 s, are 
 
 Per notebook two test items are added, which run last: it was executed 1..n when it was
 stored (nbval passes a notebook that never was), and it is within its budget. With
-`COURSE_BUDGET_RECORD=file` the seconds of every cell are written there as JSON.
+`COURSE_BUDGET_RECORD=file` the scaled seconds of every cell are written there as JSON.
+What has moved against the committed record is printed.
 """
 
+import datetime
 import json
 import os
 import statistics
@@ -29,8 +31,11 @@ import nbformat
 import numpy as np
 import psutil
 import pytest
+from budget_changes import moved
 
-from course_utils import syllabus
+from course_utils import run_times, syllabus
+from course_utils.evidence.perform import machine
+from course_utils.run_times import RunTime
 
 FOLDERS = ("notebooks", "solutions")
 # Median on the machine for which budgets are stated: 2 cores, no GPU, otherwise idle.
@@ -323,12 +328,18 @@ class Ledger:
             f"reference workload: {here:.3f} s here, {REFERENCE_SECONDS:.3f} s where "
             "budgets are stated; scaled = seconds * their ratio"
         )
+        changes = moved(run_times.load(), self._run_times())
+        terminalreporter.write_line(
+            "moved since the record (scaled): " + ("" if changes else "nothing")
+        )
+        for line in changes:
+            terminalreporter.write_line(f"  {line}")
 
     def pytest_sessionfinish(self) -> None:
         """Write the record that COURSE_BUDGET_RECORD asks for."""
         target = os.environ.get("COURSE_BUDGET_RECORD")
         if target and self.costs:
-            Path(target).write_text(json.dumps(self._record(), indent=1) + "\n")
+            Path(target).write_text(self._record())
 
     def _table(self) -> Iterator[str]:
         yield (
@@ -346,21 +357,39 @@ class Ledger:
                 f"{cost.megabytes:>7,.0f}{megabytes:>8}{'  OVER' if over else ''}"
             )
 
-    def _record(self) -> dict[str, object]:
-        notebooks = {
-            _name(path): {
-                "start_seconds": round(cost.start, 3),
-                "cell_seconds": [round(each, 3) for each in cost.cells.values()],
-                "scaled_seconds": round(self.scaled(path), 3),
-                "megabytes": round(cost.megabytes, 1),
-            }
-            for path, cost in self.costs.items()
-        }
+    def _run_times(self) -> dict[str, RunTime]:
+        factor = REFERENCE_SECONDS / statistics.median(self.references)
         return {
-            "reference_seconds": [round(each, 4) for each in self.references],
-            "reference_nominal": REFERENCE_SECONDS,
-            "notebooks": notebooks,
+            _name(path): RunTime(
+                round(cost.start * factor, 3),
+                tuple(round(each * factor, 3) for each in cost.cells.values()),
+                round(cost.megabytes, 1),
+            )
+            for path, cost in self.costs.items()
+            if self.is_complete(path)
         }
+
+    def _record(self) -> str:
+        """Return JSON with one notebook a line."""
+        lines = [
+            f"{json.dumps(name)}: "
+            + json.dumps(
+                {
+                    "start_seconds": each.start,
+                    "cell_seconds": each.cells,
+                    "megabytes": each.megabytes,
+                }
+            )
+            for name, each in self._run_times().items()
+        ]
+        head = {
+            "date": datetime.date.today().isoformat(),
+            "machine": machine(),
+            "reference_seconds": round(statistics.median(self.references), 4),
+            "reference_nominal": REFERENCE_SECONDS,
+        }
+        notebooks = ",\n".join(lines)
+        return f'{json.dumps(head)[:-1]}, "notebooks": {{\n{notebooks}\n}}}}\n'
 
 
 LEDGER = pytest.StashKey[Ledger]()

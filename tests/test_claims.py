@@ -104,6 +104,7 @@ def test_the_record_answers_who_doubts(evidence, monkeypatch):
         "measured": 0.5,
         "bad": 0.25,
         "good": 0.75,
+        "measurement": "acc",
         "threshold": {"at_least": 0.5},
         "holds": True,
         "seed": 5,

@@ -79,7 +79,7 @@ def test_a_second_call_runs_only_what_is_missing_or_was_changed(course):
     course_says(*again, "1")
     result = course_says(*again, "2")
     assert "1 of 2 runs are there already." in result.stderr
-    assert "1/2" in result.stdout
+    assert "0/2" in result.stdout
     assert [each.task.seed for each in _lines()] == [0, 1]
     _write("00_tiny", ZERO + "\n1")
     result = course_says(*again, "1")
@@ -94,7 +94,7 @@ def test_what_was_published_is_not_run_again_and_stays_in_the_record(course):
     result = course_says(*args, "second.jsonl", "--seeds", "2")
     assert "1 of 2 runs are there already." in result.stderr
     assert [each.task.seed for each in _lines("second.jsonl")] == [1]
-    assert "1/2 **broken**" in Path("to/evidence.md").read_text("utf-8")
+    assert "0/2 **broken**" in Path("to/evidence.md").read_text("utf-8")
     _write("00_tiny", ZERO + "\n1")
     course_says(*args, "third.jsonl", "--seeds", "1", "--first-seed", "5")
     assert "0/1 **broken**" not in Path("to/evidence.md").read_text("utf-8")

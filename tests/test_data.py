@@ -148,6 +148,18 @@ def test_fewer_training_images_keep_the_same_validation_images():
     assert torch.equal(few.train_images, all_of_them.train_images[:100])
 
 
+def test_a_larger_data_set_is_cut_to_the_size_of_the_embedded_one_unless_asked(
+    fashion, monkeypatch
+):
+    def sizes():
+        data = ImageDataModule("fashion-mnist", val_size=5)
+        return [len(each) for each in (data.train_labels, data.test_labels)]
+
+    assert sizes() == [15, 10]
+    monkeypatch.setenv("COURSE_IMAGES", "all")
+    assert sizes() == [55, 30]
+
+
 def test_sizes_are_exact_and_a_smaller_test_set_is_drawn_by_the_seed():
     data = ImageDataModule(train_size=300, val_size=20, test_size=50)
     counts = [len(data.train_labels), len(data.val_labels), len(data.test_labels)]

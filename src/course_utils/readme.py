@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils import syllabus
+from course_utils import run_times, syllabus
 
 PICTURED = ("00_start_here", "In training mode")
 PICTURE = ".github/contrast.png"
@@ -17,14 +17,17 @@ PICTURE = ".github/contrast.png"
 
 def lesson_table() -> str:
     """Return the table of lessons as Markdown; planned lessons have no link."""
-    lines = ["| | Lesson | You will be able to | Minutes |", "|---|---|---|---|"]
+    lines = ["| | Lesson | You will be able to | Minutes | Runs in |"]
+    lines.append("|---|---|---|---|---|")
     for lesson in syllabus.load().lessons:
         title = lesson.title
         if lesson.ready:
             title = f"[{title}](notebooks/{lesson.file}.ipynb)"
         minutes = f"{lesson.teaching_minutes} + {lesson.exercise_minutes}"
         time = minutes if lesson.ready else "in preparation"
-        lines.append(f"| {lesson.id} | {title} | {lesson.promise} | {time} |")
+        taken = run_times.seconds(lesson.file)
+        runs = "" if taken is None else f"{taken:.0f} s"
+        lines.append(f"| {lesson.id} | {title} | {lesson.promise} | {time} | {runs} |")
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 import typer
 
-from course_utils.cli import data, evidence, lab, load, run, status, terminal
+from course_utils.cli import data, evidence, lab, load, run, schedule, status, terminal
 
 app = typer.Typer(
     help="A notebook course on PyTorch Lightning that measures what it claims.",
@@ -16,6 +16,7 @@ for command in (
     run.run,
     evidence.evidence,
     status.status,
+    schedule.schedule,
     data.data,
     load.load,
 ):

@@ -7,7 +7,7 @@ from course_utils import syllabus
 from course_utils.cli.runs import new_task, stored_notebook
 from course_utils.cli.terminal import complain
 from course_utils.evidence import page, published
-from course_utils.evidence.tasks import Outcome, Task, read_lines
+from course_utils.evidence.tasks import Outcome, read_lines
 
 
 def recorded(folder: Path) -> list[Outcome]:
@@ -30,15 +30,12 @@ def recorded(folder: Path) -> list[Outcome]:
 
 def _current(outcomes: list[Outcome], folder: Path) -> list[Outcome]:
     """Return the last outcome of each task, if it is of today's code of its lesson."""
-    code = {
-        lesson.id: new_task(lesson, stored_notebook(lesson, folder), 0).code
-        for lesson in syllabus.load().ready
-    }
-    last: dict[Task, Outcome] = {}
-    for outcome in outcomes:
-        if outcome.task.code == code.get(outcome.task.lesson):
-            last[outcome.task] = outcome
-    return list(last.values())
+    course, code = syllabus.load(), {}
+    for name in {outcome.task.lesson for outcome in outcomes}:
+        lesson = course.lesson(name)
+        code[name] = new_task(lesson, stored_notebook(lesson, folder), 0).code
+    current = [each for each in outcomes if each.task.code == code[each.task.lesson]]
+    return list({each.task: each for each in current}.values())
 
 
 def publish(file: Path, folder: Path, to: Path) -> None:

@@ -75,7 +75,7 @@ def _connected(scheduler: str | None, workers: int | None) -> Iterator["Client"]
             threads_per_worker=count,  # a run is a process of its own: its kernel
             resources={RESOURCE: count},
             host="127.0.0.1",
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",  # None would take a fixed port
             memory_limit=0,
             silence_logs=logging.CRITICAL,
         ) as cluster,

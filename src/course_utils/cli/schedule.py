@@ -1,0 +1,92 @@
+"""``course schedule``: when a class does what, from the minutes of the syllabus."""
+
+import datetime
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from course_utils.cli.folder import chosen_lessons
+from course_utils.cli.run import Names
+from course_utils.cli.terminal import console, new_table, one_sentence
+from course_utils.syllabus import Lesson
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One line of a schedule.
+
+    Attributes:
+        start: Minutes after midnight.
+        minutes: How long it takes.
+        what: For example ``"12 Common pitfalls"``, or ``"break"``.
+        part: ``"experiments"``, ``"exercises"`` or ``""``.
+    """
+
+    start: int
+    minutes: int
+    what: str
+    part: str = ""
+
+    @property
+    def clock(self) -> str:
+        """Its start as hours and minutes, past midnight too."""
+        return f"{self.start // 60 % 24:02}:{self.start % 60:02}"
+
+
+def slots(lessons: Sequence[Lesson], start: int, pause: int) -> Iterator[Slot]:
+    """Yield experiments and exercises of each lesson, with breaks between lessons.
+
+    Args:
+        lessons: In the order in which they are taught.
+        start: Minutes after midnight.
+        pause: Minutes of a break; none after the last lesson.
+    """
+    now = start
+    for lesson in lessons:
+        if lesson is not lessons[0] and pause:
+            yield Slot(now, pause, "break")
+            now += pause
+        name = f"{lesson.id} {lesson.title}"
+        yield Slot(now, lesson.teaching_minutes, name, "experiments")
+        now += lesson.teaching_minutes
+        yield Slot(now, lesson.exercise_minutes, name, "exercises")
+        now += lesson.exercise_minutes
+    yield Slot(now, 0, "end")
+
+
+def _minutes(clock: str) -> int:
+    if not re.fullmatch(r"\d{1,2}:\d{2}", clock):
+        raise ValueError(
+            f"Expected --start to be a time such as 9:00 but got {clock!r}."
+        )
+    hours, minutes = map(int, clock.split(":"))
+    try:
+        datetime.time(hours, minutes)
+    except ValueError as error:
+        raise ValueError(
+            f"Expected --start to be a time from 0:00 to 23:59 but got {clock!r}."
+        ) from error
+    return 60 * hours + minutes
+
+
+def schedule(
+    lessons: Names = None,
+    start: Annotated[str, typer.Option(help="When the first lesson starts.")] = "9:00",
+    pause: Annotated[
+        int, typer.Option("--break", min=0, help="Minutes between two lessons.")
+    ] = 10,
+) -> None:
+    """Show when a class does what: experiments, exercises and breaks, with times."""
+    with one_sentence():
+        found = list(slots(chosen_lessons(lessons), _minutes(start), pause))
+    table = new_table()
+    table.add_column("time", justify="right", no_wrap=True)
+    table.add_column("minutes", justify="right", no_wrap=True)
+    table.add_column("lesson", no_wrap=True)
+    table.add_column("part", no_wrap=True)
+    for slot in found:
+        table.add_row(slot.clock, str(slot.minutes or ""), slot.what, slot.part)
+    console().print(table)

@@ -100,8 +100,8 @@ def _formulas(record: Record) -> str:
         f"({SLACK:g} × {lone.median_seconds:.0f} s).",
         f"*A class that reads:* cells run during {running_share(record):.1%} of the "
         f"time ({lone.median_seconds:.0f} s of {minutes} minutes): learners × "
-        f"{processor_seconds(record):.0f} s ÷ {60 * minutes:,} s, and cores are busy for "
-        f"{BUSY:.0%} of the time at most.",
+        f"{processor_seconds(record):.0f} s ÷ {60 * minutes:,} s, and cores are busy "
+        f"for {BUSY:.0%} of the time at most.",
     )
     return "\n".join(f"- {line}" for line in lines)
 

@@ -45,6 +45,17 @@ def _signed(value: float) -> str:
     return f"{'+' if value > 0 else ''}{decimal(value)}"
 
 
+def _sentence(row: Paired) -> str:
+    ends, intro = row.difference, f"How sure? Over {row.runs} seeds, {row.name}, "
+    if ends.low == ends.high and row.signs == row.runs:
+        return f"{intro}good minus bad: {_signed(ends.median)} each time."
+    return (
+        f"{intro}good minus bad: median {_signed(ends.median)}, 95 % interval "
+        f"{_signed(ends.low)} to {_signed(ends.high)}; {row.signs} of {row.runs} have "
+        "its sign."
+    )
+
+
 def how_sure(practice: str, lesson: str) -> str:
     """Return the paired difference over the published seeds as a sentence, or ``""``.
 
@@ -54,11 +65,4 @@ def how_sure(practice: str, lesson: str) -> str:
     """
     runs = _comparable(published.load(), lesson)
     row = _headline(practice, runs) if runs else None
-    if row is None or row.runs < LEAST:
-        return ""
-    ends = row.difference
-    return (
-        f"How sure? Over {row.runs} seeds, {row.name}, good minus bad: median "
-        f"{_signed(ends.median)}, 95 % interval {_signed(ends.low)} to "
-        f"{_signed(ends.high)}; {row.signs} of {row.runs} have its sign."
-    )
+    return "" if row is None or row.runs < LEAST else _sentence(row)

@@ -384,6 +384,7 @@ def is_right():
 
 
 right = torch.stack([is_right() for _ in range(20)])
+totals = right.sum(1)  # of each network, in the whole pool
 print("networks and images:", *right.shape)
 
 # %% [markdown]
@@ -417,14 +418,14 @@ from course_utils.figures import Distribution
 
 def many_draws(choose, count=100, networks=20, draws=1000):
     """What was reported, and what was true: one accuracy a draw."""
-    reports, truths = [], []
-    sizes = [count, count, right.shape[1] - 2 * count]
+    reports, truths, pool_size = [], [], right.shape[1]
     for _ in range(draws):
-        parts = torch.randperm(right.shape[1]).split(sizes)
-        val, test, rest = (right[:networks, part].mean(1) for part in parts)
+        dealt = torch.randperm(pool_size)[: 2 * count].split(count)
+        val, test = (right[:networks, part].mean(1) for part in dealt)
         chosen = choose(val, test)
+        rest = totals[chosen] - count * (val[chosen] + test[chosen])
         reports.append(test[chosen])
-        truths.append(rest[chosen])
+        truths.append(rest / (pool_size - 2 * count))
     return torch.stack(reports), torch.stack(truths)
 
 

@@ -103,7 +103,7 @@ from course_utils.data import scaled
 noisy_labels = digits.train_labels[:1000].clone()
 noisy_labels[:500] = torch.randint(0, 10, (500,))
 noisy_set = TensorDataset(scaled(digits.train_images[:1000]), noisy_labels)
-noisy_loader = DataLoader(noisy_set, batch_size=50, shuffle=True)
+noisy_loader = DataLoader(noisy_set, batch_size=32, shuffle=True)
 val_set = TensorDataset(scaled(digits.val_images), digits.val_labels)
 val_loader = DataLoader(val_set, batch_size=1000)
 

@@ -7,7 +7,7 @@ from capstone_script import ORIGINAL, edited, examined, small, written
 
 from course_utils import capstone
 from course_utils.capstone import board as boards
-from course_utils.capstone import one_run, script
+from course_utils.capstone import one_run, runs, script
 from course_utils.capstone.examine import examine
 from course_utils.capstone.symptoms import SYMPTOMS
 from course_utils.probes.running import LearnerError
@@ -52,6 +52,21 @@ def test_an_unchanged_script_is_not_run_again(monkeypatch):
     known = examined(small())
     monkeypatch.setattr(one_run, "observed", None)
     assert examine(written(small())) is known
+
+
+def test_a_script_that_was_run_is_examined_without_another_full_run(monkeypatch):
+    path = written(small() + "\n# run first\n")
+    assert capstone.run(path) is not None
+    full = []
+
+    def observed(train, watch, *args, **options):
+        full.append(watch.saved is not None)
+        return one_run.observed(train, watch, *args, **options)
+
+    monkeypatch.setattr(runs, "observed", observed)
+    assert examine(path).findings
+    assert full
+    assert not any(full)
 
 
 def test_a_missing_script_is_one_sentence(tmp_path, capsys):

@@ -4,6 +4,7 @@ import gc
 import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,7 +47,9 @@ class Examination:
     digits: dict[str, Tensor] = field(default_factory=dict)
 
 
-_known: dict[tuple[str, int], Examination] = {}
+Key = tuple[str, int]  # digest of the source, seed
+_known: dict[Key, Examination] = {}
+_trained: dict[Key, Runs] = {}  # of scripts that were run and not yet examined
 
 
 def _ask(symptom: Symptom, runs: Runs) -> Finding:
@@ -94,17 +97,40 @@ def _examined(runs: Runs) -> Examination:
     return Examination(findings, numbers, rates, digits)
 
 
+def _runs(path: str | Path) -> tuple[Key, Runs]:
+    module, seed = script.load(path), settings.seed()
+    key = hashlib.sha256(Path(path).read_bytes()).hexdigest(), seed
+    return key, _trained.get(key) or Runs(module, seed)
+
+
+def train(path: str | Path) -> Any:
+    """Return the Result of the script at ``path``; `examine` uses this very run.
+
+    Raises:
+        LearnerError: If it is no script, does not train, or does not end.
+    """
+    key, runs = _runs(path)
+    with preserved():
+        torch.set_num_threads(1)
+        result = runs.full.result
+    if key not in _known:
+        _trained.clear()  # an older version is not examined any more
+        _trained[key] = runs
+    return result
+
+
 def examine(path: str | Path) -> Examination:
     """Return what is to be seen of the script at ``path``.
 
     Raises:
         LearnerError: If it is no script, does not train, or does not end.
     """
-    module, seed = script.load(path), settings.seed()
-    key = hashlib.sha256(Path(path).read_bytes()).hexdigest(), seed
+    key, runs = _runs(path)
     if key not in _known:
         with preserved():
             torch.set_num_threads(1)
-            _known[key] = _examined(Runs(module, seed))
+            _known[key] = _examined(runs)
+        _trained.pop(key, None)
+        del runs
         gc.collect()  # models and Trainers refer to each other
     return _known[key]

@@ -1,19 +1,17 @@
 """Show the script, or a repair of it, with colours instead of a long cell; run it."""
 
 import difflib
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from IPython.display import Markdown, display
 
-from course_utils import settings, syllabus
+from course_utils import syllabus
 from course_utils.capstone import script
 from course_utils.capstone.board import YOURS
-from course_utils.capstone.one_run import limited
+from course_utils.capstone.examine import train
 from course_utils.capstone.repairs import repaired
 from course_utils.probes.running import LearnerError
-from course_utils.process_state import preserved
 
 
 def _code(text: str, language: str = "python") -> None:
@@ -66,13 +64,13 @@ def catalogue() -> None:
 def run(path: str | Path = YOURS) -> Any:
     """Train your script in a temporary folder, say what it reports, return its Result.
 
+    The scoreboard looks at this run as well, so that it need not be made again.
+
     Args:
         path: Your copy of the script.
     """
     try:
-        module = script.load(path)
-        with preserved(), tempfile.TemporaryDirectory() as folder, limited("train"):
-            result = module.train(folder, settings.seed())
+        result = train(path)
     except LearnerError as error:
         print(error)
         return None

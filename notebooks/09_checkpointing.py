@@ -254,9 +254,10 @@ def files_left(*more, **options):
 
 # %%
 only_last = {"save_top_k": 0, "save_last": True}
+after_a_crash = files_left(DiesInEpoch3(), **only_last)
 print("after a normal end:", files_left(**only_last))
-print("after a crash:     ", files_left(DiesInEpoch3(), **only_last))
-left = len(files_left(DiesInEpoch3(), **only_last))
+print("after a crash:     ", after_a_crash)
+left = len(after_a_crash)
 claim("9.1", "only save_last leaves no file after a crash", left, equals=0)
 
 # %% [markdown]

@@ -1,5 +1,6 @@
 """Helpers of the course: they hide measuring, never the practice that is taught."""
 
+import logging
 import os
 import sys
 
@@ -20,6 +21,8 @@ def start(lesson: str, *, written_for: str) -> None:
     """
     if "torch" not in sys.modules:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
+    # Where the home cannot be written, Matplotlib would tell at length that it manages.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     from course_utils import kernel
 
     kernel.start(lesson, written_for)

@@ -232,6 +232,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--all", action="store_true", help="execute those in step too")
     parser.add_argument("--check", action="store_true", help="report, write nothing")
     options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a cell's text on any terminal
     root = Path.cwd()
     try:
         chosen = scripts(root, options.lessons)

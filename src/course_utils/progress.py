@@ -1,7 +1,7 @@
 """What this learner has predicted and solved: a file of events on this machine.
 
-One line of JSON an event, appended in one write. So two kernels can write at once, and
-a damaged line costs that line only. Nothing ever leaves the machine.
+One line of JSON an event. Two kernels can write at once, and a damaged line costs that
+line only. Nothing ever leaves the machine.
 """
 
 import json
@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+
+from course_utils import journal
 
 _WORST_TO_BEST = ("not attempted", "cannot be checked", "incorrect", "correct")
 
@@ -23,11 +25,13 @@ class Progress:
         predictions: Practice id to whether the *first* prediction was right.
         exercises: Practice id to the best outcome so far of its exercise.
         repairs: Practices that were ever repaired in the capstone's script.
+        trouble: What could not be read, in one sentence; ``""`` if all could.
     """
 
     predictions: dict[str, bool]
     exercises: dict[str, str]
     repairs: set[str] = field(default_factory=set)
+    trouble: str = field(default="", compare=False)
 
     @property
     def predicted_right(self) -> int:
@@ -50,17 +54,6 @@ def file() -> Path | None:
     return Path(name) if name else None
 
 
-def _append(path: Path, event: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("ab+", buffering=0) as events:  # one write: two kernels do not mix
-        torn = False
-        if events.seek(0, os.SEEK_END):
-            events.seek(-1, os.SEEK_END)
-            torn = events.read(1) != b"\n"
-        line = json.dumps(event, ensure_ascii=False) + "\n"
-        events.write((("\n" if torn else "") + line).encode())
-
-
 def record(event: str, practice: str, outcome: str | bool) -> None:
     """Append an event; a file that cannot be written costs one printed sentence.
 
@@ -74,7 +67,7 @@ def record(event: str, practice: str, outcome: str | bool) -> None:
     if path is None:
         return
     try:
-        _append(path, {"event": event, "practice": practice, "outcome": outcome})
+        journal.append(path, {"event": event, "practice": practice, "outcome": outcome})
     except OSError as error:
         print(
             f"Your progress was not saved: {error.strerror or error}. The lesson goes "
@@ -82,27 +75,43 @@ def record(event: str, practice: str, outcome: str | bool) -> None:
         )
 
 
-def _events(path: Path) -> list[dict[str, Any]]:
+def _event(line: str) -> dict[str, Any] | None:
     try:
-        lines = path.read_text("utf-8", errors="replace").split("\n")
-    except OSError:
-        return []
-    events = []
-    for line in lines:
-        try:
-            event = json.loads(line)
-        except (ValueError, RecursionError):  # garbage, also deeply nested garbage
-            continue
-        if isinstance(event, dict) and {"event", "practice", "outcome"} <= event.keys():
-            events.append(event)
-    return events
+        event = json.loads(line)
+    except (ValueError, RecursionError):  # garbage, also deeply nested garbage
+        return None
+    known = isinstance(event, dict) and {"event", "practice", "outcome"} <= event.keys()
+    return event if known else None
+
+
+def _left_out(damaged: int, path: Path) -> str:
+    if not damaged:
+        return ""
+    lines = "1 damaged line" if damaged == 1 else f"{damaged} damaged lines"
+    return f"Of your progress, {lines} in {path} cannot be read; all others count."
+
+
+def _read(path: Path) -> tuple[list[dict[str, Any]], str]:
+    """Return the events of a file, and what could not be read in one sentence."""
+    try:
+        # An editor of Windows may have put a byte order mark before the first line.
+        text = path.read_text("utf-8-sig", errors="replace")
+    except FileNotFoundError:
+        return [], ""
+    except OSError as error:
+        reason = error.strerror or error
+        return [], f"Your progress in {path} cannot be read: {reason}."
+    lines = [line for line in text.split("\n") if line.strip()]
+    events = [event for event in map(_event, lines) if event is not None]
+    return events, _left_out(len(lines) - len(events), path)
 
 
 def load() -> Progress:
     """Return the learner's progress; lines that cannot be read are left out."""
     path = file()
-    progress = Progress({}, {})
-    for event in _events(path) if path else []:
+    events, trouble = _read(path) if path else ([], "")
+    progress = Progress({}, {}, trouble=trouble)
+    for event in events:
         practice, outcome = str(event["practice"]), event["outcome"]
         if event["event"] == "prediction":
             progress.predictions.setdefault(practice, outcome is True)

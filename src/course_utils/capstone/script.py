@@ -28,7 +28,12 @@ def copy_script(folder: str | Path = FOLDER) -> Path:
     target = Path(folder) / ORIGINAL.name
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
-        target.write_text(ORIGINAL.read_text("utf-8"), encoding="utf-8")
+        part = target.with_name(f"{target.name}.part")
+        try:  # whole or not at all: half a copy would never be overwritten
+            part.write_text(ORIGINAL.read_text("utf-8"), encoding="utf-8")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
     print(f"Your copy is {target.as_posix()}. It is yours: it is never overwritten.")
     if target.read_text("utf-8") != ORIGINAL.read_text("utf-8"):
         print("It differs from the script that the course gave you.")

@@ -9,9 +9,26 @@ import typer
 
 from course_utils.cli.folder import course_folder
 from course_utils.cli.terminal import check_environment, one_sentence
+from course_utils.datasets.cache import in_cache, writable
 
 FIRST = "notebooks/00_start_here.ipynb"
 SETTINGS = Path(__file__).parent / "jupyter"
+
+
+def _folders_for_a_home_that_is_read_only() -> dict[str, str]:
+    """Return other places for what JupyterLab writes, if it cannot write to its own."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    runtime = Path(jupyter_runtime_dir())
+    try:
+        runtime.mkdir(mode=0o700, parents=True, exist_ok=True)  # as Jupyter does
+        writable(runtime)
+    except OSError:
+        own = in_cache(writable) / "jupyter"
+        names = ("runtime", "config", "data")
+        folders = {f"JUPYTER_{name.upper()}_DIR": str(own / name) for name in names}
+        return {**folders, "IPYTHONDIR": str(own / "ipython")}
+    return {}
 
 
 def environment() -> dict[str, str]:
@@ -26,6 +43,7 @@ def environment() -> dict[str, str]:
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths)),
         # A python3 kernel in the user's home may belong to another environment.
         "JUPYTER_PREFER_ENV_PATH": "1",
+        **_folders_for_a_home_that_is_read_only(),
     }
 
 

@@ -124,10 +124,12 @@ def _judgement(total: Standing) -> str:
 
 def status() -> None:
     """Show what you have predicted and solved, and the minutes that are left."""
-    on, table = console(), _empty_table()
-    total = _add_lessons(table, progress.load())
+    on, table, done = console(), _empty_table(), progress.load()
+    total = _add_lessons(table, done)
     table.add_section()
     table.add_row("total", *total.cells(), style="bold")
     on.print(table)
+    if done.trouble:
+        on.print(done.trouble, soft_wrap=True)
     on.print(_judgement(total))
     on.print(NOTE, style="dim")

@@ -39,6 +39,13 @@ class DataError(RuntimeError):
     """Data is missing or damaged; the message is one sentence with the remedy."""
 
 
+def _temporary_folder() -> str:
+    try:
+        return tempfile.gettempdir()
+    except OSError:  # none has room: only who has to write there needs to be told
+        return os.environ.get("TMPDIR") or os.path.join(os.sep, "tmp")
+
+
 def cache_folders() -> tuple[Path, Path]:
     """Return the cache of this user and, for when it cannot be written, a stand-in.
 
@@ -49,7 +56,7 @@ def cache_folders() -> tuple[Path, Path]:
     chosen = os.environ.get("COURSE_CACHE_DIR")
     usual = platformdirs.user_cache_dir("lightning-course", appauthor=False)
     user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
-    stand_in = Path(tempfile.gettempdir(), f"lightning-course-{user}")
+    stand_in = Path(_temporary_folder(), f"lightning-course-{user}")
     return Path(os.path.expanduser(chosen or usual)).absolute(), stand_in
 
 
@@ -96,12 +103,24 @@ def in_cache(write: Callable[[Path], T]) -> T:
     return result
 
 
+def writable(folder: Path) -> Path:
+    """Return ``folder``, created if needed, after a trial of writing to it.
+
+    Raises:
+        OSError: If it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        return folder
+
+
 def sweep(folder: Path, pattern: str) -> None:
     """Remove what killed processes left: old files and folders matching ``pattern``."""
     for left in folder.glob(pattern):
         with suppress(OSError):  # its owner, or another sweep, may be at work on it
             newest = max(path.stat().st_mtime for path in [left, *left.glob("*")])
-            if time.time() - newest < ABANDONED_AFTER:
+            # A time far ahead is from before the clock was set back: as old as any.
+            if abs(time.time() - newest) < ABANDONED_AFTER:
                 continue
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 

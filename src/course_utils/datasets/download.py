@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from course_utils import __version__
-from course_utils.datasets.cache import DataError, in_cache, sweep
+from course_utils.datasets.cache import DataError, in_cache, sweep, writable
 from course_utils.datasets.locate import open_dataset
 from course_utils.datasets.sources import SOURCES, checked_name
 
@@ -139,13 +139,6 @@ def _is_intact(name: str, root: Path) -> bool:
         return False
 
 
-def _create(folder: Path) -> Path:
-    """Return ``folder`` after a trial of writing to it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
-        return folder
-
-
 def download(
     name: str,
     root: str | Path | None = None,
@@ -172,7 +165,7 @@ def download(
             "Expected the name of data to download but got 'embedded', which ships "
             "with the course."
         )
-    root = in_cache(_create) if root is None else Path(root)
+    root = in_cache(writable) if root is None else Path(root)
     if _is_intact(name, root):
         return root
     try:

@@ -13,6 +13,7 @@ import psutil
 
 from course_utils.evidence.records import Findings, read
 from course_utils.evidence.tasks import Outcome, Task
+from course_utils.processes.errors import MAKE_ROOM
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 OnCell = Callable[[int, int], None]
@@ -73,6 +74,10 @@ def only_cores(cores: int) -> Iterator[None]:
         os.sched_setaffinity(0, usable)
 
 
+def _not_run(task: Task, error: Exception) -> str:
+    return f"Lesson {task.lesson} could not be run: {error}"
+
+
 def _execute(
     task: Task, notebook: str, folder: Path, file: Path, on_cell: OnCell | None
 ) -> tuple[str, float]:
@@ -88,8 +93,26 @@ def _execute(
                 on_cell=on_cell,
             )
     except (ValueError, RuntimeError, OSError) as error:
-        return f"Lesson {task.lesson} could not be run: {error}", 0.0
+        return _not_run(task, error), 0.0
     return run.failure, run.seconds
+
+
+def _collect(
+    task: Task, notebook: str, folder: Path | None, on_cell: OnCell | None
+) -> tuple[Findings, str, float]:
+    """Return what a task recorded, why it failed or ``""``, and its seconds.
+
+    Raises:
+        OSError: If there is no room for what it records.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch, "claims.jsonl")
+        home = folder or Path(scratch)
+        failure, seconds = _execute(task, notebook, home, file, on_cell)
+        try:
+            return read(file), failure, seconds
+        except ValueError as error:
+            return Findings(), failure or str(error), seconds
 
 
 def perform(
@@ -109,14 +132,11 @@ def perform(
     Raises:
         KeyboardInterrupt: If the user stopped it.
     """
-    with tempfile.TemporaryDirectory() as scratch:
-        file = Path(scratch, "claims.jsonl")
-        home = folder or Path(scratch)
-        failure, seconds = _execute(task, notebook, home, file, on_cell)
-        try:
-            found = read(file)
-        except ValueError as error:
-            found, failure = Findings(), failure or str(error)
+    try:
+        found, failure, seconds = _collect(task, notebook, folder, on_cell)
+    except OSError as error:
+        failure = f"{_not_run(task, error)}: {MAKE_ROOM}."
+        found, seconds = Findings(), 0.0
     return Outcome(
         task=task,
         claims=found.claims,

@@ -5,13 +5,14 @@ import signal
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from course_utils.processes.rank import Mailbox
+from course_utils.processes.rank import NO_ROOM, Mailbox
 
 LOG_LINES = 20
 LONELY = (
     "it waited for a process that had already ended; a common cause: only one process "
     "called a collective, such as `self.log(..., sync_dist=True)` or `all_reduce`"
 )
+MAKE_ROOM = "make room on that disk, or set TMPDIR to a folder with room"
 # What follows these words in a message names files, addresses and ports.
 REMEDIES = {
     "Connection closed by peer": LONELY,
@@ -92,7 +93,7 @@ class Rank:
 
     def log(self) -> str:
         """Return the last lines that the process wrote, or an empty string."""
-        text = self.mailbox.log.read_text(errors="replace")
+        text = self.mailbox.log.read_text("utf-8", errors="replace")
         lines = text.splitlines()[-LOG_LINES:]
         return (
             "\n".join([f"Last output of rank {self.number}:", *lines]) if lines else ""
@@ -101,6 +102,11 @@ class Rank:
 
 def _death(rank: Rank) -> str:
     code = rank.process.poll() or 0
+    if code == NO_ROOM:
+        return (
+            f"Expected rank {rank.number} to leave its result in {rank.mailbox.folder} "
+            f"but it could not write there: {MAKE_ROOM}."
+        )
     how = f"ended with exit code {code}"
     if code < 0:
         how = f"was killed by {signal.Signals(-code).name}"

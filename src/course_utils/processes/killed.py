@@ -2,11 +2,11 @@
 
 import os
 import signal
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 from course_utils.processes.errors import ProcessError
+from course_utils.processes.folder import temporary_folder
 from course_utils.processes.run import run_processes
 from course_utils.processes.start import Method
 
@@ -49,8 +49,8 @@ def run_until_killed(
         ProcessError: If ``work`` returns or raises before it is killed.
         ProcessTimeoutError: If time runs out.
     """
-    with tempfile.TemporaryDirectory(prefix="course-killed-") as folder:
-        mark = Path(folder, "killed")
+    with temporary_folder("killed") as folder:
+        mark = folder / "killed"
 
         def marked() -> None:
             os.environ[MARK] = str(mark)

@@ -7,6 +7,7 @@ reported like any other error of the work.
 import json
 import os
 import pickle
+import shutil
 import signal
 import sys
 import threading
@@ -22,6 +23,7 @@ import cloudpickle
 
 LIFELINE = 0  # standard input: a pipe whose other end only the parent holds
 LINGER_SECONDS = 2.0
+NO_ROOM = 74  # exit code, EX_IOERR of sysexits.h: the mailbox cannot be written
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Mailbox:
 
     @property
     def error(self) -> Path:
-        """A JSON table with type, message and Unix time, present after an exception."""
+        """A JSON table with type, message and time, present after an exception."""
         return self.folder / f"{self.rank}.error"
 
     @property
@@ -68,7 +70,7 @@ def _put_error(mailbox: Mailbox, error: BaseException, returned: str = "") -> No
         "type": type(error).__name__,
         "message": str(error),
         "returned": returned,
-        "time": time.time(),
+        "time": time.monotonic(),  # the same clock for all, which nobody sets back
     }
     _put(mailbox.error, json.dumps(report).encode())
     traceback.print_exception(type(error), error, error.__traceback__)
@@ -90,9 +92,10 @@ def _end() -> None:
     os._exit(1)
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(folder: Path) -> None:
     with suppress(OSError):
         os.read(LIFELINE, 1)  # returns when the parent has let go or has died
+    shutil.rmtree(folder, ignore_errors=True)  # a parent that was killed cannot
     _end()
 
 
@@ -105,11 +108,32 @@ def redirect(log: Path) -> None:
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
     os.dup2(file, 2)
-    stream = open(1, "w", buffering=1, errors="replace", closefd=False)  # noqa: SIM115
+    stream = open(  # noqa: SIM115
+        1, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False
+    )
     for old in (sys.stdout, sys.stderr):
         with suppress(AttributeError):
             old.write, old.flush = stream.write, stream.flush
     sys.stdout = sys.stderr = stream
+
+
+def _answer(work: Callable[[], object], mailbox: Mailbox, forked: bool) -> None:
+    """Leave what ``work`` returned or raised in ``mailbox``.
+
+    Raises:
+        OSError: If there is no room for it.
+    """
+    try:
+        value = work()
+    except BaseException as error:  # Lightning turns an interrupt into SystemExit
+        _put_error(mailbox, error)
+        return
+    try:
+        content = _pickled(value, forked)
+    except Exception as error:
+        _put_error(mailbox, error, returned=type(value).__name__)
+        return
+    _put(mailbox.result, content)
 
 
 def serve(work: Callable[[], object], mailbox: Mailbox, *, forked: bool) -> NoReturn:
@@ -120,16 +144,12 @@ def serve(work: Callable[[], object], mailbox: Mailbox, *, forked: bool) -> NoRe
         mailbox: Where result and error go.
         forked: Whether this process shares ``__main__`` with the parent.
     """
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    folder = (mailbox.folder,)
+    threading.Thread(target=_end_with_parent, args=folder, daemon=True).start()
     try:
-        value = work()
-    except BaseException as error:  # Lightning turns an interrupt into SystemExit
-        _put_error(mailbox, error)
-    else:
-        try:
-            _put(mailbox.result, _pickled(value, forked))
-        except Exception as error:
-            _put_error(mailbox, error, returned=type(value).__name__)
+        _answer(work, mailbox, forked)
+    except OSError:
+        os._exit(NO_ROOM)
     # A slower process may still need this one's sockets, so stay for a moment; not
     # for ever, so that one which waits in a collective soon learns that it is alone.
     time.sleep(LINGER_SECONDS)

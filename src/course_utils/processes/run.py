@@ -3,7 +3,6 @@
 import os
 import pickle
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from course_utils.processes.errors import (
     failure,
     timeout,
 )
+from course_utils.processes.folder import no_room_is_told, temporary_folder
 from course_utils.processes.rank import Mailbox
 from course_utils.processes.start import (
     Method,
@@ -133,7 +133,8 @@ def run_processes(
         method: ``"fork"``, ``"fresh"``, or None to choose what is safe here.
 
     Raises:
-        ProcessError: If a process raises, dies, or returns what cannot be pickled.
+        ProcessError: If a process raises, dies, or returns what cannot be pickled,
+            or there is no room for temporary files.
         ProcessTimeoutError: If time runs out; it is also a ``TimeoutError``.
         TypeError: If ``work`` is not callable or cannot be pickled for a fresh process.
         ValueError: If an argument is out of range or forking is impossible here.
@@ -145,12 +146,10 @@ def run_processes(
     """
     _check(work, processes, timeout_seconds, method)
     chosen = method or choose_method()
-    with tempfile.TemporaryDirectory(
-        prefix="course-processes-", ignore_cleanup_errors=True
-    ) as name:
-        folder = Path(name)
+    with temporary_folder("processes") as folder:
         if chosen == "fresh":
-            pack(work, Mailbox(folder, 0))
+            with no_room_is_told():
+                pack(work, Mailbox(folder, 0))
         with _started(work, folder, processes, chosen) as ranks:
             _wait(ranks, timeout_seconds)
             return [_result(rank) for rank in ranks]  # type: ignore[misc]

@@ -154,7 +154,13 @@ def fresh(work: Callable[[], object], seat: Seat) -> "subprocess.Popen[bytes]":
     with mailbox.log.open("wb") as log:
         return subprocess.Popen(
             [sys.executable, "-c", ENTRY, str(mailbox.folder), str(mailbox.rank)],
-            env={**os.environ, **seat.names, "PYTHONPATH": path},
+            # The log is UTF-8, whatever the locale: a print must not fail in a rank.
+            env={
+                **os.environ,
+                **seat.names,
+                "PYTHONPATH": path,
+                "PYTHONIOENCODING": "utf-8:replace",
+            },
             stdin=seat.lifeline,
             stdout=log,
             stderr=subprocess.STDOUT,

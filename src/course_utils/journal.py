@@ -1,0 +1,56 @@
+"""Entries as lines of JSON, appended to a file that several kernels may share."""
+
+import errno
+import json
+import os
+from contextlib import suppress
+from io import FileIO
+from pathlib import Path
+from typing import Any, cast
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+
+def _wait_for_others(lines: FileIO) -> None:
+    """Keep other kernels from writing until ``lines`` is closed or its process dies."""
+    if fcntl is not None:
+        with suppress(OSError):  # some network drives know no locks
+            fcntl.flock(lines.fileno(), fcntl.LOCK_EX)
+
+
+def _is_torn(lines: FileIO) -> bool:
+    """Return whether the last line lacks its end: its writer was killed."""
+    if not lines.seek(0, os.SEEK_END):
+        return False
+    lines.seek(-1, os.SEEK_END)
+    return lines.read(1) != b"\n"
+
+
+def _take_back(lines: FileIO, written: int) -> None:
+    """Cut off the piece that was written last, unless somebody else wrote after it."""
+    end = lines.tell()
+    if os.fstat(lines.fileno()).st_size == end:
+        lines.truncate(end - written)
+
+
+def append(file: Path, entry: dict[str, Any]) -> None:
+    """Append ``entry`` as one line, whole or not at all; create the file if needed.
+
+    Lines of two kernels do not mix: each is one write in append mode, under a lock. A
+    torn last line is closed first, so it costs that line only.
+
+    Raises:
+        OSError: If the line cannot be written; what was in the file stays.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    line = (json.dumps(entry, ensure_ascii=False) + "\n").encode(errors="replace")
+    with cast(FileIO, file.open("ab+", buffering=0)) as lines:
+        _wait_for_others(lines)
+        content = (b"\n" if _is_torn(lines) else b"") + line
+        written = lines.write(content)
+        if written < len(content):  # a disk that is nearly full takes a part of it
+            _take_back(lines, written)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

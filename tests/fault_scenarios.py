@@ -1,0 +1,176 @@
+"""What the tests of faults let happen in a process of its own, with few imports."""
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from course_utils import progress
+from course_utils.claims import claim
+from course_utils.datasets import cache
+from course_utils.datasets.cache import DataError, embedded_root
+from course_utils.processes import ProcessError, run_processes
+
+try:
+    import resource
+except ImportError:  # Windows, where the tests of faults are skipped
+    resource = None
+
+UNLIMITED = -1  # bytes, as RLIM_INFINITY
+
+
+@contextmanager
+def no_file_beyond(size: int) -> Iterator[None]:
+    """Let no file of this process grow beyond ``size`` bytes, also not root's.
+
+    It is the system that refuses, in the way of a full disk: a write takes what still
+    fits and says how much that was, the next one fails.
+    """
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def files() -> list[str]:
+    return [path.name for path in Path().rglob("*") if path.is_file()]
+
+
+def digits(root: Path) -> str:
+    names = [root / "MNIST" / "raw" / name for name in cache.IDX_FILES]
+    content = b"".join(name.read_bytes() for name in names)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _keep(what: str, number: int) -> str:
+    """Write one line; return what the learner is told beside the verdict."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        if what == "progress":
+            progress.record("exercise", f"12.{number}", "correct")
+        else:
+            claim(f"12.{number}", "it holds", number, at_least=0)
+    return "".join(x for x in said.getvalue().splitlines() if not x.startswith("✓"))
+
+
+@contextlib.contextmanager
+def _full(disk: str, file: Path):
+    if disk == "limit":
+        with no_file_beyond(file.stat().st_size + 500):
+            yield
+        return
+    with contextlib.suppress(OSError), open("filler", "wb", buffering=0) as filler:
+        while True:
+            filler.write(bytes(1024))
+    yield
+    os.unlink("filler")
+
+
+def lines_while_the_disk_is_full(what: str, disk: str) -> dict[str, list[str]]:
+    file = Path(f"{what}.jsonl")
+    said = [_keep(what, number) for number in range(5)]
+    with _full(disk, file):
+        said += [_keep(what, number) for number in range(5, 105)]
+    said += [_keep(what, number) for number in range(105, 110)]
+    return {
+        "said": said,
+        "kept": [json.loads(line)["practice"] for line in file.open(encoding="utf-8")],
+    }
+
+
+def unpack(limit: int) -> list[str]:
+    with no_file_beyond(limit):
+        try:
+            said = digits(embedded_root())
+        except DataError as error:
+            said = str(error)
+    return [said, *files()]
+
+
+def die_in_the_middle_of_a_write() -> None:
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, UNLIMITED))
+    embedded_root()
+
+
+def big_result(method: str) -> list[object]:
+    def work() -> bytes:
+        return bytes(2_000_000)
+
+    with no_file_beyond(1_000_000):
+        try:
+            said = str(run_processes(work, method=method))
+        except ProcessError as error:
+            said = str(error)
+    return [said, [len(result) for result in run_processes(work, method=method)]]
+
+
+def no_room_at_all(method: str, where: str) -> str:
+    def work() -> None:
+        if where == "in the ranks":
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, UNLIMITED))
+            raise ValueError("an error that cannot be written either")
+
+    with no_file_beyond(0) if where == "everywhere" else contextlib.nullcontext():
+        try:
+            return str(run_processes(work, method=method))
+        except ProcessError as error:
+            return str(error)
+
+
+def executed(notebook: str) -> dict[str, Any]:
+    """Return failure, texts and errors of a notebook; a scenario for `outcome`."""
+    from course_utils.notebooks import execute
+
+    run = execute(notebook, timeout_seconds=200)
+    outputs = [o for cell in run.notebook.cells for o in cell.get("outputs", [])]
+    return {
+        "failure": run.failure,
+        "text": "".join(o.text for o in outputs if o.get("name") == "stdout"),
+        "noise": "".join(o.text for o in outputs if o.get("name") == "stderr"),
+    }
+
+
+def jupyters_folders() -> list[object]:
+    """Return what `course lab` gives JupyterLab, and where that writes then."""
+    from jupyter_core.paths import jupyter_config_dir, jupyter_data_dir
+    from jupyter_core.paths import jupyter_runtime_dir as runtime_dir
+
+    from course_utils.cli import lab
+
+    os.environ.update(lab.environment())
+    folders = [jupyter_config_dir(), jupyter_data_dir(), runtime_dir()]
+    for folder in folders:
+        Path(folder, "new").mkdir(parents=True)
+    return folders
+
+
+def command_without_room(*arguments: str) -> int:
+    """Run the command ``course`` without a byte left; return its exit status."""
+    from typer.testing import CliRunner
+
+    from course_utils.cli import app
+
+    with no_file_beyond(0):
+        result = CliRunner().invoke(app, list(arguments))
+    print(result.output)
+    return result.exit_code
+
+
+def copied_script() -> list[object]:
+    """Copy the capstone's script without room, then with; return what lies there."""
+    from course_utils.capstone import copy_script
+    from course_utils.capstone.script import ORIGINAL
+
+    with no_file_beyond(1000), contextlib.suppress(OSError):
+        copy_script("mine")
+    left = files()
+    return [left, copy_script("mine").read_bytes() == ORIGINAL.read_bytes(), files()]

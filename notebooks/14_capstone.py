@@ -94,7 +94,7 @@ suspects = []  # ids of practices, for example ["4.3", "11.1"]
 capstone.show_part("data")
 
 # %% [markdown]
-# Every training image should lose one patch of eight by eight pixels, set to 0, and another one in each epoch. That is an augmentation: the network must not rely on a single stroke. Here are ten
+# Every training image should lose a patch of its own, eight by eight pixels, set to 0, and another one in each epoch. That is an augmentation: the network must not rely on a single stroke. Here are ten
 # images that the network was trained on in the first epoch, and ten of the last. (Dark is 1, blank paper is 0.)
 
 # %%

@@ -5,7 +5,7 @@ The scoreboard of lesson 14 uses these names. What is inside them is yours to ch
 
 - ``make_data(seed)``: a LightningDataModule. Its loaders for training, validation and
   test deliver batches of images, float, ``(batch, 1, 28, 28)``, 0 to 1, and labels.
-  Training images get a blank patch, another one in each epoch.
+  Each training image gets a blank patch of its own, another one in each epoch.
 - ``make_model(lr, dropout)``: a LightningModule that turns such images into logits. Its
   learning rate rises to ``lr`` early in a run and falls towards 0 until the end.
 - ``evaluate(model, loader)``: the share of the loader's images that are told right.

@@ -1,9 +1,19 @@
 # lab: open the course · test: everything CI checks · sync: regenerate notebooks · lint
+# test-oldest: the same tests on the oldest packages · versions: both, and on record
+# evidence: every claim under many seeds and on other data, on record (hours; resumes)
+# budgets: seconds and megabytes of every notebook, on record
+# bounds: write constraints-oldest.txt after a lower bound in pyproject.toml has changed
 PYTHON ?= python3
+PYTHON_OLDEST ?= python3.10
+UV ?= uv
 BIN := .venv/bin
 READY := .venv/.installed
+OLDEST := .venv-oldest
+RECORDS := src/course_utils/records
+RECORD := $(RECORDS)/versions.json
+EVIDENCE := $(BIN)/course evidence --output $(RECORDS)/.runs.jsonl --publish $(RECORDS)
 
-.PHONY: lab test sync lint
+.PHONY: lab test sync lint evidence budgets test-oldest versions bounds
 
 lab: $(READY)
 	$(BIN)/course lab
@@ -21,5 +31,37 @@ lint: $(READY)
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,dev]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,evidence,dev]'
 	touch $@
+
+# Fashion-MNIST is read from COURSE_DATA_DIR, or got with `course data fashion-mnist`.
+evidence: $(READY)
+	$(EVIDENCE) --seeds 30
+	$(EVIDENCE) --seeds 10 --data fashion-mnist
+	$(EVIDENCE) --seeds 1 --data fashion-mnist:all
+	$(BIN)/python -m course_utils.pairs --all
+
+budgets: $(READY)
+	COURSE_BUDGET_RECORD=$(RECORDS)/budgets.json $(BIN)/python -m pytest \
+		tests/test_settings.py notebooks solutions
+	$(BIN)/python -m course_utils.pairs --all
+	$(BIN)/python -m course_utils.readme
+
+# Budgets are stated for the pinned packages.
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest -p no:course-budgets
+
+versions:
+	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test
+	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test-oldest
+	$(BIN)/python -m course_utils.readme
+
+$(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
+	$(PYTHON_OLDEST) -m venv --clear $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet -c constraints-oldest.txt -e '.[lab,evidence,dev]'
+	touch $@
+
+bounds:
+	$(UV) pip compile --quiet --resolution lowest-direct --all-extras \
+		--python-version 3.10 --python-platform linux --no-annotate \
+		--custom-compile-command 'make bounds' pyproject.toml -o constraints-oldest.txt

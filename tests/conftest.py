@@ -1,9 +1,10 @@
-"""Settings of every test session: equal conditions, and the budgets of notebooks."""
+"""Settings of every test session: equal conditions, budgets, record of versions."""
 
 import os
 
 import budgets
 import pytest
+import versions
 
 pytest_plugins = ["pytester"]
 
@@ -12,7 +13,10 @@ pytest_plugins = ["pytester"]
 os.environ["COURSE_PROGRESS_FILE"] = ""
 os.environ.setdefault("COURSE_SEED", "0")
 os.environ.setdefault("COURSE_DATA", "embedded")
+# A deprecated call of a lesson or of the helpers is an error, in every kernel.
+os.environ["COURSE_STRICT"] = "1"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     budgets.register(config)
+    versions.register(config)

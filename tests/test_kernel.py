@@ -3,11 +3,14 @@ import re
 import subprocess
 import sys
 import textwrap
+import warnings
 
+import nbformat
 import pytest
+from nbformat import v4
 
 import course_utils
-from course_utils import kernel, syllabus
+from course_utils import kernel, settings, syllabus
 
 TITLE = syllabus.load().lesson("12").title
 FIRST = rf"Lesson 12, {TITLE}, on the (CPU|GPU) of (this machine|Binder|Colab)\."
@@ -118,6 +121,58 @@ def test_importing_the_helpers_imports_no_torch_and_changes_nothing():
     """
     found = fresh(code)
     assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+
+
+DEPRECATED = """
+import warnings
+for module in ("__main__", "course_utils.probes.draws", "mainframe", "torch.nn"):
+    for category in (DeprecationWarning, PendingDeprecationWarning, FutureWarning):
+        try:
+            warnings.warn_explicit("old", category, "file.py", 1, module=module)
+        except category:
+            print("refused", module, category.__name__)
+warnings.warn("unrelated", UserWarning)
+from lightning.pytorch.utilities.rank_zero import rank_zero_deprecation
+try:
+    rank_zero_deprecation("old")
+except DeprecationWarning as error:
+    print("refused", type(error).__name__)
+"""
+
+
+@pytest.mark.parametrize("strict", [True, False])
+def test_deprecated_calls_of_our_own_are_errors_where_the_course_tests_itself(
+    monkeypatch, strict
+):
+    monkeypatch.setenv("COURSE_STRICT", "1" if strict else "")
+    found = fresh(START + DEPRECATED)
+    assert found.returncode == 0, found.stderr
+    ours = ("__main__", "course_utils.probes.draws")
+    kinds = ("DeprecationWarning", "PendingDeprecationWarning", "FutureWarning")
+    refused = [f"refused {module} {kind}" for module in ours for kind in kinds]
+    refused.append("refused LightningDeprecationWarning")
+    assert found.stdout.splitlines()[2:] == (refused if strict else [])
+
+
+def test_the_tests_are_strict_and_see_the_whole_package():
+    assert settings.strict()
+    with pytest.raises(DeprecationWarning):
+        warnings.warn_explicit(
+            "old", DeprecationWarning, "file.py", 1, module="course_utils.probes.draws"
+        )
+
+
+def test_a_deprecated_call_in_a_cell_turns_its_notebook_red(pytester):
+    start = 'import course_utils\ncourse_utils.start("12", written_for="0.1")'
+    call = "import threading\n_ = threading.currentThread()  # since Python 3.10"
+    cells = [
+        v4.new_code_cell(start, metadata={"tags": ["nbval-ignore-output"]}),
+        v4.new_code_cell(call),
+    ]
+    nbformat.write(v4.new_notebook(cells=cells), pytester.path / "old.ipynb")
+    result = pytester.runpytest_subprocess("--nbval", "--nbval-current-env")
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["*DeprecationWarning*: currentThread() is*"])
 
 
 @pytest.fixture

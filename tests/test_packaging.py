@@ -1,43 +1,24 @@
 """The project installs the same way from every file that lists its packages."""
 
 import re
-import sys
-from pathlib import Path
 
 import pytest
+import requirements
 import yaml
 from packaging.markers import Marker
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from requirements import PROJECT, ROOT, pins, required
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+EVERYTHING = required(*requirements.EXTRAS)
 # conda-forge's names for the same packages
 CONDA = {"pytorch-cpu": "torch", "matplotlib-base": "matplotlib"}
-
-
-def required(*groups):
-    extras = PROJECT["optional-dependencies"]
-    lines = [*PROJECT["dependencies"], *(line for g in groups for line in extras[g])]
-    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
 
 
 def conda_packages():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
     lines = [d for d in environment["dependencies"] if isinstance(d, str)]
-    requirements = [Requirement(re.sub(r"(?<![<>=])=(?!=)", "==", d)) for d in lines]
-    return {CONDA.get(r.name, r.name): r for r in requirements}
-
-
-def pins():
-    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    requirements = [Requirement(each) for each in lines if not each.startswith("#")]
-    return {canonicalize_name(r.name): r for r in requirements}
+    listed = [Requirement(re.sub(r"(?<![<>=])=(?!=)", "==", d)) for d in lines]
+    return {CONDA.get(r.name, r.name): r for r in listed}
 
 
 def test_conda_installs_what_pip_installs_with_the_extra_lab():
@@ -59,14 +40,19 @@ def test_conda_installs_the_package_from_the_checkout():
     assert pip == ["-e ."]
 
 
-@pytest.mark.parametrize("name", required("lab", "dev"))
+@pytest.mark.parametrize("name", EVERYTHING)
 def test_every_package_is_pinned_within_its_range(name):
-    requirement = required("lab", "dev")[name]
-    if requirement.marker is not None and not requirement.marker.evaluate():
+    requirement = EVERYTHING[name]
+    if not requirements.needed_here(requirement):
         pytest.skip("not needed on this Python")
-    [pin] = pins()[name].specifier
-    assert pin.operator == "=="
-    assert requirement.specifier.contains(pin.version)
+    pin = requirements.pinned_version(pins()[name])
+    assert requirement.specifier.contains(pin)
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_the_oldest_environment_has_every_range_at_its_lower_bound(name):
+    pin = requirements.pinned_version(pins(requirements.LOWEST)[name])
+    assert pin == requirements.lower_bound(EVERYTHING[name]), "run `make bounds`"
 
 
 def test_pins_that_python_3_10_cannot_have_are_marked():

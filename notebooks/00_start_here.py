@@ -238,5 +238,7 @@ check("0.1", tidy_accuracy)
 # - In a terminal, `.venv/bin/course status` (Windows: `.venv\Scripts\course status`) shows what you have predicted and solved. It is a file on this machine; nothing is sent anywhere.
 # - The solutions of all exercises, explained, are in the folder `solutions`.
 #
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-00).
+#
 # **Sources** Srivastava and others, [Dropout](https://jmlr.org/papers/v15/srivastava14a.html) (2014); Gal and Ghahramani, [Dropout as a Bayesian
 # approximation](https://proceedings.mlr.press/v48/gal16.html) (2016); MNIST by LeCun, Cortes and Burges.

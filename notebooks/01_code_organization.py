@@ -863,6 +863,8 @@ for finding in splits_hold(SplitsBySeed):
 # - [ ] Parts are handed in, not created inside; what `load_state_dict(strict=False)` returns is read.
 # - [ ] A frozen part has no gradients *and* is in evaluation mode.
 #
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-01).
+#
 # **Sources** Lightning's documentation on [manual optimization](https://lightning.ai/docs/pytorch/stable/model/manual_optimization.html),
 # [the data module](https://lightning.ai/docs/pytorch/stable/data/datamodule.html) and
 # [transfer learning](https://lightning.ai/docs/pytorch/stable/advanced/transfer_learning.html); PyTorch's documentation of

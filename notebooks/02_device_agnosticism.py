@@ -18,7 +18,7 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes. No GPU.
 #
-# **Time** 30 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
+# **Time** 25 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 
 # %% tags=["setup"]
 try:
@@ -727,6 +727,8 @@ check("2.3", KnowsWhatIsCommon)
 # - [ ] New tensors are born on their device: `device=`, or a function that ends in `_like`.
 # - [ ] What a module knows besides its weights is a buffer; constants are buffers with `persistent=False`.
 # - [ ] A reload gives the same predictions. You have tried it.
+#
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-02).
 #
 # **Sources** Lightning on [hardware-agnostic training](https://lightning.ai/docs/pytorch/stable/accelerators/accelerator_prepare.html); PyTorch on
 # [fake tensors](https://docs.pytorch.org/docs/stable/torch.compiler_fake_tensor.html) and on

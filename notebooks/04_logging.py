@@ -19,7 +19,7 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
 #
-# **Time** 30 minutes of reading and running, 29 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
+# **Time** 35 minutes of reading and running, 29 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 
 # %% tags=["setup"]
 try:
@@ -976,6 +976,8 @@ check("4.4", FallsToZero)
 # - [ ] What decides something (scheduler, early stopping, checkpoint) is logged with `sync_dist=True`; what is no mean over images, such as F1, is a torchmetrics object.
 # - [ ] Step metrics are not synced.
 # - [ ] Each scheduler has its `"interval"`, and you have looked at the learning rate that was applied.
+#
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-04).
 #
 # **Sources** Lightning's documentation on [logging](https://lightning.ai/docs/pytorch/stable/extensions/logging.html),
 # [LearningRateMonitor](https://lightning.ai/docs/pytorch/stable/api/lightning.pytorch.callbacks.LearningRateMonitor.html) and

@@ -861,6 +861,8 @@ check("5.3", AddsItsOwnNoise)
 # - [ ] What goes into a checkpoint is plain, and I have loaded it once.
 # - [ ] If resuming must be exact: the order has a place, the loader a generator, and the random state comes back in `on_train_start`. A test compares bits and samples.
 #
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-05).
+#
 # **Sources** PyTorch on [reproducibility](https://docs.pytorch.org/docs/stable/notes/randomness.html), on
 # [deterministic operations](https://docs.pytorch.org/docs/stable/generated/torch.use_deterministic_algorithms.html) and on
 # [`weights_only`](https://docs.pytorch.org/docs/stable/notes/serialization.html); Lightning on

@@ -1064,7 +1064,7 @@ check("7.5", KnowsItsData)
 # - [ ] What outlives a step is detached; what is never differentiated is computed under `torch.no_grad()`; a part of a batch is cloned.
 # - [ ] Weights that change by small steps have four bytes.
 #
-# **Evidence** Every claim of this lesson under many seeds and on other images, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-07).
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-07).
 #
 # **Sources** PyTorch on [autocast](https://docs.pytorch.org/docs/stable/amp.html), [checkpointing](https://docs.pytorch.org/docs/stable/checkpoint.html) and
 # [saved tensors](https://docs.pytorch.org/tutorials/intermediate/autograd_saved_tensors_hooks_tutorial.html); Lightning on [precision](https://lightning.ai/docs/pytorch/stable/common/precision_basic.html) and

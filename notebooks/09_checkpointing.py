@@ -18,7 +18,7 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
 #
-# **Time** 30 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
+# **Time** 35 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 
 # %% tags=["setup"]
 try:
@@ -989,6 +989,8 @@ for make_callbacks in (one_for_both, one_for_each):
 # - [ ] `ckpt_path="last"` found a file: the epoch counter says so.
 # - [ ] What a module learns outside its parameters is a buffer, or goes through hooks as plain values.
 # - [ ] A short run of mine, resumed, ends with the same bits as one that went through.
+#
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-09).
 #
 # **Sources** Lightning's documentation on [checkpoints](https://lightning.ai/docs/pytorch/stable/common/checkpointing_intermediate.html) and
 # [`ModelCheckpoint`](https://lightning.ai/docs/pytorch/stable/api/lightning.pytorch.callbacks.ModelCheckpoint.html);

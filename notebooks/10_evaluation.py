@@ -18,7 +18,7 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
 #
-# **Time** 20 minutes of reading and running, 15 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
+# **Time** 25 minutes of reading and running, 15 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 
 # %% tags=["setup"]
 try:
@@ -591,6 +591,8 @@ check("10.2", publish)
 # - [ ] No test image takes part in a choice: not of the epoch, nor of the learning rate, nor of the network.
 # - [ ] The test set is sealed until nothing is left to choose.
 # - [ ] Beside the accuracy stand the number of test images and the margin.
+#
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-10).
 #
 # **Sources** Lightning's documentation on [the Trainer](https://lightning.ai/docs/pytorch/stable/common/trainer.html),
 # [testing](https://lightning.ai/docs/pytorch/stable/common/evaluation_intermediate.html) and

@@ -793,6 +793,8 @@ check("11.3", KnowsItself)
 # - [ ] What can change is looked up where it lives: parameters in the module, the rate in the optimizer.
 # - [ ] What is asked for and what is applied have different names.
 #
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-11).
+#
 # **Sources** Python's documentation on [annotations](https://docs.python.org/3/library/typing.html) and [doctest](https://docs.python.org/3/library/doctest.html); PyTorch's on
 # [broadcasting](https://docs.pytorch.org/docs/stable/notes/broadcasting.html); [jaxtyping](https://docs.kidger.site/jaxtyping/); Lightning's on
 # [the learning-rate finder](https://lightning.ai/docs/pytorch/stable/advanced/training_tricks.html); MNIST by LeCun, Cortes and Burges.

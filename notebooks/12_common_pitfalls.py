@@ -948,6 +948,8 @@ check("12.5", FillsTheHole)
 # - [ ] Epoch numbers come from `self.log`; lists hold detached tensors.
 # - [ ] Nothing changes a tensor that it was given.
 #
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-12).
+#
 # **Sources** Lightning's documentation on [logging](https://lightning.ai/docs/pytorch/stable/extensions/logging.html),
 # [the LightningModule](https://lightning.ai/docs/pytorch/stable/common/lightning_module.html) and
 # [hardware-agnostic training](https://lightning.ai/docs/pytorch/stable/accelerators/accelerator_prepare.html); torchmetrics on

@@ -96,7 +96,7 @@ prediction = None  # "a", "b" or "c"
 
 # %% tags=["bad"]
 def no_workers(dataset):
-    return DataLoader(dataset, batch_size=16, shuffle=True)
+    return DataLoader(dataset, batch_size=32, shuffle=True)
 
 
 # %% [markdown]
@@ -106,7 +106,7 @@ def no_workers(dataset):
 # %% tags=["good"]
 def four_workers(dataset):
     return DataLoader(
-        dataset, batch_size=16, shuffle=True, num_workers=4, persistent_workers=True
+        dataset, batch_size=32, shuffle=True, num_workers=4, persistent_workers=True
     )
 
 
@@ -739,7 +739,7 @@ check("13.4", shift_each)
 # - [ ] Data in memory comes a batch at a time, as bytes, and is scaled on the device.
 # - [ ] Augmentation draws for every image.
 #
-# **Evidence** Every claim of this lesson under many seeds and on other images, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-13).
+# **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-13).
 #
 # **Sources** PyTorch's documentation on [data loading](https://docs.pytorch.org/docs/stable/data.html) and
 # [cuDNN's switches](https://docs.pytorch.org/docs/stable/backends.html); Lightning's on the [batch-size finder](https://lightning.ai/docs/pytorch/stable/advanced/training_tricks.html) and

@@ -8,7 +8,7 @@ import lightning as L
 import torch
 from lightning.fabric.utilities.rank_zero import LightningDeprecationWarning
 
-from course_utils import __version__, hardware, run_times, settings, syllabus
+from course_utils import __version__, hardware, settings, syllabus
 from course_utils.data import ImageDataModule
 
 _LOGGERS = (
@@ -57,14 +57,6 @@ def _mismatch(written_for: str) -> str:
     )
 
 
-def _duration(lesson: str) -> str:
-    """Return how long the lesson runs, from its record, ``""`` if it has none."""
-    seconds = run_times.seconds(syllabus.load().lesson(lesson).file)
-    if seconds is None:
-        return ""
-    return f"All cells of the lesson together: {seconds:.1f} s on two CPU cores."
-
-
 def start(lesson: str, written_for: str) -> None:
     """Quiet the libraries, seed, then print the lesson, its data and its device.
 
@@ -81,7 +73,5 @@ def start(lesson: str, written_for: str) -> None:
     device = "GPU" if hardware.profile().accelerator == "gpu" else "CPU"
     print(f"Lesson {lesson}, {title}, on the {device} of {hardware.place()}.")
     print(ImageDataModule().describe())
-    if sentence := _duration(lesson):
-        print(sentence)
     if sentence := _mismatch(written_for):
         print(sentence)

@@ -1,6 +1,7 @@
 """Symptoms in the data: who sees what, how often it changes, how long it takes."""
 
 import itertools
+import time
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +12,6 @@ from course_utils.capstone import script
 from course_utils.capstone.one_run import limited
 from course_utils.capstone.runs import Runs
 from course_utils.capstone.watch import stacked
-from course_utils.measure import seconds
 from course_utils.probes.finding import Finding
 from course_utils.probes.splits import disturb
 
@@ -93,7 +93,8 @@ def digits_stay_whole(runs: Runs) -> Finding:
 def loading_seconds(*scripts: ModuleType, seed: int) -> list[float]:
     """Return the least seconds that each script needs for ten training batches.
 
-    The least of several turns is what remains if nobody else is at work.
+    Scripts take turns. Seconds of the processor are counted, so that a busy machine
+    slows nobody; wall seconds only if a loader has workers, whose work is elsewhere.
     """
     loaders = {}
     for number, each in enumerate(scripts):
@@ -103,13 +104,18 @@ def loading_seconds(*scripts: ModuleType, seed: int) -> list[float]:
             data.setup("fit")
             loaders[number] = data.train_dataloader()
 
-    def load(number: int) -> None:
+    workers = any(getattr(each, "num_workers", 0) for each in loaders.values())
+    clock = time.perf_counter if workers else time.process_time
+
+    def load(number: int) -> float:
+        start = clock()
         for _ in itertools.islice(loaders[number], BATCHES):
             pass
+        return clock() - start
 
     with limited("train_dataloader"):
-        times = seconds({n: lambda n=n: load(n) for n in loaders}, repeats=REPEATS)
-    return [min(times[number]) for number in loaders]
+        turns = [[load(number) for number in loaders] for _ in range(REPEATS)]
+    return [min(times) for times in zip(*turns, strict=True)]
 
 
 def loading(runs: Runs) -> list[float]:

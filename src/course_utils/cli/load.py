@@ -173,7 +173,7 @@ def load(
         typer.Option(metavar="FILE.json", help="Write a good result here."),
     ] = None,
 ) -> None:
-    """Run a lesson for many learners at once on one server, and measure what they take.
+    """Run a lesson for many learners at once, and measure what a server needs.
 
     The server is a real one, on 127.0.0.1 with a token of its own, and ends with the
     command. Exit status 0: all learners finished, with the outputs that are stored.

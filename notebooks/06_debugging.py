@@ -671,7 +671,7 @@ class TakesTheNeighboursLabel(DigitClassifier):
 
 # %% tags=["bad"]
 def as_usual(**options):
-    return L.Trainer(max_epochs=30, limit_train_batches=3, **options)
+    return L.Trainer(max_epochs=40, limit_train_batches=3, **options)
 
 
 # %% [markdown]
@@ -680,13 +680,13 @@ def as_usual(**options):
 
 # %% tags=["good"]
 def by_heart(**options):
-    return L.Trainer(max_epochs=30, overfit_batches=3, **options)
+    return L.Trainer(max_epochs=40, overfit_batches=3, **options)
 
 
 # %% [markdown]
 # ### The contrast
 #
-# Both train for 30 epochs of three batches, on all data or on the same 192 images. On the left, cover the curve called *healthy*: would you
+# Both train for 40 epochs of three batches, on all data or on the same 192 images. On the left, cover the curve called *healthy*: would you
 # know that the one below it, *detached*, has a bug?
 
 # %%
@@ -706,7 +706,7 @@ def compare(make_trainer):
         model, curve = model_class(), MetricCurve("train_acc")
         trainer = make_trainer(**quiet_trainer(callbacks=[curve]))
         trainer.fit(model, DataLoader(train_set, batch_size=64, shuffle=True))
-        epochs = torch.tensor(curve.values).view(30, 3).mean(dim=1)
+        epochs = torch.tensor(curve.values).view(40, 3).mean(dim=1)
         test = accuracy(model, digits.test_images, digits.test_labels)
         measured |= {f"{name}: at the end": epochs[-1], f"{name}: on test": test}
         measured[name] = epochs
@@ -1062,7 +1062,7 @@ tools = {
     "fast_dev_run": (dict(fast_dev_run=True), no_judge),
     "limited batches": (dict(max_epochs=2, limit_train_batches=2), no_judge),
     "detect_anomaly": (dict(max_steps=4, detect_anomaly=True), no_judge),
-    "overfit_batches": (dict(max_epochs=20, overfit_batches=2), not_by_heart),
+    "overfit_batches": (dict(max_epochs=30, overfit_batches=2), not_by_heart),
     "profiler": (dict(max_epochs=1, limit_train_batches=8), waits_for_images),
 }
 

@@ -12,6 +12,7 @@ from IPython.utils.capture import capture_output
 
 from course_utils import progress, syllabus
 from course_utils.contrast import contrast
+from course_utils.evidence.sureness import how_sure
 from course_utils.figures import Curves
 
 ANSWER = syllabus.load().practice("12.1").answer
@@ -320,7 +321,9 @@ def test_the_table_is_displayed_as_text_and_as_html(displayed):
     assert table.data["text/plain"] == (
         "     bad    good\nacc  0.250  0.500\nn    3      4"
     )
-    assert out == f"The answer is {ANSWER}. You made no prediction.\n"
+    answer, *sureness = out.splitlines()
+    assert answer == f"The answer is {ANSWER}. You made no prediction."
+    assert sureness == [how_sure("12.1", "12")]
 
 
 def test_the_figure_is_displayed_as_an_image_with_a_text_alternative(displayed):

@@ -2,6 +2,7 @@
 # test-oldest: the same tests on the oldest packages · versions: both, and on record
 # evidence: every claim under many seeds and on other data, on record (hours; resumes)
 # budgets: seconds and megabytes of every notebook, on record
+# load: many learners on one server, measured and on record; needs a quiet machine
 # bounds: write constraints-oldest.txt after a lower bound in pyproject.toml has changed
 PYTHON ?= python3
 PYTHON_OLDEST ?= python3.10
@@ -13,7 +14,7 @@ RECORDS := src/course_utils/records
 RECORD := $(RECORDS)/versions.json
 EVIDENCE := $(BIN)/course evidence --output $(RECORDS)/.runs.jsonl --publish $(RECORDS)
 
-.PHONY: lab test sync lint evidence budgets test-oldest versions bounds
+.PHONY: lab test sync lint evidence budgets load test-oldest versions bounds
 
 lab: $(READY)
 	$(BIN)/course lab
@@ -46,6 +47,9 @@ budgets: $(READY)
 		tests/test_settings.py notebooks solutions
 	$(BIN)/python -m course_utils.pairs --all
 	$(BIN)/python -m course_utils.readme
+
+load: $(READY)
+	$(BIN)/course load 12 --learners 1,4,8,10,12 --record $(RECORDS)/learners.json
 
 # Budgets are stated for the pinned packages.
 test-oldest: $(OLDEST)/.installed

@@ -1,0 +1,70 @@
+"""The versions on which everything ran, as the test sessions recorded it themselves.
+
+``make versions`` runs all tests twice, on the oldest and on the pinned packages, and
+each session writes what it ran on and how it ended. README shows the record.
+"""
+
+import json
+from dataclasses import dataclass
+from importlib import resources
+
+TITLES = {"lowest": "Oldest", "pinned": "Pinned"}
+
+
+@dataclass(frozen=True)
+class Session:
+    """One run of all tests.
+
+    Attributes:
+        date: Day on which it ran, in UTC, as YYYY-MM-DD.
+        python: Version of Python.
+        system: Operating system and processor.
+        versions: Version of each package that pyproject.toml lists.
+        unit_tests: How many unit tests passed, failed and were skipped.
+        cells: The same for the cells and checks of lessons and solutions.
+        notebooks: The notebooks of which every cell passed.
+    """
+
+    date: str
+    python: str
+    system: str
+    versions: dict[str, str]
+    unit_tests: dict[str, int]
+    cells: dict[str, int]
+    notebooks: list[str]
+
+    @property
+    def failed(self) -> int:
+        """Unit tests and cells that failed."""
+        return self.unit_tests["failed"] + self.cells["failed"]
+
+
+def record() -> dict[str, Session]:
+    """Return the latest session of each kind: ``lowest`` and ``pinned``."""
+    file = resources.files("course_utils") / "records" / "versions.json"
+    runs = json.loads(file.read_text("utf-8"))
+    return {kind: Session(**runs[kind]) for kind in TITLES if kind in runs}
+
+
+def _rows(sessions: list[Session]) -> dict[str, list[str]]:
+    names = dict.fromkeys(name for each in sessions for name in each.versions)
+    packages = {
+        name: [each.versions.get(name, "not needed") for each in sessions]
+        for name in names
+    }
+    return {
+        "Python": [each.python for each in sessions],
+        **packages,
+        "unit tests passed": [f"{each.unit_tests['passed']:,}" for each in sessions],
+        "notebooks passed": [str(len(each.notebooks)) for each in sessions],
+        "failed": [str(each.failed) for each in sessions],
+        "system": [each.system for each in sessions],
+        "date": [each.date for each in sessions],
+    }
+
+
+def table(sessions: dict[str, Session]) -> str:
+    """Return the table "Works with" as Markdown."""
+    lines = [["", *(TITLES[kind] for kind in sessions)], ["---"] * (len(sessions) + 1)]
+    lines += [[name, *row] for name, row in _rows(list(sessions.values())).items()]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("|  |", "| |")

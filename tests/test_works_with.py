@@ -1,0 +1,43 @@
+import versions
+from packaging.version import Version
+
+from course_utils import works_with
+from course_utils.works_with import Session
+
+OLD = Session(
+    date="2026-11-26",
+    python="3.10.13",
+    system="Linux x86_64",
+    versions={"torch": "2.6.0", "tomli": "2.0.0"},
+    unit_tests={"passed": 1234, "failed": 0, "skipped": 3},
+    cells={"passed": 500, "failed": 2, "skipped": 0},
+    notebooks=["notebooks/00_start_here"],
+)
+NEW = Session(
+    date="2026-11-27",
+    python="3.11.7",
+    system="Linux x86_64",
+    versions={"torch": "2.14.1"},
+    unit_tests={"passed": 1240, "failed": 1, "skipped": 0},
+    cells={"passed": 502, "failed": 0, "skipped": 0},
+    notebooks=["notebooks/00_start_here", "solutions/00_start_here"],
+)
+
+
+def test_the_table_has_a_column_for_each_session():
+    assert works_with.table({"lowest": OLD, "pinned": NEW}).splitlines() == [
+        "| | Oldest | Pinned |",
+        "| --- | --- | --- |",
+        "| Python | 3.10.13 | 3.11.7 |",
+        "| torch | 2.6.0 | 2.14.1 |",
+        "| tomli | 2.0.0 | not needed |",
+        "| unit tests passed | 1,234 | 1,240 |",
+        "| notebooks passed | 1 | 2 |",
+        "| failed | 2 | 1 |",
+        "| system | Linux x86_64 | Linux x86_64 |",
+        "| date | 2026-11-26 | 2026-11-27 |",
+    ]
+
+
+def test_versions_are_compared_as_versions():
+    assert not versions.differences({"torch": "2.6.0"}, {"torch": Version("2.6")})

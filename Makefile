@@ -19,8 +19,14 @@ EVIDENCE := $(BIN)/course evidence --output $(RECORDS)/.runs.jsonl --publish $(R
 lab: $(READY)
 	$(BIN)/course lab
 
+# Unit tests two at once; notebooks alone, for their times and memory are compared.
+# (One small test file comes along, so that pytest finds the settings in tests/.)
+UNIT_TESTS := -n 2 --dist worksteal src tests
+NOTEBOOKS := tests/test_settings.py notebooks solutions
+
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(UNIT_TESTS)
+	$(BIN)/python -m pytest $(NOTEBOOKS)
 
 sync: $(READY)
 	$(BIN)/python -m course_utils.pairs
@@ -43,8 +49,7 @@ evidence: $(READY)
 	$(BIN)/python -m course_utils.pairs --all
 
 budgets: $(READY)
-	COURSE_BUDGET_RECORD=$(RECORDS)/budgets.json $(BIN)/python -m pytest \
-		tests/test_settings.py notebooks solutions
+	COURSE_BUDGET_RECORD=$(RECORDS)/budgets.json $(BIN)/python -m pytest $(NOTEBOOKS)
 	$(BIN)/python -m course_utils.pairs --all
 	$(BIN)/python -m course_utils.readme
 
@@ -53,7 +58,8 @@ load: $(READY)
 
 # Budgets are stated for the pinned packages.
 test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest -p no:course-budgets
+	$(OLDEST)/bin/python -m pytest -p no:course-budgets $(UNIT_TESTS)
+	$(OLDEST)/bin/python -m pytest -p no:course-budgets $(NOTEBOOKS)
 
 versions:
 	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test

@@ -12,7 +12,7 @@ import pytest
 from test_cli import CLAIM, SEED, _sentence, _write, course, course_says
 
 from course_utils.cli import evidence as command
-from course_utils.evidence import published
+from course_utils.evidence import farm, published
 from course_utils.evidence.tasks import from_line
 
 __all__ = ["course"]  # the fixture
@@ -34,7 +34,10 @@ def _lines(name="out.jsonl"):
         (["1", "--scheduler", "tcp://127.0.0.1:1"], "but none answered; start one"),
     ],
 )
-def test_a_mistake_is_one_sentence_before_anything_runs(course, args, part):
+def test_a_mistake_is_one_sentence_before_anything_runs(
+    course, monkeypatch, args, part
+):
+    monkeypatch.setattr(farm, "_PATIENCE", 1)  # for a scheduler that is not there
     assert part in _sentence(course_says("evidence", *args), 2)
 
 

@@ -166,6 +166,7 @@ def test_workers_that_offer_no_cores_are_told_how(cluster):
 
 
 def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(farm, "_PATIENCE", 1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"

@@ -28,3 +28,11 @@ def test_cells_are_counted_from_1_and_measurements_are_not_compared():
 def test_runs_of_two_notebooks_cannot_be_compared():
     with pytest.raises(ValueError, match="shorter"):
         differing(_run("a", "b"), _run("a"), SANITIZE)
+
+
+def test_a_measurement_with_more_digits_moves_the_columns_beside_it():
+    narrow = _run("seen     state\nloads in 9.5 ms  left\nno graphs        left")
+    wide = _run("seen      state\nloads in 12.5 ms  left\nno graphs         left")
+    assert differing(narrow, wide, SANITIZE) == ()
+    gone = _run("seen      state\nloads in 12.5 ms  left\nno graphs left")
+    assert differing(narrow, gone, SANITIZE) == (1,)

@@ -152,7 +152,9 @@ def test_a_right_job_ends_as_if_never_killed(job):
     assert all(finding.ok and not finding.remedy for finding in found), found
 
 
-@pytest.mark.parametrize(("job", "seen"), WRONG.items(), ids=lambda j: str(j)[10:40])
+@pytest.mark.parametrize(
+    ("job", "seen"), WRONG.items(), ids=[job.__name__ for job in WRONG]
+)
 def test_a_wrong_job_is_told_what_it_does(job, seen):
     first = next(f for f in ends_as_if_never_killed(job) if not f.ok)
     assert seen in first.seen

@@ -94,10 +94,31 @@ def test_a_session_that_left_tests_out_is_not_recorded(
     assert json.loads(record.read_text()) == EARLIER
 
 
+def test_two_sessions_make_one_run_unless_the_versions_changed(pytester, record):
+    for folder in ("src", "solutions"):
+        pytester.mkdir(folder)
+    nbval = "--nbval", "--nbval-current-env"
+    pytester.runpytest_subprocess("-n", "2", "src", "tests")
+    run = json.loads(record.read_text())["lowest"]
+    assert run["unit_tests"] == {"passed": 1, "skipped": 1, "failed": 2}
+    assert "cells" not in run
+    pytester.runpytest_subprocess(*nbval, "notebooks", "solutions")
+    both = json.loads(record.read_text())["lowest"]
+    assert both["unit_tests"] == run["unit_tests"]
+    assert both["cells"] == {"passed": 3, "skipped": 0, "failed": 1}
+    newer = CONFTEST.replace('"2.6.0"', '"2.7.0"')
+    pytester.makeconftest(newer)
+    pytester.runpytest_subprocess(*nbval, "notebooks", "solutions")
+    run = json.loads(record.read_text())["lowest"]
+    assert "unit_tests" not in run
+    assert run["cells"] == both["cells"]
+
+
 def test_a_session_of_one_folder_is_refused(pytester, record):
     result = pytester.runpytest_subprocess("tests")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*Expected a session of everything but got 'tests'*"])
+    said = "*Expected a session of all unit tests or of all notebooks but got 'tests'*"
+    result.stderr.fnmatch_lines([said])
     assert json.loads(record.read_text()) == EARLIER
 
 

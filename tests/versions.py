@@ -1,9 +1,10 @@
 """A pytest plugin: on which versions everything ran, for README's "Works with".
 
-With `COURSE_VERSIONS_RECORD=file` a session of all tests writes itself into that JSON
-file, in place of the earlier run of its kind. A run is `lowest` if every direct
-dependency is as `constraints-oldest.txt` has it, and `pinned` if it is as in
-`constraints.txt`; any other environment is refused before the first test.
+With `COURSE_VERSIONS_RECORD=file` a session of all unit tests, of all notebooks, or of
+both writes itself into that JSON file, in place of what the earlier run of its kind had
+there. A run is `lowest` if every direct dependency is as `constraints-oldest.txt` has
+it, and `pinned` if it is as in `constraints.txt`; any other environment is refused
+before the first test. What an earlier session on other versions left is dropped.
 
 What is written comes from the session alone: Python, system, the installed versions,
 how many unit tests and cells passed, failed and were skipped, and the notebooks of
@@ -22,6 +23,7 @@ from packaging.version import Version
 
 KINDS = {"lowest": requirements.LOWEST, "pinned": requirements.PINNED}
 FOLDERS = ("notebooks", "solutions")
+UNIT_TESTS = ("src", "tests")
 _GRADES = ("passed", "skipped", "failed")  # a later one outweighs an earlier one
 
 
@@ -72,12 +74,24 @@ class Recorder:
         target: The JSON file; it need not exist.
         versions: The installed versions, by package.
         kind: ``lowest`` or ``pinned``.
+        unit_tests: Whether the session runs all of them.
+        cells: Whether it runs all notebooks.
     """
 
-    def __init__(self, target: Path, versions: dict[str, str], kind: str) -> None:
+    def __init__(
+        self,
+        target: Path,
+        versions: dict[str, str],
+        kind: str,
+        *,
+        unit_tests: bool = True,
+        cells: bool = True,
+    ) -> None:
         self._target = target
         self._versions = versions
         self._kind = kind
+        self._unit_tests = unit_tests
+        self._cells = cells
         self._grades: dict[str, str] = {}
         self._left_out = 0
         self._said = "not recorded"
@@ -98,7 +112,7 @@ class Recorder:
             self._said = f"not recorded: {missing} tests did not run"
             return
         old = json.loads(self._target.read_text()) if self._target.exists() else {}
-        runs = {**old, self._kind: self.run()}
+        runs = {**old, self._kind: {**self._earlier(old), **self.run()}}
         self._target.write_text(json.dumps(runs, indent=1, sort_keys=True) + "\n")
         self._said = f"recorded as {self._kind} in {self._target.name}"
 
@@ -108,17 +122,25 @@ class Recorder:
         """Say whether this session is on record now."""
         terminalreporter.write_line(f"versions: {self._said}")
 
+    def _earlier(self, runs: dict[str, dict[str, object]]) -> dict[str, object]:
+        """Return the earlier run of this kind, if it was on the same versions."""
+        earlier, same = runs.get(self._kind, {}), ("python", "versions")
+        now = self.run()
+        return earlier if all(earlier.get(k) == now[k] for k in same) else {}
+
     def run(self) -> dict[str, object]:
         """Return this session as the record shows it."""
-        return {
+        run: dict[str, object] = {
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
             "versions": self._versions,
-            "unit_tests": self._counts(cells=False),
-            "cells": self._counts(cells=True),
-            "notebooks": self._notebooks(),
         }
+        if self._unit_tests:
+            run["unit_tests"] = self._counts(cells=False)
+        if self._cells:
+            run |= {"cells": self._counts(cells=True), "notebooks": self._notebooks()}
+        return run
 
     def _counts(self, *, cells: bool) -> dict[str, int]:
         found = [g for name, g in self._grades.items() if _of_notebook(name) is cells]
@@ -139,13 +161,22 @@ def _of_notebook(nodeid: str) -> bool:
 def register(config: pytest.Config) -> None:
     """Record this session, if `COURSE_VERSIONS_RECORD` names a file."""
     target = os.environ.get("COURSE_VERSIONS_RECORD")
-    if not target:
+    if not target or hasattr(config, "workerinput"):  # xdist: one record, not one each
         return
-    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
+    everything = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    unit_tests = everything or set(UNIT_TESTS) <= set(config.args)
+    cells = everything or set(FOLDERS) <= set(config.args)
+    if not (unit_tests or cells):
         raise pytest.UsageError(
-            "Expected a session of everything but got "
+            "Expected a session of all unit tests or of all notebooks but got "
             f"{' '.join(config.args)!r}; unset COURSE_VERSIONS_RECORD to test a part."
         )
     versions = direct_versions()
-    recorder = Recorder(Path(target).absolute(), versions, kind_of(versions))
+    recorder = Recorder(
+        Path(target).absolute(),
+        versions,
+        kind_of(versions),
+        unit_tests=unit_tests,
+        cells=cells,
+    )
     config.pluginmanager.register(recorder, "course-versions")

@@ -647,7 +647,7 @@ class ReadsTheRate(SavesItsRate):
 from course_utils.figures import Sweep
 
 
-def sweep(model_class, rates=(1e-5, 1e-4, 1e-3, 1e-2, 1e-1)):
+def sweep(model_class, rates=(1e-4, 1e-3, 1e-2, 1e-1, 1.0)):
     used, scores, models = [], [], set()
     seed = torch.initial_seed()
     for lr in rates:

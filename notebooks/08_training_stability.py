@@ -272,7 +272,7 @@ check("8.1", ClipsByHand)
 #
 # Two schedules share the peak and the end. One starts at 0.07 and falls along a cosine to zero: *annealing*. The other rises to 0.07 first, then falls: *warm-up*, then annealing.
 #
-# **Predict.** After an epoch, the run without warm-up
+# **Predict.** After four epochs, the run without warm-up
 #
 # - **a** is not far above guessing: what the first steps broke, the small rates at the end do not repair;
 # - **b** is a few points behind: the small rates at the end make up for most of it;
@@ -328,26 +328,28 @@ class WarmsUp(DeepClassifier):
         optimizer = torch.optim.Adam(self.parameters())
         updates = self.trainer.estimated_stepping_batches
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.lr, updates, pct_start=0.3, cycle_momentum=False
+            optimizer, self.lr, updates, pct_start=0.5, cycle_momentum=False
         )
         schedule = {"scheduler": scheduler, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 
 # %% [markdown]
-# `OneCycleLR` spends 30 % of the updates on the way up, the rest on a cosine down to almost zero. `estimated_stepping_batches` is the number of updates of the whole run, and
+# `OneCycleLR` spends half of the updates on the way up, the rest on a cosine down to almost zero. `estimated_stepping_batches` is the number of updates of the whole run, and
 # `"interval": "step"` lets the scheduler step after each of them.
 #
 # ### The contrast
 #
-# One epoch each. Watch the loss in the first updates and in the last.
-
+# Four epochs each, in batches of 256. Watch the loss in the first updates and in the last.
 
 # %%
-def train_on(model):
+large_batches = ImageDataModule(batch_size=256)
+
+
+def train_on(model, data=large_batches, epochs=4):
     curve = MetricCurve("train_loss")
-    trainer = L.Trainer(max_epochs=1, **quiet_trainer(callbacks=[curve]))
-    trainer.fit(model, datamodule=digits)
+    trainer = L.Trainer(max_epochs=epochs, **quiet_trainer(callbacks=[curve]))
+    trainer.fit(model, datamodule=data)
     return {
         "test accuracy": accuracy(model, digits.test_images, digits.test_labels),
         "largest loss": max(curve.values),
@@ -391,7 +393,7 @@ class StaysAtThePeak(DeepClassifier):
 class WarmsUpAndStays(DeepClassifier):
     def configure_optimizers(self):
         optimizer = torch.optim.Adam(self.parameters(), lr=self.lr)
-        rise = int(0.3 * self.trainer.estimated_stepping_batches)
+        rise = int(0.5 * self.trainer.estimated_stepping_batches)
         scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 0.04, 1.0, rise)
         schedule = {"scheduler": scheduler, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
@@ -430,9 +432,9 @@ class ThirdBlock(L.Callback):
 
 def watch(make_model):
     block = ThirdBlock()
-    trainer = L.Trainer(max_epochs=1, **quiet_trainer(callbacks=[block]))
+    trainer = L.Trainer(max_epochs=4, **quiet_trainer(callbacks=[block]))
     with AppliedRates() as rates:
-        from_the_seed(lambda: trainer.fit(make_model(), datamodule=digits))
+        from_the_seed(lambda: trainer.fit(make_model(), datamodule=large_batches))
     sizes = [weight.abs().median().item() for weight in block.weights]
     steps = [(b - a).abs().median().item() for a, b in pairwise(block.weights)]
     return sizes, steps, rates.values
@@ -703,7 +705,7 @@ from course_utils.outcome import Contrast, Side
 def look_inside(activation):
     def run():
         model = NormsByLayer(activation)
-        return model, train_on(model)
+        return model, train_on(model, digits, epochs=1)
 
     model, measured = from_the_seed(run)
     by_layer = tuple(map(median, zip(*model.seen)))  # over all updates

@@ -1,5 +1,6 @@
 """Settings of every test session: equal conditions, budgets, record of versions."""
 
+import gc
 import os
 
 import budgets
@@ -20,3 +21,9 @@ os.environ["COURSE_STRICT"] = "1"
 def pytest_configure(config: pytest.Config) -> None:
     budgets.register(config)
     versions.register(config)
+
+
+def pytest_collection_finish() -> None:
+    """Spare what was imported the garbage collector's every look, as a lesson does."""
+    gc.collect()
+    gc.freeze()

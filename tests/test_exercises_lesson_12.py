@@ -249,7 +249,7 @@ RIGHT_12_3 = {
     + LOSS,
 }
 WRONG_12_3 = {
-    "cuda removed": (USES, "fails on cuda:0: Expected all tensors"),
+    "cuda removed": (USES, "fails on cuda:0: "),
     "names the first": (
         TRAIN + MOVED.format("'cuda:0'") + LOSS,
         "fails on cpu: ",

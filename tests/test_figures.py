@@ -94,7 +94,10 @@ def shown():
     shell.clear_instance()
 
 
-@pytest.mark.filterwarnings("error")
+# A deprecated call inside an old matplotlib is matplotlib's affair.
+@pytest.mark.filterwarnings(
+    "error", "ignore::DeprecationWarning:(matplotlib|pyparsing)"
+)
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("kind", PICTURES)
 def test_every_picture_can_be_drawn_whatever_stopped(shown, kind, outcome):

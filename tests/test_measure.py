@@ -3,7 +3,6 @@ import time
 import warnings
 
 import lightning as L
-import psutil
 import pytest
 import torch
 from torch import nn

@@ -17,6 +17,7 @@ import argparse
 import hashlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -154,12 +155,15 @@ def _write(notebook: NotebookNode, path: Path) -> None:
 def sync(script: Path, sanitize: Callable[[str], str]) -> str:
     """Execute the notebook of ``script``, store it, and return what happened.
 
+    It is executed in an empty folder: what a learner has made beside it is not seen.
+
     Raises:
         RuntimeError: If a cell failed; the stored notebook is left as it was.
     """
     path = script.with_suffix(".ipynb")
     in_step = not out_of_step(script)
-    run = execute_notebook(generate(script), path.parent, environment=ENVIRONMENT)
+    with tempfile.TemporaryDirectory() as empty:
+        run = execute_notebook(generate(script), Path(empty), environment=ENVIRONMENT)
     if not run.ok:
         raise RuntimeError(run.failure)
     _shorten_errors(run.notebook)

@@ -20,6 +20,7 @@ from course_utils.datasets.locate import chosen_name, locate, open_dataset, own_
 from course_utils.datasets.sources import SOURCES, checked_name
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.progress import Progress
 
 
@@ -83,10 +84,9 @@ def _agreed(name: str, yes: bool) -> bool:
         return False
 
 
-def _bar() -> "Progress":
+def _bar(on: "Console") -> "Progress":
     from rich import progress
 
-    on = console(stderr=True)
     return progress.Progress(
         progress.TextColumn("{task.description}"),
         progress.BarColumn(20),
@@ -94,14 +94,16 @@ def _bar() -> "Progress":
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(),
         console=on,
-        disable=not on.is_terminal,
     )
 
 
 def _fetch(name: str) -> Path:
     from course_utils.datasets.download import download
 
-    with _bar() as bar:
+    on = console(stderr=True)
+    if not on.is_terminal:
+        return download(name, progress=None)
+    with _bar(on) as bar:
         task = bar.add_task(name, total=None)
 
         def on_bytes(done: int, total: int) -> None:

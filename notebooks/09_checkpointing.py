@@ -56,8 +56,8 @@ class DigitNet(L.LightningModule):
 
     def __init__(self, dropout=0.0):
         super().__init__()
-        hidden = [nn.Linear(784, 128), nn.ReLU(), nn.Dropout(dropout)]
-        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 10))
+        hidden = [nn.Linear(784, 256), nn.ReLU(), nn.Dropout(dropout)]
+        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(256, 10))
 
     def forward(self, images):
         return self.net(images)
@@ -73,7 +73,7 @@ class DigitNet(L.LightningModule):
         self.log("val_acc", (logits.argmax(1) == labels).float().mean())
 
     def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=3e-3)
+        return torch.optim.Adam(self.parameters(), lr=5e-3)
 
 
 # %% [markdown]
@@ -83,7 +83,7 @@ class DigitNet(L.LightningModule):
 # `ModelCheckpoint(monitor="val_loss", save_top_k=2, save_last=True)`. It keeps the two files with the lowest validation loss, and one more, `last.ckpt`. Behind `save_last=True` the list
 # has the comment "Always save last for resuming".
 #
-# Here 1,000 digits, half of them with a random label, are learned for 20 epochs. The network soon begins to learn the random labels by heart, so the validation loss
+# Here 500 digits, seven in ten of them with a random label, are learned for 20 epochs. The network soon begins to learn the random labels by heart, so the validation loss
 # falls, and then rises. Suppose that the power fails right after epoch 20.
 #
 # **Predict before you run.** Then `last.ckpt`
@@ -100,10 +100,10 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.data import scaled
 
-noisy_labels = digits.train_labels[:1000].clone()
-noisy_labels[:500] = torch.randint(0, 10, (500,))
-noisy_set = TensorDataset(scaled(digits.train_images[:1000]), noisy_labels)
-noisy_loader = DataLoader(noisy_set, batch_size=32, shuffle=True)
+noisy_labels = digits.train_labels[:500].clone()
+noisy_labels[:350] = torch.randint(0, 10, (350,))
+noisy_set = TensorDataset(scaled(digits.train_images[:500]), noisy_labels)
+noisy_loader = DataLoader(noisy_set, batch_size=50, shuffle=True)
 val_set = TensorDataset(scaled(digits.val_images), digits.val_labels)
 val_loader = DataLoader(val_set, batch_size=1000)
 

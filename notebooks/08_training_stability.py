@@ -272,7 +272,7 @@ check("8.1", ClipsByHand)
 #
 # Two schedules share the peak and the end. One starts at 0.07 and falls along a cosine to zero: *annealing*. The other rises to 0.07 first, then falls: *warm-up*, then annealing.
 #
-# **Predict.** After four epochs, the run without warm-up
+# **Predict.** After an epoch, the run without warm-up
 #
 # - **a** is not far above guessing: what the first steps broke, the small rates at the end do not repair;
 # - **b** is a few points behind: the small rates at the end make up for most of it;
@@ -328,28 +328,26 @@ class WarmsUp(DeepClassifier):
         optimizer = torch.optim.Adam(self.parameters())
         updates = self.trainer.estimated_stepping_batches
         scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, self.lr, updates, pct_start=0.5, cycle_momentum=False
+            optimizer, self.lr, updates, pct_start=0.3, cycle_momentum=False
         )
         schedule = {"scheduler": scheduler, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 
 
 # %% [markdown]
-# `OneCycleLR` spends half of the updates on the way up, the rest on a cosine down to almost zero. `estimated_stepping_batches` is the number of updates of the whole run, and
+# `OneCycleLR` spends 30 % of the updates on the way up, the rest on a cosine down to almost zero. `estimated_stepping_batches` is the number of updates of the whole run, and
 # `"interval": "step"` lets the scheduler step after each of them.
 #
 # ### The contrast
 #
-# Four epochs each, in batches of 256. Watch the loss in the first updates and in the last.
+# One epoch each. Watch the loss in the first updates and in the last.
+
 
 # %%
-large_batches = ImageDataModule(batch_size=256)
-
-
-def train_on(model, data=large_batches, epochs=4):
+def train_on(model):
     curve = MetricCurve("train_loss")
-    trainer = L.Trainer(max_epochs=epochs, **quiet_trainer(callbacks=[curve]))
-    trainer.fit(model, datamodule=data)
+    trainer = L.Trainer(max_epochs=1, **quiet_trainer(callbacks=[curve]))
+    trainer.fit(model, datamodule=digits)
     return {
         "test accuracy": accuracy(model, digits.test_images, digits.test_labels),
         "largest loss": max(curve.values),
@@ -393,7 +391,7 @@ class StaysAtThePeak(DeepClassifier):
 class WarmsUpAndStays(DeepClassifier):
     def configure_optimizers(self):
         optimizer = torch.optim.Adam(self.parameters(), lr=self.lr)
-        rise = int(0.5 * self.trainer.estimated_stepping_batches)
+        rise = int(0.3 * self.trainer.estimated_stepping_batches)
         scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 0.04, 1.0, rise)
         schedule = {"scheduler": scheduler, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
@@ -432,9 +430,9 @@ class ThirdBlock(L.Callback):
 
 def watch(make_model):
     block = ThirdBlock()
-    trainer = L.Trainer(max_epochs=4, **quiet_trainer(callbacks=[block]))
+    trainer = L.Trainer(max_epochs=1, **quiet_trainer(callbacks=[block]))
     with AppliedRates() as rates:
-        from_the_seed(lambda: trainer.fit(make_model(), datamodule=large_batches))
+        from_the_seed(lambda: trainer.fit(make_model(), datamodule=digits))
     sizes = [weight.abs().median().item() for weight in block.weights]
     steps = [(b - a).abs().median().item() for a, b in pairwise(block.weights)]
     return sizes, steps, rates.values
@@ -705,7 +703,7 @@ from course_utils.outcome import Contrast, Side
 def look_inside(activation):
     def run():
         model = NormsByLayer(activation)
-        return model, train_on(model, digits, epochs=1)
+        return model, train_on(model)
 
     model, measured = from_the_seed(run)
     by_layer = tuple(map(median, zip(*model.seen)))  # over all updates
@@ -812,7 +810,7 @@ check("8.3", DeepAndDeaf)
 # %% [markdown]
 # ## 8.4 Stop early
 #
-# 500 training digits, and somebody guessed three in five of the labels. A network learns the rule first, then the guesses by heart. `EarlyStopping("val_loss", patience=10)` ends the run when the
+# 400 training digits, and somebody guessed half of the labels. A network learns the rule first, then the guesses by heart. `EarlyStopping("val_loss", patience=10)` ends the run when the
 # validation loss has not improved ten times in a row. It stops long before the sixty epochs are over.
 #
 # **Predict.** The weights that the model holds when the run has stopped are
@@ -829,23 +827,23 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.data import scaled
 
-few = ImageDataModule(train_size=500, val_size=1000)
+few = ImageDataModule(train_size=400, val_size=1000)
 dice = torch.Generator().manual_seed(few.seed)
-guessed = torch.rand(500, generator=dice) < 0.6
-guesses = torch.randint(10, (500,), generator=dice)
+guessed = torch.rand(400, generator=dice) < 0.5
+guesses = torch.randint(10, (400,), generator=dice)
 labels = torch.where(guessed, guesses, few.train_labels)
 train_set = TensorDataset(scaled(few.train_images), labels)
-train_loader = DataLoader(train_set, batch_size=125, shuffle=True)
-val_batch = scaled(few.val_images), few.val_labels
-val_loader = DataLoader([val_batch], batch_size=None)  # all 1,000 in one batch
+train_loader = DataLoader(train_set, batch_size=100, shuffle=True)
+val_set = TensorDataset(scaled(few.val_images), few.val_labels)
+val_loader = DataLoader(val_set, batch_size=1000)
 
 
 # %%
 class WideClassifier(DigitClassifier):
     def __init__(self):
-        super().__init__(lr=8e-3)
+        super().__init__(lr=4e-3)
         self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 256), nn.ReLU(), nn.Linear(256, 10)
+            nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10)
         )
 
     def training_step(self, batch, batch_idx):

@@ -94,9 +94,12 @@ def shown():
     shell.clear_instance()
 
 
-# A deprecated call inside an old matplotlib is matplotlib's affair.
+# A deprecated call inside an old matplotlib is matplotlib's affair, and so is what an
+# earlier test left to the garbage collector that test's.
 @pytest.mark.filterwarnings(
-    "error", "ignore::DeprecationWarning:(matplotlib|pyparsing)"
+    "error",
+    "ignore::DeprecationWarning:(matplotlib|pyparsing)",
+    "ignore::ResourceWarning",
 )
 @pytest.mark.parametrize("outcome", OUTCOMES)
 @pytest.mark.parametrize("kind", PICTURES)

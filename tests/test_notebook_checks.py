@@ -231,8 +231,11 @@ def test_a_fact_is_compared(ours, theirs):
     assert sanitize(ours) != sanitize(theirs)
 
 
-def test_there_is_one_rule_and_nbval_reads_it_alike():
+def test_nbval_and_make_sync_read_the_rules_alike():
     plugin = pytest.importorskip("nbval.plugin")
-    ((regex, replacement),) = plugin.get_sanitize_patterns(SANITIZE.read_text("utf-8"))
-    text = "0.5, -3.25 and 8"
-    assert re.sub(regex, replacement, text) == sanitizer(SANITIZE)(text)
+    rules = plugin.get_sanitize_patterns(SANITIZE.read_text("utf-8"))
+    assert len(rules) == 2
+    text = by_nbval = "0.5, -3.25 and 8   left"
+    for regex, replacement in rules:
+        by_nbval = re.sub(regex, replacement, by_nbval)
+    assert by_nbval == sanitizer(SANITIZE)(text) == "NUMBER,NUMBERand 8BLANKSleft"

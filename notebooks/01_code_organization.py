@@ -89,7 +89,7 @@ print(f"test accuracy: {before_accuracy:.3f}")
 #
 # 1. "Our GPU is small. Collect the gradients of four batches before each update." (1.1)
 # 2. "Validate the model again tomorrow." (1.2)
-# 3. "There is a new scanner, and only a hundred labelled scans. Use what the network knows." (1.3)
+# 3. "There is a new scanner, and only fifty labelled scans. Use what the network knows." (1.3)
 #
 # ## 1.1 Separate research from engineering
 #
@@ -562,8 +562,8 @@ check("1.2", StableData)
 # %% [markdown]
 # ## 1.3 Keep models modular
 #
-# The third wish. A new scanner delivers noisy scans, and they are sorted into five bins: digits 0 and 1 into bin 0, 2 and 3 into bin 1, and so on. There are a
-# hundred labelled scans. The plan: train a network on clean digits, take over what it has learned, freeze it, and train a new last layer on the hundred.
+# The third wish. A new scanner delivers noisy scans, and they are sorted into five bins: digits 0 and 1 into bin 0, 2 and 3 into bin 1, and so on. There are
+# fifty labelled scans, five of each digit. The plan: train a network on clean digits, take over what it has learned, freeze it, and train a new last layer on the fifty.
 #
 # The old network keeps its layers in `self.layers`. A colleague wrote the new one, with the very same layers, in `self.net`. The last layer does not fit anyway, so
 # the weights are taken over with `load_state_dict(..., strict=False)`.
@@ -586,23 +586,28 @@ generator = torch.Generator().manual_seed(0)
 
 def new_scanner(images):
     clean = scaled(images)
-    return clean + 0.6 * torch.randn(clean.shape, generator=generator)
+    return clean + 0.5 * torch.randn(clean.shape, generator=generator)
 
 
 clean = TensorDataset(scaled(digits.train_images[:6000]), digits.train_labels[:6000])
-few = digits.train_labels[-100:] // 2
-hundred = TensorDataset(new_scanner(digits.train_images[-100:]), few)
+unused = digits.train_labels[6000:]
+fives = [6000 + (unused == digit).nonzero()[:5, 0] for digit in range(10)]
+chosen = torch.cat(fives)
+few = digits.train_labels[chosen] // 2
+fifty = TensorDataset(new_scanner(digits.train_images[chosen]), few)
 noisy_test, bins = new_scanner(digits.test_images), digits.test_labels // 2
 
 
 # %%
 class LearnsTheLabels(L.LightningModule):
+    lr = 3e-3
+
     def training_step(self, batch, batch_idx):
         images, labels = batch
         return F.cross_entropy(self(images), labels)
 
     def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=3e-3)
+        return torch.optim.Adam(self.parameters(), lr=self.lr)
 
 
 # %% [markdown]
@@ -655,6 +660,11 @@ def fit(model, dataset, epochs, batch_size):
     return model.cpu()
 
 
+def learn_bins(model):
+    model.lr = 1e-2  # two batches an epoch: few steps, so larger ones
+    return fit(model, fifty, epochs=30, batch_size=25)
+
+
 @torch.no_grad()
 def share_right(answers):
     return (answers == bins).float().mean().item()
@@ -665,13 +675,13 @@ TENSORS = ["layer 1 weight", "layer 1 bias", "layer 2 weight", "layer 2 bias"]
 
 
 def grant_the_third_wish(old, make_new):
-    fit(old, clean, epochs=4, batch_size=128)
+    fit(old, clean, epochs=3, batch_size=128)
     new = make_new(old)
     arrived = [
         any(torch.equal(mine, theirs) for theirs in old.parameters())
         for mine in list(new.parameters())[:4]
     ]
-    fit(new, hundred, epochs=30, batch_size=25)
+    learn_bins(new)
     cells = ["taken over" if each else "random" for each in arrived]
     return {
         **dict(zip(TENSORS, cells)),
@@ -732,14 +742,21 @@ print("tensors the new network misses:", len(missing))
 print("tensors it has no place for:   ", len(unexpected))
 
 # %% [markdown]
-# Is the frozen encoder worth it at all? Someone could train the same network on the hundred scans from scratch.
+# Is the frozen encoder worth it at all? Someone could train the same network on the fifty scans from scratch. With so few, much
+# depends on chance, so let three people do it.
+
 
 # %%
-torch.manual_seed(0)
-scratch = fit(OnAnEncoder(make_encoder(), classes=5), hundred, epochs=30, batch_size=25)
-from_scratch = share_right(scratch(noisy_test).argmax(1))
+def train_from_scratch(seed):
+    torch.manual_seed(seed)
+    scratch = learn_bins(OnAnEncoder(make_encoder(), classes=5))
+    return share_right(scratch(noisy_test).argmax(1))
+
+
+tries = [train_from_scratch(seed) for seed in range(3)]
+from_scratch = sum(tries) / len(tries)
 reused = result.good.number("accuracy")
-print(f"reused {reused:.3f}, from scratch {from_scratch:.3f}")
+print(f"reused {reused:.3f}, from scratch {from_scratch:.3f} on average")
 claim(
     "1.3",
     "reuse beats training from scratch by at least 10 points",
@@ -748,7 +765,7 @@ claim(
 )
 
 # %% [markdown]
-# **When the bad version is right.** Look at the last row of the table. The old network, *as it is*, with its answers sorted into bins, beats everything we trained on a hundred scans.
+# **When the bad version is right.** Look at the last row of the table. The old network, *as it is*, with its answers sorted into bins, beats everything we trained on fifty scans.
 # If you know the table from old labels to new ones, train nothing. And one block is fine for a first experiment: parts pay when a second model needs one of them.
 
 # %%
@@ -777,7 +794,7 @@ print("logits:", tuple(model(scans.tensors[0][:64]).shape))
 # %%
 def changed_by_training(encoder):
     before = {name: each.clone() for name, each in encoder.state_dict().items()}
-    fit(OnAnEncoder(encoder, classes=5), hundred, epochs=1, batch_size=25)
+    fit(OnAnEncoder(encoder, classes=5), fifty, epochs=1, batch_size=25)
     after = encoder.state_dict()
     return [name for name in before if not torch.equal(before[name], after[name])]
 

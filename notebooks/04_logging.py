@@ -112,7 +112,7 @@ class LogsStepsAndEpochs(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Both train on 800 digits in batches of 8, for at most ten epochs. Two helpers look on. `Logbook` is a logger that keeps its rows in memory. `EpochEnds` keeps
+# Both train on 100 digits in batches of 4, for at most 15 epochs. Two helpers look on. `Logbook` is a logger that keeps its rows in memory. `EpochEnds` keeps
 # what `EarlyStopping` finds at the end of each epoch.
 
 # %%
@@ -123,13 +123,13 @@ from lightning.pytorch.callbacks import EarlyStopping
 from course_utils.figures import Panels
 from course_utils.logbook import EpochEnds, Logbook
 
-few = ImageDataModule(batch_size=8, train_size=800)
+few = ImageDataModule(batch_size=4, train_size=100)
 
 
 def train_while_it_improves(model):
     book, seen, stop = Logbook(), EpochEnds(), EarlyStopping("train_loss", patience=1)
     options = quiet_trainer(logger=book, callbacks=[seen, stop])
-    trainer = L.Trainer(max_epochs=10, log_every_n_steps=1, **options)
+    trainer = L.Trainer(max_epochs=15, log_every_n_steps=1, **options)
     trainer.fit(model, datamodule=few)
     watched = seen.values("train_loss")
     return {
@@ -146,8 +146,8 @@ def train_while_it_improves(model):
 # %% tags=["contrast"]
 result = contrast(
     "4.1",
-    bad=lambda: train_while_it_improves(LogsSteps()),
-    good=lambda: train_while_it_improves(LogsStepsAndEpochs()),
+    bad=lambda: train_while_it_improves(LogsSteps(lr=5e-4)),
+    good=lambda: train_while_it_improves(LogsStepsAndEpochs(lr=5e-4)),
     prediction=prediction,
     figure=Panels(
         "Logged by step, one batch decides when training stops",
@@ -175,8 +175,8 @@ claim(
 
 # %% [markdown]
 # **Why.** In `training_step`, `self.log` means `on_step=True, on_epoch=False` unless you say more. (In `validation_step` it is the other way round.) The name
-# then holds the newest value: at the end of an epoch, the loss of one batch of 8 digits. An easy batch at the end of one epoch makes the next epoch look bad.
-# The good curve begins above the cloud because its first point is a mean over the first epoch, in which the loss fell.
+# then holds the newest value: at the end of an epoch, the loss of one batch of 4 digits. An easy batch at the end of one epoch makes the next epoch look bad.
+# At first the good curve lies a little high in the cloud: each point is a mean over a whole epoch, in which the loss fell.
 #
 # With both switched on, Lightning keeps a sum and a count as well, and you get three names. Here is what a logger stores. `CSVLogger` writes a file; we write it to
 # a folder that is removed again, for two epochs of four steps.
@@ -223,7 +223,7 @@ print("rows:", len(rows))
 class OneBrokenBatch(LogsStepsAndEpochs):
     def training_step(self, batch, batch_idx):
         images, labels = batch
-        if self.global_step == 120:
+        if self.global_step == 70:
             labels = (labels + 1) % 10
         return super().training_step((images, labels), batch_idx)
 
@@ -233,13 +233,13 @@ book = Logbook()
 many = ImageDataModule(batch_size=64, train_size=3200)
 options = quiet_trainer(logger=book, log_every_n_steps=1)
 L.Trainer(max_epochs=3, **options).fit(OneBrokenBatch(), datamodule=many)
-last_epoch = book.values("train_loss_step")[100:]
-broken = last_epoch.pop(20)  # step 120
-print(f"broken batch: {broken:.3f}, the worst of the others: {max(last_epoch):.3f}")
+its_epoch = book.values("train_loss_step")[50:100]
+broken = its_epoch.pop(20)  # step 70
+print(f"broken batch: {broken:.3f}, the worst of its epoch: {max(its_epoch):.3f}")
 print("epoch means:", *(f"{mean:.3f}" for mean in book.values("train_loss_epoch")))
-claim("4.1", "by step it stands out", broken / max(last_epoch), at_least=2)
-first, second, third = book.values("train_loss_epoch")
-claim("4.1", "by epoch nothing is seen", third / second, at_most=1)
+claim("4.1", "by step it stands out", broken / max(its_epoch), at_least=2)
+ratios = [b / a for a, b in pairwise(book.values("train_loss_epoch"))]
+claim("4.1", "by epoch nothing is seen: the mean falls", max(ratios), at_most=1)
 
 # %% [markdown]
 # So log both, and let callbacks watch the mean. What it costs: a row in a file each `log_every_n_steps`, and one addition in each step.
@@ -328,15 +328,16 @@ class NamesTheSplit(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# 300 digits are so few that the model soon learns them by heart: the validation loss falls, then creeps up. `Witness` computes it after each epoch, whatever the
-# names are (`scaled` turns bytes into values from 0 to 1). `ModelCheckpoint` keeps the weights that it takes for the best.
+# 100 digits are so few that the model soon learns them by heart, mistakes included: they were labelled in a hurry, and every third label is wrong. So the validation
+# loss falls, then climbs. `Witness` computes it after each epoch, whatever the names are (`scaled` turns bytes into values from 0 to 1). `ModelCheckpoint` keeps the weights that it takes for the best.
 
 # %%
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from course_utils.data import scaled
 
-small = ImageDataModule(batch_size=32, train_size=300, val_size=500)
+small = ImageDataModule(batch_size=20, train_size=100, val_size=500)
+small.train_labels[::3] = (small.train_labels[::3] + 1) % 10
 
 
 class Witness(L.Callback):
@@ -359,17 +360,19 @@ def train_and_keep_the_best(model, name):
         trainer = L.Trainer(max_epochs=20, **options)
         trainer.fit(model, datamodule=small)
         kept = torch.load(keep.best_model_path, weights_only=True)["epoch"]
+    lowest, of_the_kept = min(witness.losses), witness.losses[kept]
     return {
         "epochs trained": float(trainer.current_epoch),
-        "lowest validation loss": min(witness.losses),
-        "validation loss of the kept model": witness.losses[kept],
+        "lowest validation loss": lowest,
+        "validation loss of the kept model": of_the_kept,
+        "above the lowest by (%)": 100 * (of_the_kept / lowest - 1),
         "watched": seen.values(name),
         "validation loss": witness.losses,
     }
 
 
 # %% [markdown]
-# Watch where the green curve lies: on the validation loss, or below it.
+# Watch where the green curve lies: on the validation loss, or on a way of its own.
 
 # %% tags=["contrast"]
 result = contrast(
@@ -395,13 +398,16 @@ claim(
 )
 claim(
     "4.2",
-    "and keeps a model whose validation loss is at least 2 % higher",
-    result.times("validation loss of the kept model"),
-    at_least=1.02,
+    "and keeps a model whose validation loss is at least 5 % above the lowest",
+    result.bad.number("above the lowest by (%)"),
+    at_least=5,
 )
-kept, lowest = "validation loss of the kept model", "lowest validation loss"
-excess = result.good.number(kept) - result.good.number(lowest)
-claim("4.2", "with two names the best is kept", excess, equals=0)
+claim(
+    "4.2",
+    "with two names the best is kept",
+    result.good.number("above the lowest by (%)"),
+    equals=0,
+)
 
 # %% [markdown]
 # **Why.** Callbacks look a name up in one table, `trainer.callback_metrics`. Both steps write there, and the later one wins. Validation runs at the end of an epoch,
@@ -773,7 +779,7 @@ check("4.3", ReportsThree)
 # %% [markdown]
 # ## 4.4 Monitor the learning rate
 #
-# You want a one-cycle schedule: in 100 updates, which are two epochs, the learning rate climbs to 0.3 and falls to nearly zero. PyTorch's `OneCycleLR` does that, and you
+# You want a one-cycle schedule: in 100 updates, which are two epochs, the learning rate climbs to 0.1 and falls to nearly zero. PyTorch's `OneCycleLR` does that, and you
 # hand it to Lightning.
 #
 # **Predict.** The learning rate
@@ -802,7 +808,7 @@ class HandsOverTheScheduler(DigitClassifier):
         optimizer = torch.optim.SGD(self.parameters())
         updates = int(self.trainer.estimated_stepping_batches)
         cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=0.3, total_steps=updates, pct_start=0.2
+            optimizer, max_lr=0.1, total_steps=updates, pct_start=0.2
         )
         return {"optimizer": optimizer, "lr_scheduler": cycle}
 
@@ -821,7 +827,7 @@ class SaysWhenToStep(DigitClassifier):
         optimizer = torch.optim.SGD(self.parameters())
         updates = int(self.trainer.estimated_stepping_batches)
         cycle = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=0.3, total_steps=updates, pct_start=0.2
+            optimizer, max_lr=0.1, total_steps=updates, pct_start=0.2
         )
         schedule = {"scheduler": cycle, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
@@ -895,9 +901,9 @@ claim(
 )
 claim(
     "4.4",
-    "which costs at least 1 point of accuracy",
+    "which costs at least 5 points of accuracy",
     result.gain("test accuracy"),
-    at_least=0.01,
+    at_least=0.05,
 )
 
 # %% [markdown]

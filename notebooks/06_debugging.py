@@ -643,9 +643,9 @@ check("6.3", unit_length)
 # Two modules with a silent bug. In one a `.detach()` was left behind in the network, from the days when its first layer was frozen. In the other a mistake in the data gives each image
 # the label of its neighbour in the batch.
 #
-# A healthy module can learn a few batches by heart: an accuracy of 1 is no art on images that it sees again and again. `overfit_batches=3` trains on the same three batches, epoch after epoch.
+# A healthy module can learn a few batches by heart: an accuracy of 1 is no art on images that it sees again and again. `overfit_batches=2` trains on the same two batches, epoch after epoch.
 #
-# **Predict.** Who reaches an accuracy of 0.9 on the three batches?
+# **Predict.** Who reaches an accuracy of 0.9 on the two batches?
 #
 # - **a** neither of the two;
 # - **b** the one with `.detach()`: its last layer adapts;
@@ -674,22 +674,22 @@ class TakesTheNeighboursLabel(DigitClassifier):
 
 # %% tags=["bad"]
 def as_usual(**options):
-    return L.Trainer(max_epochs=30, limit_train_batches=3, **options)
+    return L.Trainer(max_epochs=50, limit_train_batches=2, **options)
 
 
 # %% [markdown]
-# ### Good: the same three batches
+# ### Good: the same two batches
 
 
 # %% tags=["good"]
 def by_heart(**options):
-    return L.Trainer(max_epochs=30, overfit_batches=3, **options)
+    return L.Trainer(max_epochs=50, overfit_batches=2, **options)
 
 
 # %% [markdown]
 # ### The contrast
 #
-# Both train for 30 epochs of three batches, on all data or on the same 192 images. On the left, cover the curve called *healthy*: would you
+# Both train for 50 epochs of two batches, on all data or on the same 192 images. On the left, cover the curve called *healthy*: would you
 # know that the one below it, *detached*, has a bug?
 
 # %%
@@ -708,8 +708,8 @@ def compare(make_trainer):
     for name, model_class in candidates.items():
         model, curve = model_class(), MetricCurve("train_acc")
         trainer = make_trainer(**quiet_trainer(callbacks=[curve]))
-        trainer.fit(model, DataLoader(train_set, batch_size=64, shuffle=True))
-        epochs = torch.tensor(curve.values).view(30, 3).mean(dim=1)
+        trainer.fit(model, DataLoader(train_set, batch_size=96, shuffle=True))
+        epochs = torch.tensor(curve.values).view(50, 2).mean(dim=1)
         test = accuracy(model, digits.test_images, digits.test_labels)
         measured |= {f"{name}: at the end": epochs[-1], f"{name}: on test": test}
         measured[name] = epochs
@@ -725,7 +725,7 @@ result = contrast(
     figure=Panels(
         "By heart, the detached layer stays behind; wrong labels do not",
         list(candidates),
-        x="epoch of three batches",
+        x="epoch of two batches",
         y="training accuracy",
     ),
 )

@@ -54,8 +54,8 @@ class DigitClassifier(L.LightningModule):
 
     def __init__(self):
         super().__init__()
-        hidden = [nn.Linear(784, 128), nn.ReLU()]
-        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 10))
+        hidden = [nn.Linear(784, 256), nn.ReLU()]
+        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(256, 10))
         self.register_buffer("age", torch.tensor(0.0))
 
     def on_train_epoch_start(self):
@@ -76,11 +76,11 @@ class DigitClassifier(L.LightningModule):
         self.log("test_acc", self.accuracy(batch))
 
     def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=2e-3)
+        return torch.optim.Adam(self.parameters(), lr=3e-3)
 
 
 # %% [markdown]
-# The data is what one often gets: few images, and some of their labels are wrong. Two of five training labels are drawn by lot. Validation and test labels are
+# The data is what one often gets: few images, and many of their labels are wrong. Three of five training labels are drawn by lot. Validation and test labels are
 # right.
 
 # %%
@@ -88,19 +88,19 @@ from torch.utils.data import DataLoader, TensorDataset
 
 
 class MislabelledDigits(ImageDataModule):
-    """Random labels for two fifths of the training images, the same each time."""
+    """Random labels for three fifths of the training images, the same each time."""
 
     def train_dataloader(self):
         generator = torch.Generator().manual_seed(self.seed)
         labels = self.train_labels.clone()
-        wrong = torch.rand(len(labels), generator=generator) < 0.4
+        wrong = torch.rand(len(labels), generator=generator) < 0.6
         drawn = torch.randint(10, (len(labels),), generator=generator)
         labels[wrong] = drawn[wrong]
         pairs = TensorDataset(self.train_images, labels)
         return DataLoader(pairs, batch_size=64, shuffle=True)
 
 
-digits = MislabelledDigits(train_size=1000, batch_size=250)
+digits = MislabelledDigits(train_size=600, batch_size=250)
 
 # %% [markdown]
 # ## 10.1 Keep training and test apart
@@ -277,7 +277,7 @@ class SealedDigits(MislabelledDigits):
 
 # %%
 seal = Path(desk.name, "test_set_opened")  # in a project: beside the data
-sealed = SealedDigits(seal, train_size=1000)
+sealed = SealedDigits(seal, train_size=600)
 L.Trainer(**quiet_trainer()).test(model, datamodule=sealed, verbose=False)
 print("seal broken:", seal.exists())
 

@@ -589,7 +589,7 @@ check("12.3", TrainsOnScans)
 # **Predict.** The mean of the list, against the true accuracy, is
 #
 # - **a** the same: a mean of means is a mean;
-# - **b** off by more than two points;
+# - **b** off by more than ten points;
 # - **c** off in the third decimal: rounding.
 
 # %% tags=["predict"]
@@ -628,13 +628,14 @@ class LogsWithLightning(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Same weights, same 129 images. `epoch_accuracy` validates and returns what was reported, beside the truth. In the figure each frame is a batch, as wide as its share in the mean, and filled
+# Same weights, same 129 images from a worn scanner, with some noise. `epoch_accuracy` validates and returns what was reported, beside the truth. In the figure each frame is a batch, as wide as its share in the mean, and filled
 # up to its accuracy. The list gives every batch the same share; `self.log` gives each its number of images.
 
 # %%
 from course_utils.figures import Shares
 
-small_val = TensorDataset(scaled(digits.val_images[:129]), digits.val_labels[:129])
+grainy = (clean[:129] + 0.4 * torch.randn_like(clean[:129])).clamp(0, 1)
+small_val = TensorDataset(grainy, digits.test_labels[:129])
 
 
 def epoch_accuracy(model, share_of):
@@ -673,9 +674,9 @@ result = contrast(
 # %% tags=["claim"]
 claim(
     "12.4",
-    "the mean of the list is at least 2 points off",
+    "the mean of the list is at least 10 points off",
     -result.gain("error"),
-    at_least=0.02,
+    at_least=0.1,
 )
 claim(
     "12.4",

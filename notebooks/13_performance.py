@@ -79,7 +79,7 @@ class DigitClassifier(L.LightningModule):
 # ## 13.1 Choose workers by the clock
 #
 # A worker is a process that prepares batches while the main process trains. Say you have two CPU cores, and two sets of 128 digits. One lies on slow storage: each image arrives after
-# 5 milliseconds, as from a network disk. The other lies in memory. You set `num_workers=4` for both: twice as many workers as cores.
+# 3 milliseconds, as from a network disk. The other lies in memory. You set `num_workers=4` for both: twice as many workers as cores.
 #
 # **Predict before you run.** Four workers make three epochs
 #
@@ -126,7 +126,7 @@ from course_utils.figures import Bars
 from course_utils.measure import seconds
 
 few, labels = scaled(digits.train_images[:128]), digits.train_labels[:128]
-slow = SlowStorage(few, labels, milliseconds=5)
+slow = SlowStorage(few, labels, milliseconds=3)
 memory = SlowStorage(few, labels)
 
 

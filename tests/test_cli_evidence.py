@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from fault_scenarios import no_file_beyond
 from test_cli import CLAIM, SEED, _sentence, _write, course, course_says
 
 from course_utils.cli import evidence as command
@@ -137,6 +138,24 @@ def test_other_data_and_few_cores_reach_the_kernel_and_the_tables(course, monkey
         "fashion-mnist, all",
         "fashion-mnist, all on 1 core",
     ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such limit")
+def test_a_full_disk_stops_it_with_one_sentence_and_keeps_what_was_there(course):
+    _write("00_tiny", ZERO)
+    args = ["0", "--first-seed", "2", "--output", "out.jsonl", "--seeds"]
+    assert course_says("evidence", *args, "1").exit_code == 0
+    [kept] = _lines()
+    with no_file_beyond(Path("out.jsonl").stat().st_size + 100):
+        result = course_says("evidence", *args, "2")
+    assert result.exit_code == 2
+    said = result.stderr.splitlines()[-1]
+    assert said.startswith("Expected room in out.jsonl for a finished run but got: No")
+    assert said.endswith("it goes on from the runs that are kept.")
+    assert course_says("evidence", *args, "2").exit_code == 0
+    lines = Path("out.jsonl").read_text("utf-8").splitlines()
+    assert from_line(lines[0]) == kept
+    assert [from_line(line).task.seed for line in lines[2:]] == [3]  # 1 broke off
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")

@@ -189,6 +189,17 @@ def _there(
     return found
 
 
+def _keep(outcome: Outcome, file: Path) -> None:
+    try:
+        append(file, outcome)
+    except OSError as error:
+        raise ValueError(
+            f"Expected room in {file} for a finished run but got: "
+            f"{error.strerror or error}. Make room there, and give the same command "
+            "again: it goes on from the runs that are kept."
+        ) from error
+
+
 def _measure(
     jobs: Sequence["Job"],
     there: dict[Task, Outcome],
@@ -210,7 +221,7 @@ def _measure(
         with contextlib.closing(found) if left else contextlib.nullcontext():
             for outcome in map(completed, found):
                 if keep is not None:
-                    append(keep, outcome)
+                    _keep(outcome, keep)
                 there[outcome.task] = outcome
                 bar.advance(row)
                 on.print(finished(outcome), soft_wrap=True)

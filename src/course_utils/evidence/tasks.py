@@ -1,8 +1,10 @@
 """One run of a lesson as a task, its outcome, and the file that keeps outcomes."""
 
 import contextlib
+import errno
 import hashlib
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -113,11 +115,17 @@ def from_line(line: str) -> Outcome:
 
 
 def append(file: Path, outcome: Outcome) -> None:
-    """Add a line to ``file`` in one write, behind a line that broke off if need be."""
+    """Add a line to ``file`` in one write, behind a line that broke off if need be.
+
+    Raises:
+        OSError: If there is no room for all of it.
+    """
     with file.open("ab+", buffering=0) as lines:
         size = lines.seek(0, 2)
         torn = size > 0 and (lines.seek(size - 1), lines.read(1))[1] != b"\n"
-        lines.write((("\n" if torn else "") + to_line(outcome)).encode())
+        line = (("\n" if torn else "") + to_line(outcome)).encode()
+        if lines.write(line) < len(line):  # a full disk takes what still fits
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def read_lines(file: Path) -> list[Outcome]:

@@ -47,8 +47,9 @@ class DigitNet(L.LightningModule):
 
     def __init__(self, dropout=0.0):
         super().__init__()
+        pixels = [nn.Flatten(), nn.LayerNorm(784, elementwise_affine=False)]
         hidden = [nn.Linear(784, 128), nn.ReLU(), nn.Dropout(dropout)]
-        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(128, 10))
+        self.net = nn.Sequential(*pixels, *hidden, nn.Linear(128, 10))
 
     def forward(self, images):
         return self.net(images)

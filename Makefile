@@ -55,6 +55,7 @@ budgets: $(READY)
 
 load: $(READY)
 	$(BIN)/course load 12 --learners 1,4,8,10,12 --record $(RECORDS)/learners.json
+	$(BIN)/python -m course_utils.readme
 
 # Budgets are stated for the pinned packages.
 test-oldest: $(OLDEST)/.installed

@@ -1,4 +1,4 @@
-"""Keep README's table of lessons and its picture in step with syllabus and notebooks.
+"""Keep README's tables and its picture in step with syllabus, notebooks and records.
 
 ``make sync`` runs it; a test fails when README is out of step.
 """
@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 
 from course_utils import run_times, syllabus
+from course_utils.load_test import record, tables
 
 PICTURED = ("00_start_here", "In training mode")
 PICTURE = ".github/contrast.png"
@@ -53,10 +54,16 @@ def _fill(text: str, part: str, content: str) -> str:
 
 
 def filled(text: str, folder: Path) -> str:
-    """Return README's ``text`` with table and picture as they should be."""
+    """Return README's ``text`` with its tables and its picture as they should be."""
     _, alt = picture(folder)
-    image = f"![{alt}]({PICTURE})"
-    return _fill(_fill(text, "lessons", lesson_table()), "picture", image)
+    parts = {
+        "lessons": lesson_table(),
+        "picture": f"![{alt}]({PICTURE})",
+        "learners": tables.markdown(record.committed()),
+    }
+    for part, content in parts.items():
+        text = _fill(text, part, content)
+    return text
 
 
 def main(folder: Path = Path()) -> None:

@@ -1,15 +1,14 @@
 """One run of a lesson as a task, its outcome, and the file that keeps outcomes."""
 
 import contextlib
-import errno
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from course_utils import journal
 from course_utils.evidence.records import Pair, Record
 
 _BESIDE = {"predict", "exercise"}  # tags of cells that no claim depends on
@@ -115,17 +114,12 @@ def from_line(line: str) -> Outcome:
 
 
 def append(file: Path, outcome: Outcome) -> None:
-    """Add a line to ``file`` in one write, behind a line that broke off if need be.
+    """Add the outcome to ``file`` as one line, whole or not at all.
 
     Raises:
-        OSError: If there is no room for all of it.
+        OSError: If there is no room for it; what was in the file stays.
     """
-    with file.open("ab+", buffering=0) as lines:
-        size = lines.seek(0, 2)
-        torn = size > 0 and (lines.seek(size - 1), lines.read(1))[1] != b"\n"
-        line = (("\n" if torn else "") + to_line(outcome)).encode()
-        if lines.write(line) < len(line):  # a full disk takes what still fits
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    journal.append(file, asdict(outcome))
 
 
 def read_lines(file: Path) -> list[Outcome]:

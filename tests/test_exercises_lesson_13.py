@@ -417,6 +417,43 @@ WRONG_13_4 = {
 """,
         "Two calls gave the same images.",
     ),
+    "neighbours share a number": (
+        SHIFT
+        + """
+    half = torch.randint(-3, 4, ((len(images) + 1) // 2,))
+    pixels = half.repeat_interleave(2)[: len(images)].view(-1, 1, 1, 1)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "(neighbours) 57% moved by the same number. Draw a number of its own for each",
+    ),
+    "the second half repeats the first": (
+        SHIFT
+        + """
+    half = torch.randint(-3, 4, ((len(images) + 1) // 2,))
+    pixels = half.repeat(2)[: len(images)].view(-1, 1, 1, 1)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "(half a batch apart) 100% moved by the same number.",
+    ),
+    "one draw, counted on": (
+        SHIFT
+        + """
+    numbers = torch.randint(0, 7, (1,)) + torch.arange(len(images))
+    pixels = (numbers % 7 - 3).view(-1, 1, 1, 1)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "(neighbours) 0% moved by the same number.",
+    ),
+    "in place": (
+        SHIFT
+        + """
+    pixels = torch.randint(-3, 4, (len(images), 1, 1, 1))
+    columns = (torch.arange(width) + pixels) % width
+    images[:] = torch.take_along_dim(images, columns, 3)
+    return images
+""",
+        "The images that went in changed. Write into a new tensor",
+    ),
     "flattens": (
         "def shift_each(images):\n    return images.flatten(1)",
         "(140, 1, 28, 28) became (140, 784). Return images of the shape",

@@ -6,7 +6,9 @@ from course_utils.probes.per_image import (
     all_at_once,
     differs_per_call,
     differs_per_image,
+    draws_independently,
     keeps_form,
+    keeps_input,
     moves_sideways,
 )
 from course_utils.probes.running import LearnerError
@@ -109,3 +111,38 @@ def test_the_images_given_to_a_transform_are_a_copy():
 def test_a_transform_that_returns_a_list_is_told_so():
     with pytest.raises(LearnerError, match="Expected a tensor of images but got list"):
         keeps_form(list, IMAGES)
+
+
+def in_pairs(images):
+    half = torch.randint(-3, 4, ((len(images) + 1) // 2,))
+    pixels = half.repeat_interleave(2)[: len(images)].view(-1, 1, 1, 1)
+    columns = (torch.arange(images.shape[3]) + pixels) % images.shape[3]
+    return torch.take_along_dim(images, columns, 3)
+
+
+@pytest.mark.parametrize(
+    ("transform", "ok", "seen"),
+    [
+        (shifted, True, "moved by the same number."),
+        (in_pairs, False, "(neighbours) 57%"),
+    ],
+    ids=["each its own", "two share one"],
+)
+def test_images_that_share_a_number_are_found(transform, ok, seen):
+    finding = draws_independently(transform, IMAGES[0], 3)
+    assert finding.ok is ok
+    assert seen in finding.seen
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_numbers_of_their_own_pass_whatever_the_seed(seed):
+    def seeded(images):
+        torch.manual_seed(seed)
+        return shifted(images)
+
+    assert draws_independently(seeded, IMAGES[0], 3).ok
+
+
+def test_a_transform_that_writes_into_its_input_is_found():
+    assert keeps_input(shifted, IMAGES).ok
+    assert not keeps_input(lambda images: images.mul_(2), IMAGES).ok

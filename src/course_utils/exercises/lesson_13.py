@@ -12,7 +12,9 @@ from course_utils.probes.per_image import (
     differs_per_call,
     differs_per_image,
     draws_evenly,
+    draws_independently,
     keeps_form,
+    keeps_input,
     moves_sideways,
 )
 from course_utils.probes.running import LearnerError
@@ -109,7 +111,7 @@ def train_with_benchmark(model, loader):
     finally:
         torch.backends.cudnn.benchmark = before
 """,
-    reason="`finally` runs after success and after an error, and puts the value back.",
+    reason="The switch is what it was before, after success and after an error.",
 )
 
 # 13.3 ---------------------------------------------------------------------------
@@ -175,6 +177,8 @@ def shifts_each_image(answer: Any) -> Iterator[Finding]:
     yield moves_sideways(transform, in_colour, 3)
     yield draws_evenly(transform, images[0], 3)
     yield differs_per_call(transform, images)
+    yield draws_independently(transform, images[0], 3)
+    yield keeps_input(transform, images)
 
 
 _13_4 = Exercise(
@@ -200,7 +204,7 @@ def shift_each(images):
     columns = (torch.arange(width, device=images.device) - pixels) % width
     return images.gather(3, columns[:, None, None, :].expand_as(images))
 """,
-    reason="One draw for each image, and one `gather` that moves them all.",
+    reason="Each image moves by a number of its own, without a loop over images.",
 )
 
 EXERCISES = (_13_1, _13_2, _13_3, _13_4)

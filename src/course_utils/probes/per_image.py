@@ -48,6 +48,17 @@ def keeps_form(transform: Transform, images: Tensor) -> Finding:
     return Finding(asked, "Shape and dtype stay.", True)
 
 
+def keeps_input(transform: Transform, images: Tensor) -> Finding:
+    """Ask whether the images that went in are as they were."""
+    given = images.clone()
+    with learners_code("The transform"), torch.no_grad():
+        transform(given)
+    kept = torch.equal(given, images)
+    seen = f"The images that went in {'stay as they were' if kept else 'changed'}."
+    remedy = "Write into a new tensor: whoever gave you the images may need them again."
+    return Finding("the images that went in", seen, kept, remedy)
+
+
 def differs_per_image(
     transform: Transform, image: Tensor, *, least: int, count: int = 64
 ) -> Finding:
@@ -139,20 +150,54 @@ def draws_evenly(
         most: Pixels.
         each: Images that should move by each number.
     """
-    middle, numbers = image.shape[-1] // 2, range(-most, most + 1)
-    line = torch.zeros_like(image)
-    line[..., middle] = 1
-    made = apply(transform, line.expand(each * len(numbers), *image.shape))
-    moved = made.flatten(1, -2).sum(1).argmax(1) - middle
+    numbers = range(-most, most + 1)
+    moved = _moved(transform, image, each * len(numbers))
     counts = {number: int((moved == number).sum()) for number in numbers}
     rare, often = min(counts, key=counts.get), max(counts, key=counts.get)
     seen = (
-        f"Of {len(made)} equal images {counts[rare]} moved by {rare} and "
+        f"Of {len(moved)} equal images {counts[rare]} moved by {rare} and "
         f"{counts[often]} by {often}."
     )
     even = 0.8 * each < counts[rare] and counts[often] < 1.2 * each
     remedy = f"Draw every number from -{most} to {most} equally often."
     return Finding("how often each number is drawn", seen, even, remedy)
+
+
+def draws_independently(
+    transform: Transform, image: Tensor, most: int, count: int = 4902
+) -> Finding:
+    """Ask whether one image's number of pixels says nothing about another's.
+
+    Of two images that have nothing to do with each other, every ``2 * most + 1``-th
+    pair moves by the same number. Neighbours are asked, and the two halves of a batch.
+
+    Args:
+        transform: The learner's; moves images sideways.
+        image: Gives the shape, ``(channel, height, width)``.
+        most: Pixels.
+        count: Images in the batch; half of it is no multiple of the ways for 3 pixels.
+    """
+    ways = 2 * most + 1
+    moved = _moved(transform, image, count)
+    pairs = {"neighbours": 1, "next but one": 2, "half a batch apart": count // 2}
+    shares = {
+        pair: float((moved[lag:] == moved[:-lag]).float().mean())
+        for pair, lag in pairs.items()
+    }
+    odd = max(shares, key=lambda pair: abs(shares[pair] - 1 / ways))
+    seen = f"Of pairs of images ({odd}) {shares[odd]:.0%} moved by the same number."
+    chance = 0.8 < shares[odd] * ways < 1.2
+    remedy = f"Draw a number of its own for each image; then 1 pair in {ways} agrees."
+    return Finding("pairs of images", seen, chance, remedy)
+
+
+def _moved(transform: Transform, image: Tensor, count: int) -> Tensor:
+    """Return by how many pixels each of ``count`` equal images moves sideways."""
+    middle = image.shape[-1] // 2
+    line = torch.zeros_like(image)
+    line[..., middle] = 1
+    made = apply(transform, line.expand(count, *image.shape))
+    return made.flatten(1, -2).sum(1).argmax(1) - middle
 
 
 def _near(images: Tensor, others: Tensor) -> Tensor:

@@ -1,3 +1,5 @@
+import dataclasses
+
 import versions
 from packaging.version import Version
 
@@ -41,3 +43,13 @@ def test_the_table_has_a_column_for_each_session():
 
 def test_versions_are_compared_as_versions():
     assert not versions.differences({"torch": "2.6.0"}, {"torch": Version("2.6")})
+
+
+def test_half_a_session_is_not_shown():
+    whole = dataclasses.asdict(OLD)
+    half = {key: value for key, value in whole.items() if key != "cells"}
+    assert works_with.complete({"lowest": whole, "pinned": half}) == {"lowest": OLD}
+
+
+def test_both_sessions_are_on_record():
+    assert list(works_with.record()) == ["lowest", "pinned"]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 
-from course_utils import run_times, syllabus
+from course_utils import run_times, syllabus, works_with
 from course_utils.load_test import record, tables
 
 PICTURED = ("00_start_here", "In training mode")
@@ -60,6 +60,7 @@ def filled(text: str, folder: Path) -> str:
         "lessons": lesson_table(),
         "picture": f"![{alt}]({PICTURE})",
         "learners": tables.markdown(record.committed()),
+        "versions": works_with.table(works_with.record()),
     }
     for part, content in parts.items():
         text = _fill(text, part, content)

@@ -7,6 +7,7 @@ each session writes what it ran on and how it ended. README shows the record.
 import json
 from dataclasses import dataclass
 from importlib import resources
+from typing import Any
 
 TITLES = {"lowest": "Oldest", "pinned": "Pinned"}
 
@@ -40,10 +41,18 @@ class Session:
 
 
 def record() -> dict[str, Session]:
-    """Return the latest session of each kind: ``lowest`` and ``pinned``."""
+    """Return the latest complete session of each kind: ``lowest`` and ``pinned``."""
     file = resources.files("course_utils") / "records" / "versions.json"
-    runs = json.loads(file.read_text("utf-8"))
-    return {kind: Session(**runs[kind]) for kind in TITLES if kind in runs}
+    return complete(json.loads(file.read_text("utf-8")))
+
+
+def complete(runs: dict[str, dict[str, Any]]) -> dict[str, Session]:
+    """Return the sessions of ``runs`` that ran both unit tests and notebooks."""
+    return {
+        kind: Session(**runs[kind])
+        for kind in TITLES
+        if {"unit_tests", "cells"} <= runs.get(kind, {}).keys()
+    }
 
 
 def _rows(sessions: list[Session]) -> dict[str, list[str]]:

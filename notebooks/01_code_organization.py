@@ -10,7 +10,7 @@
 # # Lesson 01 · A project that does what it is told
 #
 # One class reads the images, splits them, classifies them and updates its own weights. It works. Then three harmless wishes arrive, and the project ignores two of
-# them and lies about the third, without a single error. In this lesson you take it apart into data module, model and trainer, and at the end you can
+# them and lies about the other, without a single error. In this lesson you take it apart into data module, model and trainer, and at the end you can
 #
 # - write a module that obeys every flag of the Trainer, on one device and on two;
 # - split data so that no validation image is ever trained on, whoever does the splitting and how often;
@@ -89,7 +89,7 @@ print(f"test accuracy: {before_accuracy:.3f}")
 #
 # 1. "Our GPU is small. Collect the gradients of four batches before each update." (1.1)
 # 2. "Validate the model again tomorrow." (1.2)
-# 3. "There is a new scanner, and only fifty labelled scans. Use what the network knows." (1.3)
+# 3. "There is a new scanner, and only forty labelled scans. Use what the network knows." (1.3)
 #
 # ## 1.1 Separate research from engineering
 #
@@ -98,7 +98,7 @@ print(f"test accuracy: {before_accuracy:.3f}")
 #
 # **Predict before you run.**
 #
-# - **a** none: the Trainer stops with an error, because it has no optimizer;
+# - **a** none: with these flags the Trainer stops with an error, because it has no optimizer to hold back;
 # - **b** 8: the Trainer holds back the gradients until the fourth batch;
 # - **c** 32: one after every batch, without a word.
 
@@ -288,7 +288,7 @@ class CallsManualBackward(CallsBackward):
 
 
 # %% [markdown]
-# `run_processes` starts two processes and returns what each of them returned. They run on the CPU with the same code and the same communication as two GPUs. Each returns the weights
+# `run_processes` starts two processes and returns what each of them returned. They run on the CPU with the same code as two GPUs, and exchange the same gradients; only the library that carries them is another. Each returns the weights
 # of its replica; after every update the two should be equal.
 
 # %%
@@ -353,8 +353,8 @@ check("1.1", ObeysTheTrainer)
 # %% [markdown]
 # ## 1.2 Keep the data in a data module
 #
-# All data code moves into a `LightningDataModule`: the split by `random_split` into `setup`, the loaders into their methods. The trainer asks for what it needs. It is the standard advice, and this data module
-# follows it. You fit on 1,600 scans. The next day you load the model, hand the *same* data module to a new Trainer, and validate on 400.
+# All data code moves into a `LightningDataModule`: the split by `random_split` into `setup`, the loaders into their methods. The Trainer asks for what it needs. It is the standard advice, and this data module
+# follows it. You fit on 1,600 scans. Later you hand the model and the *same* data module to a new Trainer, and validate on 400.
 #
 # **Predict.** The reported accuracy is
 #
@@ -473,7 +473,7 @@ claim(
 
 # %% [markdown]
 # **Why.** `setup` runs more often than its name suggests: once for each stage, and once in each process. Every call draws another split, and four of five scans
-# fall into the training part each time. So about four of five validation scans had been trained on. The line in the figure goes from scans the model has never seen to scans it knows by heart; the report slides along it.
+# fall into the training part each time. So about four of five validation scans had been trained on. The line in the figure goes from scans the model has never seen to scans it knows almost by heart; the report slides along it.
 
 
 # %%
@@ -563,9 +563,9 @@ check("1.2", StableData)
 # ## 1.3 Keep models modular
 #
 # The third wish. A new scanner delivers noisy scans, and they are sorted into five bins: digits 0 and 1 into bin 0, 2 and 3 into bin 1, and so on. There are
-# fifty labelled scans, five of each digit. The plan: train a network on clean digits, take over what it has learned, freeze it, and train a new last layer on the fifty.
+# forty labelled scans, four of each digit. The plan: train a network on clean digits, take over what it has learned, freeze it, and train a new last layer on the forty.
 #
-# The old network keeps its layers in `self.layers`. A colleague wrote the new one, with the very same layers, in `self.net`. The last layer does not fit anyway, so
+# The old network keeps its layers in `self.layers`. A colleague wrote the new one, with the very same layers, in `self.net`. The last layer is a new one anyway, so
 # the weights are taken over with `load_state_dict(..., strict=False)`.
 #
 # **Predict.** Of the four tensors below the last layer,
@@ -586,15 +586,15 @@ generator = torch.Generator().manual_seed(0)
 
 def new_scanner(images):
     clean = scaled(images)
-    return clean + 0.5 * torch.randn(clean.shape, generator=generator)
+    return clean + 0.6 * torch.randn(clean.shape, generator=generator)
 
 
 clean = TensorDataset(scaled(digits.train_images[:6000]), digits.train_labels[:6000])
 unused = digits.train_labels[6000:]
-fives = [6000 + (unused == digit).nonzero()[:5, 0] for digit in range(10)]
-chosen = torch.cat(fives)
+fours = [6000 + (unused == digit).nonzero()[:4, 0] for digit in range(10)]
+chosen = torch.cat(fours)
 few = digits.train_labels[chosen] // 2
-fifty = TensorDataset(new_scanner(digits.train_images[chosen]), few)
+forty = TensorDataset(new_scanner(digits.train_images[chosen]), few)
 noisy_test, bins = new_scanner(digits.test_images), digits.test_labels // 2
 
 
@@ -660,9 +660,9 @@ def fit(model, dataset, epochs, batch_size):
     return model.cpu()
 
 
-def learn_bins(model):
-    model.lr = 1e-2  # two batches an epoch: few steps, so larger ones
-    return fit(model, fifty, epochs=30, batch_size=25)
+def learn_bins(model, lr=1e-2):  # two batches an epoch: few steps, so larger ones
+    model.lr = lr
+    return fit(model, forty, epochs=30, batch_size=20)
 
 
 @torch.no_grad()
@@ -733,7 +733,8 @@ claim(
 # **Why.** `load_state_dict` matches by *name*. `layers.1.weight` and `net.1.weight` have nothing in common, and `strict=False` says: never mind. The new layer then learned from a
 # frozen random network. A module that is handed in as an object has its weights in it; there is no name to get wrong.
 #
-# Had both networks used the same name, the four tensors would have arrived. A rename would undo it, silently again. If you must load by name, read what comes back:
+# Had both networks used the same name, you would have been told: a tensor of the right name and the wrong shape, here the last layer's, is an error even with `strict=False`. It forgives
+# names, not shapes. If you must load by name, leave the last layer out, and read what comes back:
 
 # %%
 old, new = HandsOver(), OnAnEncoder(make_encoder(), classes=10)
@@ -742,30 +743,36 @@ print("tensors the new network misses:", len(missing))
 print("tensors it has no place for:   ", len(unexpected))
 
 # %% [markdown]
-# Is the frozen encoder worth it at all? Someone could train the same network on the fifty scans from scratch. With so few, much
-# depends on chance, so let three people do it.
+# Six each, with the last layer's two: nothing was taken over.
+#
+# Is the frozen encoder worth it at all? Someone could train the same network on the forty scans from scratch. Let us be generous to them: they try three learning rates, with two
+# networks each, and keep the rate that does best on the test scans themselves.
 
 
 # %%
-def train_from_scratch(seed):
-    torch.manual_seed(seed)
-    scratch = learn_bins(OnAnEncoder(make_encoder(), classes=5))
-    return share_right(scratch(noisy_test).argmax(1))
+def train_from_scratch(lr):
+    accuracies = []
+    for seed in range(2):
+        torch.manual_seed(seed)
+        scratch = learn_bins(OnAnEncoder(make_encoder(), classes=5), lr)
+        accuracies.append(share_right(scratch(noisy_test).argmax(1)))
+    return sum(accuracies) / 2
 
 
-tries = [train_from_scratch(seed) for seed in range(3)]
-from_scratch = sum(tries) / len(tries)
+from_scratch = {lr: train_from_scratch(lr) for lr in (1e-3, 3e-3, 1e-2)}
 reused = result.good.number("accuracy")
-print(f"reused {reused:.3f}, from scratch {from_scratch:.3f} on average")
+print(f"reused encoder:        {reused:.3f}")
+for lr, share in from_scratch.items():
+    print(f"from scratch at {lr:.3f}: {share:.3f}")
 claim(
     "1.3",
-    "reuse beats training from scratch by at least 10 points",
-    reused - from_scratch,
+    "reuse beats training from scratch at its best rate by at least 10 points",
+    reused - max(from_scratch.values()),
     at_least=0.1,
 )
 
 # %% [markdown]
-# **When the bad version is right.** Look at the last row of the table. The old network, *as it is*, with its answers sorted into bins, beats everything we trained on fifty scans.
+# **When the bad version is right.** Go back to the last row of the contrast's table. The old network, *as it is*, with its answers sorted into bins, beats everything we trained on forty scans.
 # If you know the table from old labels to new ones, train nothing. And one block is fine for a first experiment: parts pay when a second model needs one of them.
 
 # %%
@@ -794,7 +801,7 @@ print("logits:", tuple(model(scans.tensors[0][:64]).shape))
 # %%
 def changed_by_training(encoder):
     before = {name: each.clone() for name, each in encoder.state_dict().items()}
-    fit(OnAnEncoder(encoder, classes=5), fifty, epochs=1, batch_size=25)
+    fit(OnAnEncoder(encoder, classes=5), forty, epochs=1, batch_size=20)
     after = encoder.state_dict()
     return [name for name in before if not torch.equal(before[name], after[name])]
 
@@ -846,6 +853,8 @@ after_accuracy = accuracy(model.cpu(), digits.test_images, digits.test_labels)
 print(f"test accuracy: {after_accuracy:.3f}")
 
 # %% [markdown]
+# Four batches make one update now, so it trains twice as many epochs as the class at the top. It was not built to be more accurate, but to do what it is told.
+#
 # Does it obey? The checks of your exercises ask *probes*: functions that run a module and report what they saw. They work on any module of yours, outside this course too.
 
 # %%

@@ -13,7 +13,7 @@
 # that means something else than its name says does damage. At the end of this lesson you can
 #
 # - say, for each number you log, over which images and which processes it is a mean;
-# - read a logger's file, and find in it the one batch that was broken;
+# - read a logger's file, and find the one batch that was broken by its step;
 # - choose names that neither callbacks nor files confuse;
 # - see the learning rate that was applied, not the one you wrote.
 #
@@ -77,7 +77,7 @@ class DigitClassifier(L.LightningModule):
 #
 # - **a** the mean loss of the epoch;
 # - **b** the loss of the last batch;
-# - **c** the mean of the last 50 steps, as the logger writes one row each 50 steps.
+# - **c** the mean of the steps since the logger's last row.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -176,7 +176,7 @@ claim(
 # %% [markdown]
 # **Why.** In `training_step`, `self.log` means `on_step=True, on_epoch=False` unless you say more. (In `validation_step` it is the other way round.) The name
 # then holds the newest value: at the end of an epoch, the loss of one batch of 4 digits. An easy batch at the end of one epoch makes the next epoch look bad.
-# At first the good curve lies a little high in the cloud: each point is a mean over a whole epoch, in which the loss fell.
+# While the loss falls fast, the good curve lies high in the cloud: each point is drawn at the end of its epoch, and is the mean of all of it.
 #
 # With both switched on, Lightning keeps a sum and a count as well, and you get three names. Here is what a logger stores. `CSVLogger` writes a file; we write it to
 # a folder that is removed again, for two epochs of four steps.
@@ -204,7 +204,7 @@ print(csv_file(every=2))
 # `train_loss_epoch` are two columns; callbacks find the mean under the plain name, too.
 #
 # **TensorBoard** would draw one chart for each column, with `step` as its horizontal axis: a jagged line and a smooth one. A name with a slash puts its
-# chart into a section of that name. That is next.
+# chart into a section, named by what stands before the slash; more in 4.2.
 #
 # Now the default, one row each 50 steps. How many values of `train_loss_step` does this run leave?
 
@@ -216,7 +216,7 @@ print("rows:", len(rows))
 # %% [markdown]
 # None, not even a column; the two rows are the epochs. A run shorter than `log_every_n_steps` has no step curve. Set it to fit your run.
 #
-# **When the bad version is right.** The step curve alone shows what happened *when*. Below, one batch out of 150 has wrong labels. Look for it in both curves.
+# **When the bad version is right.** The step curve alone shows what happened *when*. Below, one batch out of 150 has wrong labels. Look for it among the steps of its epoch, then among the means of the epochs.
 
 
 # %%
@@ -235,7 +235,7 @@ options = quiet_trainer(logger=book, log_every_n_steps=1)
 L.Trainer(max_epochs=3, **options).fit(OneBrokenBatch(), datamodule=many)
 its_epoch = book.values("train_loss_step")[50:100]
 broken = its_epoch.pop(20)  # step 70
-print(f"broken batch: {broken:.3f}, the worst of its epoch: {max(its_epoch):.3f}")
+print(f"broken batch: {broken:.3f}, worst of the others: {max(its_epoch):.3f}")
 print("epoch means:", *(f"{mean:.3f}" for mean in book.values("train_loss_epoch")))
 claim("4.1", "by step it stands out", broken / max(its_epoch), at_least=2)
 ratios = [b / a for a, b in pairwise(book.values("train_loss_epoch"))]
@@ -278,7 +278,7 @@ check("4.1", LogsTwoCurves)
 # %% [markdown]
 # ## 4.2 Give metrics structured names
 #
-# The loss is called `loss`. You log its mean over the epoch, in `training_step` and in `validation_step`. `EarlyStopping` and `ModelCheckpoint` shall
+# The loss is called `loss`. You log its mean over the epoch, in `training_step` and in `validation_step`. `EarlyStopping` and `ModelCheckpoint` are to
 # watch the validation loss, so you write `monitor="loss"`.
 #
 # **Predict.** At the end of an epoch they read
@@ -328,7 +328,7 @@ class NamesTheSplit(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# 100 digits are so few that the model soon learns them by heart, mistakes included: they were labelled in a hurry, and every third label is wrong. So the validation
+# 100 digits are so few that the model soon learns them by heart, mistakes included: they were labelled in a hurry, and every third label is wrong; those for validation are right. So the validation
 # loss falls, then climbs. `Witness` computes it after each epoch, whatever the names are (`scaled` turns bytes into values from 0 to 1). `ModelCheckpoint` keeps the weights that it takes for the best.
 
 # %%
@@ -372,7 +372,7 @@ def train_and_keep_the_best(model, name):
 
 
 # %% [markdown]
-# Watch where the green curve lies: on the validation loss, or on a way of its own.
+# Watch the green curve: does it lie on the validation loss, or go a way of its own?
 
 # %% tags=["contrast"]
 result = contrast(
@@ -435,7 +435,7 @@ print(checkpoint_name(filename=plain, auto_insert_metric_name=False))
 # is filled in, and you write the words around it.
 #
 # **When the bad version is right.** A name without a split is fine for what has no split, such as a learning rate. And if you log to no viewer that groups
-# charts, an underscore says as much as a slash and never makes a folder. What being good costs: a rename is a new curve, and old runs keep the old one. So choose
+# charts, an underscore says as much as a slash and never makes a folder. What being good costs: a rename is a new curve, and old runs keep the old name. So choose
 # early.
 #
 # ### Your turn · Keep the best, under a name you can read
@@ -475,7 +475,7 @@ check("4.2", KeepsTheBest)
 # validation images lie in two files, one for each process. The second file was labelled in a hurry: every second label is wrong. A scheduler lowers the
 # learning rate when `val_loss` does not improve.
 #
-# **Predict.** After six epochs, with `val_loss` logged as always, the weights of the two processes are
+# **Predict.** After eight epochs, with `val_loss` logged as always, the weights of the two processes are
 #
 # - **a** equal: the gradients are averaged in every step;
 # - **b** different;
@@ -567,7 +567,7 @@ two = quiet_trainer(accelerator="cpu", devices=2, strategy="ddp")
 def train_in_two(model):
     def work():
         seen = EpochEnds()
-        trainer = L.Trainer(max_epochs=6, callbacks=[seen], **two)
+        trainer = L.Trainer(max_epochs=8, callbacks=[seen], **two)
         trainer.fit(model, train_loader, val_loader)
         weights = torch.cat([p.detach().flatten() for p in model.parameters()])
         return (
@@ -691,7 +691,7 @@ claim(
 # %% [markdown]
 # `alone` is a mean over the batches of one process, `synced` over those of both. The object keeps counts, adds them up over batches and processes, and divides once. It syncs by itself. ([Lesson 12](12_common_pitfalls.ipynb) has the short version of this, and an exercise.)
 #
-# Even a mean can go wrong today. Lightning 2.6 keeps the number of images as a whole number and averages that, too, rounding down. Five images in files of 3 and 2, all classified rightly,
+# Even a mean can go wrong today. Lightning (2.6.6 here) keeps the number of images as a whole number and averages that, too, rounding down. Five images in files of 3 and 2, all classified correctly,
 # should give an accuracy of one:
 
 
@@ -705,8 +705,8 @@ odd_loader = DataLoader(TwoFiles(val_images[:5], val_labels[:5], 3), batch_size=
 print(f"accuracy: {validate_in_two(AlwaysRight(), odd_loader)[0]['acc']:.3f}")
 
 # %% [markdown]
-# 2.5 images on average became 2. This is [issue 21859](https://github.com/Lightning-AI/pytorch-lightning/issues/21859); if you read 1.000 above, your version has it mended. Until then, validate on a number
-# of images that the processes divide evenly, or log a torchmetrics object. Even numbers also spare you the other trap: a distributed sampler repeats images to fill up, and what is repeated counts twice.
+# 2.5 images on average became 2. This is [issue 21859](https://github.com/Lightning-AI/pytorch-lightning/issues/21859); if you read 1.000 above, your version has fixed it. Until then, validate on a number
+# of images that the processes divide evenly, or log a torchmetrics object. Such numbers also spare you the other trap: a distributed sampler repeats images to fill up, and what is repeated counts twice.
 #
 # **When the bad version is right.** In one process, `sync_dist` changes nothing. In several, it costs messages: all processes wait for each other. Let us count them, for
 # five metrics in ten training steps of each process. A message is a call of `all_reduce`, which adds up a tensor over the processes; for the count we put our own function in its place. (DDP averages gradients in
@@ -946,9 +946,11 @@ for interval in ("epoch", "step"):
     print(f"{interval:5}  last learning rate {last:.1e}  test accuracy {reached:.3f}")
 
 # %% [markdown]
+# Halved after each update, the rate soon moves nothing, and the model has learned little. Here the default was right.
+#
 # ### Your turn · A straight line to zero
 #
-# Write it from a specification. The learning rate is 0.1 in the first update and falls on a straight line, to reach zero with the last update or right after it. That holds for any number of epochs and batches, and when gradients
+# Write it from a specification. The learning rate is 0.1 in the first update and falls on a straight line, to reach zero with the last update or right after it. This must hold for any number of epochs and batches, and when gradients
 # are accumulated over several batches. And every update logs its rate as `lr`, so that a logger has it without a monitor. *(8 minutes)*
 
 

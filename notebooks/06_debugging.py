@@ -44,7 +44,7 @@ from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# 7,000 digits and one small, healthy classifier serve the whole lesson. All bugs will be planted in it. `quiet_trainer()` holds the options that keep a Trainer
+# 7,000 digits and one small, healthy classifier serve the whole lesson. Bugs will be planted in it, and in what feeds it. `quiet_trainer()` holds the options that keep a Trainer
 # silent.
 
 # %%
@@ -645,7 +645,7 @@ check("6.3", unit_length)
 #
 # A healthy module can learn a few batches by heart: an accuracy of 1 is no art on images that it sees again and again. `overfit_batches=2` trains on the same two batches, epoch after epoch.
 #
-# **Predict.** Who reaches an accuracy of 0.9 on the two batches?
+# **Predict.** Who reaches an accuracy of 0.9 on the two batches, of 96 images each, within 50 epochs?
 #
 # - **a** neither of the two;
 # - **b** the one with `.detach()`: its last layer adapts;
@@ -689,7 +689,7 @@ def by_heart(**options):
 # %% [markdown]
 # ### The contrast
 #
-# Both train for 50 epochs of two batches, on all data or on the same 192 images. On the left, cover the curve called *healthy*: would you
+# Both train for 50 epochs of two batches, each time on two others out of all data, or on the same 192 images. On the left, cover the curve called *healthy*: would you
 # know that the one below it, *detached*, has a bug?
 
 # %%
@@ -723,7 +723,7 @@ result = contrast(
     good=lambda: compare(by_heart),
     prediction=prediction,
     figure=Panels(
-        "By heart, the detached layer stays behind; wrong labels do not",
+        "By heart, the detached module stays behind; wrong labels do not",
         list(candidates),
         x="epoch of two batches",
         y="training accuracy",
@@ -742,11 +742,17 @@ claim(
 )
 claim(
     "6.4",
-    "the detached one misses at least one of eight",
+    "the detached one misses at least one of five",
     1 - detached,
-    at_least=0.125,
+    at_least=0.2,
 )
-claim("6.4", "wrong labels are learned just as well", wrong, at_least=0.75)
+claim("6.4", "wrong labels are learned just as well", wrong, at_least=0.9)
+claim(
+    "6.4",
+    "at least 50 points better than on all data",
+    result.gain("wrong labels: at the end"),
+    at_least=0.5,
+)
 claim(
     "6.4",
     "and are worth nothing on test images",
@@ -756,7 +762,8 @@ claim(
 
 # %% [markdown]
 # **Why.** What the detached module reaches on fresh images may be a bug, or all that a small network can do. Without a healthy twin you cannot tell. On images that repeat you know the goal
-# beforehand, for memory needs no talent. Whoever misses it has weights that do not learn, a loss that does not fit, or targets that change while it looks.
+# beforehand, for memory needs no talent. Whoever misses it in the epochs that a healthy module
+# needs, and some more, has weights that do not learn, a loss that does not fit, or targets that change while it looks. (Fix the number of epochs beforehand: the detached curve still rises.)
 #
 # The other way round, a module that reaches the goal is not proven right. `overfit_batches` turns shuffling off, so the neighbour is the same in every epoch, and a wrong label is as easy to
 # memorize as a right one. Only fresh images tell: 1 is *necessary, not sufficient*.
@@ -779,9 +786,8 @@ class Watches(DigitClassifier):
 by_heart(**quiet_trainer()).fit(Watches(), datamodule=digits)
 shared = watched["training"] & watched["validation"]
 print("batches trained on:", len(watched["training"]))
-print(
-    "batches validated on:", len(watched["validation"]), "of which shared:", len(shared)
-)
+print("batches validated on:", len(watched["validation"]))
+print("batches in both:", len(shared))
 
 # %% [markdown]
 # **When the bad version is right.** Strong regularization (dropout, augmentation, weight decay) keeps a healthy module from learning by heart. Switch it off for the test, or lower the goal.
@@ -860,7 +866,7 @@ class SizedClassifier(DigitClassifier):
         self.net = nn.Sequential(nn.Flatten(), *layers)
 
 
-scans, labels = digits.train_images[:768], digits.train_labels[:768]
+scans, labels = digits.train_images[:512], digits.train_labels[:512]
 
 
 def as_it_was():
@@ -902,7 +908,7 @@ from course_utils.figures import Stack
 def epoch(build, profiler=None):
     model, dataset = build()
     trainer = L.Trainer(max_epochs=1, profiler=profiler, **quiet_trainer())
-    trainer.fit(model, DataLoader(dataset, batch_size=256, shuffle=True))
+    trainer.fit(model, DataLoader(dataset, batch_size=128, shuffle=True))
 
 
 def parts(profiler):
@@ -971,7 +977,8 @@ claim(
 
 # %% [markdown]
 # **Why.** A part that takes a tenth of the time can save a tenth at most, however clever you are (Amdahl's law). Preparing an image is a chain of tiny operations, each with the cost of a call from
-# Python, times 256 a batch. The same chain on all images at once pays that cost once. Did we change what is learned? We train both, from the same seed:
+# Python, times 128 a batch. The same chain on all images at once pays that cost once. (The bars show one batch. *Times as fast* compares whole epochs, which also prepare the images
+# and set up a Trainer, so it gains less than the bars.) Did we change what is learned? We train both, from the same seed:
 
 # %%
 curves = []
@@ -980,7 +987,7 @@ for build in (as_it_was, prepare_once):
     model, dataset = build()
     curve = MetricCurve("train_acc")
     trainer = L.Trainer(max_epochs=2, callbacks=[curve], **quiet_trainer())
-    trainer.fit(model, DataLoader(dataset, batch_size=256, shuffle=True))
+    trainer.fit(model, DataLoader(dataset, batch_size=128, shuffle=True))
     curves.append(curve.values)
 claim("6.5", "the fast program learns the same", curves[0] == curves[1], equals=True)
 
@@ -1016,7 +1023,7 @@ check("6.5", slowest_part)
 # %% [markdown]
 # ## Five tools, five bugs
 #
-# Which tool finds which bug? We let each tool, at its cheapest setting, loose on each bug of this lesson, and on the healthy module to hear of false alarms. An error counts as
+# Which tool finds which bug? We let each tool, at its cheapest setting, loose on one bug from each section, and on the healthy module to hear of false alarms. An error counts as
 # found. Two tools need a judge, since they raise nothing: learning by heart has failed below 0.95, and loading is too slow if it takes longer than the rest.
 
 
@@ -1100,7 +1107,7 @@ for bug, count in finders.items():
     print(f"{bug.replace(chr(10), ' '):20} found by {count} of 5 tools")
 
 # %% [markdown]
-# A cell says after how many batches the bug was found. The crash is found by everybody; the dry run is the cheapest way. Every other bug escapes four tools of five. Run longer, some would find more:
+# A cell says after how many batches the bug was found. The crash is found by every tool; the dry run is the cheapest way. Every other bug escapes four tools of five. Run longer, some would find more:
 # two epochs with anomaly detection would meet the bug of the second epoch. That is a rehearsal with anomaly detection: the tools combine.
 #
 # ## Take away

@@ -392,8 +392,8 @@ claim(
 )
 
 # %% [markdown]
-# Both curves begin at 0: the same first weights. The good one stays there. The bad one has left it after the first few steps, by about one rounding error of a float, and
-# no seed can prevent it.
+# Both curves begin at 0: the same first weights. The good one stays there. The bad one leaves it within the first few steps, by about as much as a float rounds, and then the distance
+# grows, since each step starts from weights that already differ. No seed can prevent it.
 #
 # **Why.** Float addition rounds, so the *order* of a sum decides its last bits. An order can change in two ways. The harmless one: another number of threads cuts a sum
 # into other parts. The result is another one, but the same each time.
@@ -415,7 +415,7 @@ other = sum(a != b for a, b in zip(one, two))
 claim("5.2", "one thread or two: other bits in 5 sums or more", other, at_least=5)
 
 # %% [markdown]
-# So write down the number of threads, like the number of workers. A seed does not carry over to a machine with other cores.
+# So write down the number of threads, like the number of workers. A seed does not carry over to a machine with another number of cores.
 #
 # The harmful way is a *race*. The gradient of a table row is a sum over all pixels that looked it up. Two threads add to it at once, each when it gets there, so the order is another one each time.
 # `deterministic=True` makes PyTorch use one fixed order. The promise has a second half: an operation that has no deterministic version *raises*.
@@ -684,7 +684,7 @@ def exact():
 # %% [markdown]
 # ### The contrast
 #
-# The curve is the distance between the resumed run and the one without a break, from the interruption on. `coverage` compares the images of the second epoch. Ten batches, 640 images, were left to see.
+# The curve is the distance between the resumed run and the one without a break, from the interruption on. `coverage` compares the images of the second epoch. Ten batches, 640 images, were still to come.
 
 # %%
 from course_utils.probes.trace import coverage
@@ -815,7 +815,7 @@ for place, each in zip(places, verdicts(exact, places, accumulate_grad_batches=4
 # %% [markdown]
 # And at random augmentation in *workers*: they have drawn ahead when the checkpoint is written. There, let seed, epoch and index of an image decide its augmentation, as the sampler does for the order.
 #
-# **When the bad version is right.** A network that went another way after an interruption is not a worse one: its images come again in the next epoch. If you resume at the end of epochs and report means over several seeds, the
+# **When the bad version is right.** A network that went another way after an interruption need not be a worse one: its images come again in the next epoch. If you resume at the end of epochs and report means over several seeds, the
 # recipe, or no recipe, will do. Exactness is for long runs that break off often, for hunting a bug that shows after a day, and for tests. (A ready-made loader that saves its place is
 # `StatefulDataLoader` of torchdata; ask it with the probe above before you rely on it.)
 #

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 08 · Four ways to keep a run on its feet
 #
-# One bad batch throws the weights far away. A learning rate is too large for the first ten steps. Eight layers train, and the first of them stands still. A run goes on for
+# One bad batch throws the weights far away. A learning rate is too large for the first steps. Eight layers train, and the first of them stands still. A run goes on for
 # an hour after its best moment. At the end of this lesson you can
 #
 # - limit a gradient without bending it, and choose the limit;
@@ -46,8 +46,8 @@ from course_utils.hardware import quiet_trainer
 from course_utils.measure import MetricCurve, accuracy
 
 # %% [markdown]
-# One data module and one small classifier come back in every section. Images have the shape `(batch, channel, height, width)` and values from 0 to 1. The optimizer is
-# plain SGD: each update subtracts the gradient times the learning rate, so a gradient that is 100 times too long makes a step that is 100 times too long.
+# One data module and one small classifier come back through the lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1. Its optimizer is
+# plain SGD (the deeper and wider networks of 8.2 to 8.4 use Adam): each update subtracts the gradient times the learning rate, so a gradient that is 100 times too long makes a step that is 100 times too long.
 
 # %%
 digits = ImageDataModule(batch_size=64)
@@ -172,7 +172,8 @@ claim(
 
 # %% [markdown]
 # **Why.** `"value"` looks at each entry alone and cuts it to the range from -1 to 1. This network has tens of thousands of them. If 10,000 are cut to 1, the norm is still 100, the root of 10,000.
-# `"norm"` looks at the gradient as one arrow and shortens it, all entries by the same factor. Watch what both do to a gradient with three entries:
+# `"norm"` looks at the gradient as one arrow and shortens it, all entries by the same factor. And the harm outlasts the broken batch: its
+# long step throws the weights far away, so the gradients of the ordinary batches after it are long, too. Watch what both do to a gradient with three entries:
 
 
 # %%
@@ -217,9 +218,10 @@ claim("8.1", "so is one clipped too short", good - scores["norm 0.003"], at_leas
 claim("8.1", "a small value saves it", scores["value 0.003"], at_least=0.6)
 
 # %% [markdown]
-# With SGD, a limit below the usual norm shortens *every* step, and the run crawls. So look at the norms first (8.3 says how), and put the limit a little above the usual ones.
+# With SGD, a limit below the usual norm shortens *every* step, and the run crawls. Our limit of 1 is at the edge: in the figure the good curve lies on it most of the time, so many ordinary steps are shortened,
+# too, if only a little. So look at the norms first (8.3 says how), and put the limit a little above the usual ones.
 #
-# **What clipping does not cure.** One `nan` in a gradient makes the norm `nan`, and every entry is multiplied by it:
+# **What clipping does not cure.** One `nan` in a gradient makes the norm `nan`. Every entry is multiplied by the limit divided by it:
 
 # %%
 weight = nn.Parameter(torch.zeros(4))
@@ -267,14 +269,14 @@ check("8.1", ClipsByHand)
 # %% [markdown]
 # ## 8.2 Warm up the learning rate
 #
-# Here is a deeper network: six residual blocks, each of which adds something to its input and normalizes the sum, as in the first transformers. Its first layer brings each image to mean 0 and variance 1. Its optimizer is Adam. You
+# Here is a deeper network: six residual blocks, each of which adds something to its input and normalizes the sum, as in the first transformers. In front of them, a `LayerNorm` without weights brings each image to mean 0 and variance 1. Its optimizer is Adam. You
 # try a peak learning rate of 0.04, and the loss jumps up in the first steps. Is the rate too large, or does it come too early?
 #
 # Two schedules share the peak and the end. One starts at 0.04 and falls along a cosine to zero: *annealing*. The other rises to 0.04 first, then falls: *warm-up*, then annealing.
 #
 # **Predict.** After three epochs, the run without warm-up
 #
-# - **a** is not far above guessing: what the first steps broke, the small rates at the end do not repair;
+# - **a** is close to guessing: what the first steps broke, the small rates at the end do not repair;
 # - **b** is a few points behind: the small rates at the end make up for most of it;
 # - **c** is level: Adam adapts the size of its steps by itself.
 
@@ -382,7 +384,8 @@ claim(
 
 
 # %% [markdown]
-# The good version differs in the way up alone; both anneal. To be sure, two more runs that do not anneal: a constant rate, and a warm-up after which the rate stays.
+# Both anneal, the good version in its second half only. Is it the way up that helps? Two more runs that do not anneal: a constant rate, and a warm-up after which the rate stays. (`LinearLR` takes
+# factors of the peak rate: 0.04 is the 25th part, as before.)
 
 
 # %%
@@ -468,8 +471,8 @@ claim(
 )
 
 # %% [markdown]
-# (All are medians over the weights of one matrix.) Without warm-up, the first steps are about as long as the weights themselves, in all six blocks at once, each on the assumption that the others
-# stay. What comes out is another network, and a bad one. With warm-up, the first rate is 25 times smaller. When the peak comes, Adam's averages know which gradients only change their sign from
+# (All are medians over the weights of one matrix.) Without warm-up, the first step is almost as long as the weights themselves, and after five updates they are about twice as large. The other blocks do the same at once, each on the
+# assumption that the others stay. What comes out is another network, and a bad one. With warm-up, the first rate is 25 times smaller. When the peak comes, Adam's averages know which gradients only change their sign from
 # batch to batch, and such weights hardly move.
 #
 # **The trap in the scheduler.** `OneCycleLR` takes over: it ignores the `lr` of the optimizer and starts at a 25th of the peak. It counts its own steps, and Lightning steps a
@@ -510,8 +513,8 @@ print(f"a tenth of the rate, no warm-up: {smaller:.3f}")
 claim("8.2", "a tenth of the rate needs no warm-up", behind, at_most=0.02)
 
 # %% [markdown]
-# So on a network that trains in a second, try a smaller rate first. Warm-up pays where you cannot try ten rates, because one run takes days, and where the network is fragile at the
-# start: deep, with the normalization after the sum, as here. Most transformers today normalize *before* the block, which makes the start milder. It costs a schedule that has to know the length of the run.
+# It is not behind the run with warm-up. So on a network that trains as quickly as this one, try a smaller rate first. Warm-up pays where you cannot try ten rates, because one run takes days, and where the network is fragile at the
+# start: deep, with the normalization after the sum, as here. Most transformers today normalize *before* the block, which makes the start milder. Warm-up costs a schedule that has to know the length of the run.
 #
 # ### Your turn · A warm-up that counts updates
 #
@@ -813,7 +816,7 @@ check("8.3", DeepAndDeaf)
 # %% [markdown]
 # ## 8.4 Stop early
 #
-# 500 training digits, and somebody guessed three in five of the labels. A network learns the rule first, then the guesses by heart. `EarlyStopping("val_loss", patience=10)` ends the run when the
+# 500 training digits, and somebody guessed three in five of their labels; those of the validation images are right. A network learns the rule first, then the guesses by heart. `EarlyStopping("val_loss", patience=10)` ends the run when the
 # validation loss has not improved ten times in a row. It stops long before the sixty epochs are over.
 #
 # **Predict.** The weights that the model holds when the run has stopped are
@@ -994,7 +997,7 @@ broken = train_until_stopped(OnlyGetsWorse([3, 2, torch.nan, 1]))
 print("nan in the third check, updates:      ", broken)
 
 # %% [markdown]
-# Four checks every time: the first, which is the best, and three that are not. That is four epochs, one epoch, or twenty. And a validation loss of `nan` ends the run at once, whatever the patience
+# Four checks in each of the first three runs: the first, which is the best, and three that are not. That is four epochs, one epoch, or twenty. And a validation loss of `nan` ends the run at once, whatever the patience
 # (`check_finite=False` turns that off).
 #
 # **When the bad version is right.** When the schedule needs its end. A run with `OneCycleLR` makes its last progress while the rate falls to zero; stop it half-way, and you have paid for the large rates
@@ -1003,7 +1006,7 @@ print("nan in the third check, updates:      ", broken)
 #
 # ### Your turn · A patience of two epochs
 #
-# The Trainer below will validate four times an epoch, and the module logs `val_acc`. Return the callbacks that end the run once `val_acc` has seen no new high for two whole epochs, and that
+# The check trains with a Trainer that validates four times an epoch, and a module that logs `val_acc`. Return the callbacks that end the run once `val_acc` has seen no new high for two whole epochs, and that
 # keep the best weights in `folder`. *(6 minutes)*
 
 

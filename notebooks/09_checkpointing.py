@@ -44,7 +44,7 @@ from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# One small network serves the whole lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1; its first layer brings each to mean 0 and variance 1. `quiet_trainer()` keeps a Trainer silent, and
+# One small network serves the whole lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1. `LayerNorm` brings each image to mean 0 and variance 1. `quiet_trainer()` keeps a Trainer silent, and
 # saves nothing unless asked: `enable_checkpointing=True` asks.
 
 # %%
@@ -226,7 +226,7 @@ claim(
 # %% [markdown]
 # **Why.** `save_last=True` is not always the last, whatever its name and that comment say. Lightning's documentation promises less: "a `last.ckpt` copy whenever a checkpoint file gets saved". So
 # `last.ckpt` is written only in an epoch in which the same callback also wrote a top-k file. As long as the loss improves, that is every epoch, and so it works whenever somebody tries it
-# for a few epochs. Once the loss rises, nothing gets into the best two, and `last.ckpt` stands still. Even the normal end of training does not write it again (see the second row).
+# for a few epochs. Once the loss rises, nothing gets into the best two, and `last.ckpt` stands still: the flat line in the figure. Even the normal end of training does not write it again (see the second row).
 #
 # The third claim is the reason to keep *two* kinds of files. The newest weights are the ones to go on from. They are not the ones to use.
 #
@@ -310,7 +310,7 @@ for make_callbacks in (keeps_all, monitors_nothing):
     claim("9.1", f"{make_callbacks.__name__}: save_last is the last", lost, equals=0)
 
 # %% [markdown]
-# The second callback has a price: one write an epoch. If that hurts, because the model is large or the epoch short, save less often with `every_n_epochs`. You choose how much
+# The good version has a price: its second callback writes a file in every epoch. If that hurts, because the model is large or the epoch short, save less often with `every_n_epochs`. You choose how much
 # work a kill may cost.
 #
 # ### Your turn · Room for two files
@@ -553,7 +553,7 @@ claim(
 # **Why.** A checkpoint holds weights, the optimizer's averages, the schedule's position, epoch and step, and the state of callbacks. `load_from_checkpoint` is made for *using* a model: it
 # takes the weights, calls the module's own hook, and leaves the rest. `fit(ckpt_path=...)` takes everything.
 #
-# Look at *test accuracy*, too: the restarted run need not be worse, it had more updates. It is just not the experiment that you planned, and no table says so.
+# Look at *test accuracy*, too: the two are close, although the restarted run had twice as many updates after the kill. It is just not the experiment that you planned, and no table says so.
 #
 # ### Four ways to resume that do not do what you think
 
@@ -918,7 +918,7 @@ claim("9.3", "seven of them make the file unreadable", fails, equals=7)
 
 # %% [markdown]
 # The file says no, and says it late. One such value, and the *whole* file cannot be resumed: not the weights, not the optimizer. A popular list of tips saves `np.random.get_state()` in this very hook. Until recently that was fine. Since PyTorch 2.6 and Lightning 2.6, files are
-# read with `weights_only=True`, because unpickling can run any code. (Lesson 03 has the same table for hyperparameters.) Make values plain before they are saved: `float(x)`, `x.tolist()`, `list(d)`, `str(path)`.
+# read with `weights_only=True`, because unpickling can run any code. (Lesson 03 has a similar table for hyperparameters.) Make values plain before they are saved: `float(x)`, `x.tolist()`, `list(d)`, `str(path)`.
 #
 # Is a file lost, then? Not if you wrote it yourself: trust it, and say so.
 

@@ -80,7 +80,7 @@ class DigitClassifier(L.LightningModule):
 
 
 # %% [markdown]
-# The data is what one often gets: few images, and many of their labels are wrong. Three of five training labels are drawn by lot. Validation and test labels are
+# The data is bad on purpose, so that the effect is large: few images, and many of their labels are wrong. Three of five training labels are drawn by lot. Validation and test labels are
 # right.
 
 # %%
@@ -206,7 +206,7 @@ claim(
 # (Without a model, `trainer.test(datamodule=dm)` does load the best one, and says so in a warning. A call whose meaning changes with an argument that you left out is a
 # trap for your colleagues.)
 #
-# **`"best"` is a name, not a promise.** It stands for whatever the checkpoint callback holds. We let three callbacks watch one run, and load what each of them calls the best. We score it on
+# **`"best"` is a name, not a promise.** It stands for whatever the checkpoint callback holds. We let three callbacks watch one run, and score what each of them calls the best on
 # validation images; the test set has no part in this.
 
 # %%
@@ -350,7 +350,7 @@ check("10.1", train_and_test)
 # %% [markdown]
 # ## 10.2 Select on validation
 #
-# You have trained 20 networks. They differ in their random seed alone. You have 100 test images that none of them was trained on. You score all 20 on them, take
+# You have trained 20 networks. They differ only in their random numbers: first weights and order of images. You have 100 test images that none of them was trained on. You score all 20 on them, take
 # the best one, and report its accuracy.
 #
 # One draw of 100 images proves nothing, so we repeat the whole story 1,000 times, each time with other test images from one large pool. All other images of the pool tell the true

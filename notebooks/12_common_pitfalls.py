@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 12 · Five bugs that look fine on your machine
 #
-# A loss curve that jitters. A metric with four decimals. A run that ends on time. All three can come from code that is broken. In this lesson
+# A loss curve that jitters. A metric with three decimals. A run that ends on time. All three can come from code that is broken. In this lesson
 # you meet five mistakes that show nothing where people look, and at the end you can
 #
 # - name the symptom of each, and look for it in your own code;
@@ -170,8 +170,8 @@ claim(
 
 # %% [markdown]
 # **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. So there is no backward pass and no update. The step counter
-# counts all the same, and a dry run with `fast_dev_run=True` passes. The loss still jitters, because each batch is scored by the same untrained
-# weights: some batches are easier than others. Lightning does warn, once, in the first such step; this notebook mutes warnings, as a progress bar hides them.
+# counts all the same. The loss still jitters, because each batch is scored by the same untrained
+# weights: some batches are easier than others. Lightning does warn, once, in the first such step; this notebook mutes warnings; elsewhere a progress bar easily hides them.
 #
 # **The symptom to look for:** a loss that has noise but no slope.
 #
@@ -584,7 +584,7 @@ check("12.3", TrainsOnScans)
 # ## 12.4 Log with self.log
 #
 # Collect the accuracy of each batch in a list, take the mean at the end of the epoch: three lines, and you see what you do. Here the
-# validation set has 129 images and the loader makes batches of 128.
+# validation set has 129 images and the loader makes batches of 128. The images are noisy, and the classifier is often wrong about them.
 #
 # **Predict.** The mean of the list, against the true accuracy, is
 #
@@ -628,8 +628,8 @@ class LogsWithLightning(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Same weights, same 129 images from a worn scanner, with some noise. `epoch_accuracy` validates and returns what was reported, beside the truth. In the figure each frame is a batch, as wide as its share in the mean, and filled
-# up to its accuracy. The list gives every batch the same share; `self.log` gives each its number of images.
+# Both versions use the same weights and the same 129 images, with noise added. `epoch_accuracy` validates and returns what was reported, beside the truth. In the figure each frame is a batch, as wide as its share in the mean, and filled
+# up to its accuracy; the dotted line is the mean.
 
 # %%
 from course_utils.figures import Shares
@@ -946,7 +946,7 @@ check("12.5", FillsTheHole)
 # - [ ] `training_step` returns the loss, and the loss curve has a slope.
 # - [ ] A metric reported from several processes is synced; one that does not divide by the number of images, such as F1, is a torchmetrics object.
 # - [ ] No `.cuda()`, no `"cuda:0"`; a batch type of your own knows how to move.
-# - [ ] Epoch numbers come from `self.log`; lists hold detached tensors.
+# - [ ] Means over an epoch come from `self.log`; lists hold detached tensors.
 # - [ ] Nothing changes a tensor that it was given.
 #
 # **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-12).

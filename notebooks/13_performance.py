@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Lesson 13 · Four switches that should make training faster
 #
-# More workers. Benchmark mode. The largest batch that fits. Faster decoding. Each is on every list of tips, and each can make your training slower, or worse, when you
-# flip it without a look at the clock. In this lesson you time all four, and at the end you can
+# More workers. Benchmark mode. The largest batch that fits. A faster way to load. All four are on lists of tips, and none is worth flipping unseen. In this
+# lesson you put them to the test, and at the end you can
 #
 # - say what your training waits for, and choose workers for that;
 # - turn on benchmark mode without leaving it on for the next run;
@@ -199,7 +199,7 @@ claim(
 
 # %% [markdown]
 # **Why.** A process that sleeps needs no processor. Four workers wait for four images at once, on any number of cores. (PyTorch warns about more workers than cores. It thinks of work,
-# not of waiting.) From memory there is nothing to wait for. What is left is the price: starting four processes, and sending every batch from one process to another.
+# not of waiting.) From memory there is nothing to wait for. What is left is the price: starting four processes, and sending every batch from one process to another. So the good version is good for slow storage only.
 #
 # The start is paid again in each epoch, unless the workers stay. Watch the number of processes that served three epochs.
 
@@ -219,7 +219,7 @@ claim(
 claim("13.1", "persistent workers start once", counts[1], equals=2)
 
 # %% [markdown]
-# `pin_memory=True` is the other half of the popular line. It keeps each batch at a fixed place in memory, from where a GPU can fetch it faster. Watch what it does without a GPU.
+# `pin_memory=True` often stands beside `num_workers` in lists of tips. It keeps each batch at a fixed place in memory, from where a GPU can fetch it faster. Watch what it does without a GPU.
 
 # %%
 import warnings
@@ -258,7 +258,7 @@ check("13.1", make_loader)
 # %% [markdown]
 # ## 13.2 Turn benchmark mode off again
 #
-# With `benchmark=True` cuDNN, NVIDIA's library for convolutions, tries several algorithms when it meets a new input size, and keeps the fastest. For images of one size that pays. For images of
+# With `benchmark=True` cuDNN, NVIDIA's library for convolutions, tries several algorithms when it meets a new input size, and keeps the fastest. For images of one size that should pay. For images of
 # ever new sizes it tries again and again.
 #
 # So you use it for one run: `L.Trainer(benchmark=True)`. Later, in the same notebook, you train on images of many sizes, with a new Trainer that says nothing about it.
@@ -432,7 +432,7 @@ def largest_that_fits(data):
 
 
 # %% [markdown]
-# ### Good: train with a size that leaves enough updates
+# ### Good: train with batches of 64
 
 
 # %% tags=["good"]
@@ -528,6 +528,8 @@ for size in sizes:
     print(f"batches of {size}: speed x {speed:.1f}, accuracy {scores[size]:.3f}")
 
 # %% [markdown]
+# The same images in larger batches are fewer calls, so an epoch is shorter. They are fewer updates, too, so it teaches less.
+#
 # ### Your turn · A data module that the finder can tune
 #
 # The finder sets an attribute `batch_size` and asks for the training loader again. This data module takes no notice. Repair it: the finder must find the limit, and the loader must deliver it.
@@ -612,7 +614,7 @@ class ScalesOnDevice(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Both train one epoch on the same 3,000 images in the same order, in turns, three times. A third pair of runs only goes through the loaders, and trains nothing. At the end we compare the two networks weight by weight.
+# Both train one epoch on the same 3,000 images in the same order, in turns, three times. A second pair of runs only goes through the loaders, and trains nothing. At the end we compare the two networks weight by weight.
 
 # %%
 from course_utils.settings import seed
@@ -682,7 +684,7 @@ different = sum(not torch.equal(one, other) for one, other in zip(*weights))
 claim("13.4", "both end with the same weights to the last bit", different, equals=0)
 
 # %% [markdown]
-# **Why.** A picture object, a conversion, a copy, a scaled tensor, and at the end a stack: five steps of Python for every image. By the batch, one indexing operation fetches all bytes, and one division scales them.
+# **Why.** A picture object, a conversion, a copy, a scaled tensor, and a stack for every batch: four steps of Python for every image, and one more. By the batch, one indexing operation fetches all bytes, and one division scales them.
 # It is the same division of the same bytes, so the bits agree.
 #
 # (Tips of a few years ago name faster ways to read image files. They are not today's answer: `pillow-simd` has to be compiled on your machine, and `torchvision.io.decode_jpeg` with its relatives is deprecated in

@@ -104,7 +104,7 @@ check("4.1", KeepsSumAndCount)
 # Three names for three numbers, so `monitor="val/acc"` can mean only one. `mode="max"`, because more accuracy is better: the default, `"min"`, keeps the worst epoch and says nothing. And
 # `auto_insert_metric_name=False`, because otherwise the metric's name goes into the file's name, slash and all.
 #
-# Tempting and wrong: `filename="{epoch}-{acc:.2f}"` without a slash. No metric is called `acc`, so every file is called `acc=0.00`, again without a word.
+# Tempting and wrong: `filename="{epoch}-{acc:.2f}"` without a slash. No metric is called `acc`, so every file says `acc=0.00`, again without a word.
 
 
 # %% tags=["solution"]

@@ -155,7 +155,7 @@ check("8.2", AlongTwoLines)
 # ## 8.3 Let the gradient reach every layer
 #
 # Three faults, three symptoms. `.detach()` cuts the graph: the encoder's `.grad` is `None`. `.round()` is flat between its jumps: the gradient of `refine` is exactly zero. Six sigmoids in a
-# row: the gradient of the first hidden layer is there, and a few millionths of that of the head.
+# row: the gradient of the first hidden layer is there, and about a millionth of that of the head.
 #
 # Tempting and wrong: to add a tiny multiple of every weight to the loss, so that nothing is `None` or zero. The gradient that arrives then says nothing about the digits.
 

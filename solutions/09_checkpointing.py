@@ -95,11 +95,11 @@ class KeepsTwo(Checkpoint):
         self.folder, self.best = folder, -1.0
 
     def on_train_epoch_end(self, trainer, pl_module):
-        trainer.save_checkpoint(f"{self.folder}/last.ckpt")
         accuracy = float(trainer.callback_metrics["val_acc"])
         if accuracy > self.best:
             self.best = accuracy
             trainer.save_checkpoint(f"{self.folder}/best.ckpt")
+        trainer.save_checkpoint(f"{self.folder}/last.ckpt")
 
     def state_dict(self):
         return {"best": self.best}
@@ -115,7 +115,8 @@ def with_its_own_callback(folder):
 check("9.1", with_its_own_callback)
 
 # %% [markdown]
-# Its own state goes into the file, too: without the last two methods, the first epoch after a resume would pass for the best.
+# Its own state goes into the file, too: without the last two methods, the first epoch after a resume would pass for the best. That is also why `last.ckpt` is written last: it must know the
+# newest best.
 #
 # ## 9.2 A job that is started again and again
 #
@@ -139,7 +140,7 @@ def job(model, loader, folder):
 check("9.2", job)
 
 # %% [markdown]
-# **Another way.** Ask for the file yourself. Then a wrong path is an error, which `"last"` never is.
+# **Another way.** Ask for the file yourself. Then your own line says when a run begins anew. (A wrong path still does so without a word.)
 
 
 # %%

@@ -54,7 +54,7 @@ def make_loader(dataset, workers):
 check("13.1", make_loader)
 
 # %% [markdown]
-# Another way collects the options first, which pays when there are more of them that make sense only with workers, such as `prefetch_factor`:
+# **Another way.** Collect the options first, which pays when there are more of them that make sense only with workers, such as `prefetch_factor`:
 
 
 # %%
@@ -88,7 +88,7 @@ def train_with_benchmark(model, loader):
 check("13.2", train_with_benchmark)
 
 # %% [markdown]
-# Another way: a context manager does the noting and the putting back. This one restores every sticky switch, the seed among them, so it suits experiments more than a training script:
+# **Another way.** A context manager does the noting and the putting back. This one restores every sticky switch, the seed among them, so it suits experiments more than a training script:
 
 # %%
 from course_utils.process_state import preserved
@@ -124,7 +124,7 @@ class TunableData(L.LightningDataModule):
 check("13.3", TunableData)
 
 # %% [markdown]
-# Another way: the finder also looks for the name in `self.hparams`, so `save_hyperparameters` will do.
+# **Another way.** The finder also looks for the name in `self.hparams`, so `save_hyperparameters` will do.
 
 
 # %%
@@ -162,7 +162,7 @@ def shift_each(images):
 check("13.4", shift_each)
 
 # %% [markdown]
-# Another way: compute all seven shifts of the whole batch, and let each image choose its own. Seven operations, however large the batch.
+# **Another way.** Compute all seven shifts of the whole batch, and let each image choose its own. Seven operations, however large the batch.
 
 
 # %%

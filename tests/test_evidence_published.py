@@ -50,8 +50,8 @@ def test_nothing_published_means_nothing_said(published_runs):
 def test_how_sure_tells_the_interval_of_the_paired_difference(published_runs):
     published_runs(*(run(seed, 0.5 + seed / 10, bad=seed * 7.0) for seed in range(11)))
     assert how_sure("1.1", "01") == (
-        "How sure? Over 11 seeds, accuracy, good minus bad: median +1.000, 95 % "
-        "interval +0.600 to +1.400; 11 of 11 have its sign."
+        "How sure? Over 11 seeds, accuracy, good minus bad: median +1.000,\n95 % "
+        "interval +0.600 to +1.400; 11 of 11 have the sign of the median."
     )
 
 

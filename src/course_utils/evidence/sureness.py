@@ -50,9 +50,9 @@ def _sentence(row: Paired) -> str:
     if ends.low == ends.high and row.signs == row.runs:
         return f"{intro}good minus bad: {_signed(ends.median)} each time."
     return (
-        f"{intro}good minus bad: median {_signed(ends.median)}, 95 % interval "
+        f"{intro}good minus bad: median {_signed(ends.median)},\n95 % interval "
         f"{_signed(ends.low)} to {_signed(ends.high)}; {row.signs} of {row.runs} have "
-        "its sign."
+        "the sign of the median."
     )
 
 

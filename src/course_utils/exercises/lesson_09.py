@@ -77,7 +77,7 @@ def room_for_two(folder):
     )
     return [best, last]
 """,
-    reason="One callback keeps the best epoch, the other the newest: two files.",
+    reason="The best epoch and the newest are kept, in two files.",
 )
 
 # 9.2 ----------------------------------------------------------------------------
@@ -249,7 +249,7 @@ class DividesByRecent(DigitNet):
     def on_load_checkpoint(self, checkpoint):
         self.recent = deque(checkpoint["recent"], maxlen=8)
 """,
-    reason="The file holds a plain list; loading makes it a window of eight again.",
+    reason="The window comes back as it was, its values and its length.",
 )
 
 EXERCISES = (_9_1, _9_2, _9_3)

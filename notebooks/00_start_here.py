@@ -13,7 +13,7 @@
 # course you do not have to believe anybody. Each of its 47 practices is an experiment: a bad and a good version, trained on real digits on your own
 # machine, and a measured difference.
 #
-# This page takes ten minutes. At the end you can
+# This page takes ten minutes, and its exercise five. At the end you can
 #
 # - run an experiment and predict its outcome;
 # - read a contrast and a claim;
@@ -208,8 +208,8 @@ print(
 #
 # Each practice has an exercise. It is checked by *running* your code, so every solution that works is right, however it looks.
 #
-# The function below measures in the mode the model happens to be in. Make it measure in evaluation mode, **and** leave the model in the
-# modes it came in. Careful: some parts of a model may be in training mode and others not. *(5 minutes)*
+# The function below measures in the mode the model happens to be in. Make it measure in evaluation mode, **and** leave every part of the
+# model in the mode in which it came. Careful: some parts of a model may be in training mode and others not. *(5 minutes)*
 
 
 # %% tags=["exercise"]
@@ -235,7 +235,7 @@ check("0.1", tidy_accuracy)
 # ## Where to go from here
 #
 # - The lessons are in this folder, in the order of their numbers. In a hurry? [Lesson 12](12_common_pitfalls.ipynb) holds five bugs that look fine on your machine.
-# - In a terminal, `.venv/bin/course status` (Windows: `.venv\Scripts\course status`) shows what you have predicted and solved. It is a file on this machine; nothing is sent anywhere.
+# - In a terminal, `.venv/bin/course status` (Windows: `.venv\Scripts\course status`; with conda: `course status`) shows what you have predicted and solved. It is a file on this machine; nothing is sent anywhere.
 # - The solutions of all exercises, explained, are in the folder `solutions`.
 #
 # **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-00).

@@ -407,7 +407,7 @@ claim(
 # **Why.** Python evaluates from the inside out: `torch.randn(images.shape)` is complete, on the CPU, before `.to` is called. So the CPU draws the numbers, and they travel
 # to the GPU in every step. Nothing is wrong with the result. On a CPU `.to` does nothing at all, so your laptop will not tell you.
 #
-# There are four common ways to write it. `Operations` counts the bytes of each; watch the two that start with a CPU tensor.
+# There are four common ways to write it. `Operations` counts the bytes that each of them copies; watch the two that start with a CPU tensor.
 
 # %%
 from course_utils.measure import Operations
@@ -501,7 +501,7 @@ check("2.2", AddsNoise)
 # Some tensors are no weights, and yet belong to the model: a running mean, a table, a mask. "Register them as buffers, so that they move to the GPU", says the rule. You have no
 # GPU, so you keep a plain attribute for now.
 #
-# For this practice the digits are turned into black ink on white paper: ink is 0, paper is 1. The network standardizes its input by a running mean and a running standard
+# For this practice the images are inverted: ink is 0, paper is 1. The network standardizes its input by a running mean and a running standard
 # deviation, which it updates while it trains. You train it, measure its accuracy, save a checkpoint, and load it into a fresh instance.
 #
 # **Predict.** After reloading, the accuracy is
@@ -559,7 +559,7 @@ class RegistersBuffers(Standardizes):
 # %% [markdown]
 # ### The contrast
 #
-# Train, measure, save, load, measure again. Everything happens on the CPU.
+# Train, save, load, and measure both models. Everything happens on the CPU.
 
 # %%
 import tempfile

@@ -88,7 +88,7 @@ class DigitNet(L.LightningModule):
 prediction = None  # "a", "b" or "c"
 
 # %% [markdown]
-# The data first: the same digits, inverted as bytes from 0 to 255 (`scaled` makes them floats from 0 to 1). Then the network that can turn them back. Its
+# The data first: the same digits, inverted as bytes from 0 to 255 (`scaled` makes them floats from 0 to 1). A pixel says how much ink there is: 0 is light, 255 is dark. Then the network that can turn them back. Its
 # attribute `invert` is set by the two versions below.
 
 # %%
@@ -209,8 +209,8 @@ claim(
 )
 
 # %% [markdown]
-# Not one weight tensor differs, and the bad model answers no better than a guess, which would be right for one photo in ten. It can do even worse than that:
-# it is not unsure, it takes the ground for the stroke.
+# Not one weight tensor differs, and the bad model answers no better than a guess, which would be right for one photo in ten. It can do far worse than that,
+# because it takes the ground for the stroke.
 #
 # **Why.** What a checkpoint keeps of a module is its *tensors* (parameters and buffers), and the option `invert` is not a tensor. When Lightning loads the file it first calls `__init__`, and
 # takes the arguments from the hyperparameters in the file. If there are none, Python takes the defaults. Then the weights are filled in. They fit, so nobody
@@ -308,7 +308,7 @@ check("3.1", SeesInk)
 # hint("3.1")
 
 # %% [markdown]
-# ## 3.2 Ignore what cannot be loaded again
+# ## 3.2 Leave objects out of the hyperparameters
 #
 # Not every argument is a number. This module is given a network to build on, and the dataset to train on. One call saves all arguments, so it saves those, too. You
 # may know the advice to leave them out, "because they cannot be pickled".
@@ -371,7 +371,7 @@ class SavesSettings(BuildsOnAnEncoder):
 # %% [markdown]
 # ### The contrast
 #
-# Five things that a checkpoint goes through, each tried. Encoder and dataset are given again when the file is loaded, in both versions. Watch where the first
+# Five steps, each tried: pickle the two arguments, train, save, load, resume. Encoder and dataset are given again when the file is loaded, in both versions. Watch where the first
 # one fails.
 
 # %%
@@ -556,8 +556,9 @@ for lr in (np.logspace(-4, -2, 3)[1], float(np.logspace(-4, -2, 3)[1])):
     print(f"{type(lr).__name__:8} {comes_back(lr, IgnoresItsRate)}")
 
 # %% [markdown]
-# It does not. The checkpoint holds the optimizer's state as well, and the optimizer holds the rate. What helps is one word at the top of `__init__`, before anything uses
-# the value: `lr = float(lr)`. It changes the type and keeps the meaning, so a second time does no harm. Such changes may come before `save_hyperparameters`.
+# It does not. The checkpoint holds the optimizer's state as well, and the optimizer holds the rate. What helps is one line at the top of `__init__`, before anything uses
+# the value: `lr = float(lr)`. It changes the type and keeps the meaning, so a second time does no harm. Such a change must come before `save_hyperparameters`, for the file
+# keeps the value of that moment. It is the exception to the rule of 3.1: the meaning stays.
 #
 # **When the bad version is right.** For a file that you wrote yourself on this machine, you may lift the guard. All of it comes back, network and dataset included:
 
@@ -574,7 +575,7 @@ print("images that came out of the checkpoint:", len(loaded.hparams.dataset))
 # ### Your turn · A sweep that can be loaded
 #
 # The sweep hands over an encoder, an activation function such as `torch.tanh`, and a rate from `np.logspace`. Change `__init__` so that
-# `Swept.load_from_checkpoint(path, encoder=encoder)` works, and brings back activation and rate without being told. *(three lines, 8 minutes)*
+# `Swept.load_from_checkpoint(path, encoder=encoder)` works, and brings back activation and rate without being told. *(four lines, two of them new; 8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -706,7 +707,7 @@ claim(
 )
 
 # %% [markdown]
-# Five rates in the table, one model on the disk: the accuracies of the bad version agree to the last digit, because the runs do.
+# Five rates asked for, one model trained: the accuracies of the bad version agree to the last digit, because the runs do.
 #
 # **Why.** `self.hparams` is a record, not a wire. Nothing connects a hyperparameter with the thing that it names, until your code reads it. The same holds for Lightning's
 # learning-rate finder: it writes its suggestion into `self.lr` and `hparams.lr`, where they exist, and an optimizer that does not look there goes on as before.

@@ -10,7 +10,7 @@
 # # Lesson 07 · Where did the memory go?
 #
 # "Out of memory" comes without an explanation. So people try what a list of tips says: half precision, smaller batches, checkpointing, an emptied cache. Some of these tips save half of
-# your memory. Some save nothing, and one can make you need many times more. In this lesson you count instead of guessing, and at the end you can
+# your memory. Some save nothing, and some cost memory in another place. In this lesson you count instead of guessing, and at the end you can
 #
 # - say what a training step holds, byte by byte, and which part is worth attacking;
 # - choose the tool that shrinks that part, and name its price;
@@ -162,7 +162,7 @@ mixed = {"precision": "bf16-mixed"}
 # %% [markdown]
 # ### The contrast
 #
-# Both precisions train the conv net, then the wide MLP at four batch sizes. Is good always better? Look at the conv net in the table first, then at the MLP, then at where the curves cross.
+# Both precisions train the conv net, then the wide MLP at four batch sizes. Look at the conv net in the table first, then at the MLP, then at both ends of the curves.
 
 # %%
 from course_utils.figures import Over
@@ -250,7 +250,7 @@ with torch.autocast("cpu", dtype=torch.bfloat16):
 # has them, only a measurement on it tells: a CPU's answer is not a GPU's.
 #
 # Two names are easily confused. `16-mixed` uses `float16`, which has a small range, so Lightning scales the loss to keep small gradients from becoming zero. `bf16-mixed` has the range of
-# float32 and needs no scaling, but hardware made for it. A popular list of tips writes both into one call, `Trainer(precision="16-mixed", precision="bf16-mixed")`: Python refuses to read that. And on a CPU, Lightning
+# float32 and needs no scaling. What it needs is hardware made for it. A popular list of tips writes both into one call, `Trainer(precision="16-mixed", precision="bf16-mixed")`: Python refuses to read that. And on a CPU, Lightning
 # replaces one by the other:
 
 # %%
@@ -260,7 +260,7 @@ print("asked for 16-mixed, got", asked.precision)
 # %% [markdown]
 # ### Your turn · Choose the precision by counting
 #
-# Write a function that is given any network and a batch for it. It returns `"32-true"` or `"bf16-mixed"`, whichever saves fewer bytes for backward, and leaves the network as it was. `SavedTensors`
+# Write a function that is given a network without batch normalization, and a batch for it. It returns `"32-true"` or `"bf16-mixed"`, whichever saves fewer bytes for backward, and leaves the network as it was. `SavedTensors`
 # counts what autograd saves inside a `with` block: `with SavedTensors(ignore=net.parameters()) as saved`, then `saved.peak`. *(8 minutes)*
 
 # %%
@@ -394,6 +394,8 @@ claim(
 )
 
 # %% [markdown]
+# The accumulated run ends where the large batch ends, up to rounding; without accumulation the end is another one.
+#
 # **Why.** The gradient of a mean over 256 images is the mean of the gradients of its four quarters. Lightning divides each loss by four, and PyTorch adds gradients up until someone sets them to
 # zero. Nothing in that is an approximation. But look at what it needs: the loss of an image must not depend on its neighbours. Batch normalization breaks that, because it normalizes by the mean of the
 # batch that it sees.
@@ -413,6 +415,8 @@ print(f"with batch normalization: {normalized:.1e} apart")
 claim("7.2", "with BatchNorm the two end elsewhere", normalized, at_least=5e-3)
 
 # %% [markdown]
+# That is no rounding any more.
+#
 # The second exception hides at the end of the epoch. An epoch of five batches has one group of four, and one batch left over. Lightning updates the weights with it, too. By what is its gradient
 # divided? `UpdateLog` notes the size (the 2-norm) of the gradient at each update. We train on one batch, once as it is and once as the leftover of a group of four.
 
@@ -431,7 +435,7 @@ print(f"gradient of the leftover batch: {ratio:.3f} of what it should be")
 claim("7.2", "it is divided by four all the same", abs(ratio - 0.25), at_most=1e-4)
 
 # %% [markdown]
-# One weak update an epoch rarely matters. It does when an epoch has few updates, or if you accumulate a whole epoch on purpose.
+# One weak update an epoch rarely matters. It matters more when an epoch has few updates: in an epoch of five batches, it is one of two.
 #
 # **When the bad version is right.** If the large batch fits, use it: one pass over 256 images keeps the hardware busier than four passes over 64. And ask first whether you want large batches at all. The
 # run without accumulation made four times as many updates from the same images.
@@ -597,8 +601,8 @@ claim(
 # A training step costs one forward pass and a backward pass of twice its operations. With recomputation the forward pass runs twice, so three becomes four. Before it computes a group again, `checkpoint` puts the random generators back to where they were, so dropout zeroes the same
 # activations.
 #
-# Look at the two memory rows of the table again. What is *saved for backward* shrinks far more than the *peak*. A measurement that stops after the forward pass is too kind to checkpointing. It would even praise
-# this one:
+# Look at the two memory rows of the table again. What is *saved for backward* shrinks far more than the *peak*. A measurement that stops after the forward pass is too kind to checkpointing. Its *peak* is what
+# counts. Take this one, which keeps a single input for all three groups:
 
 
 # %%
@@ -629,7 +633,7 @@ print("batches counted in one step:", norm.num_batches_tracked.item())
 # **When the bad version is right.** When it fits. You pay with a third more operations in every step, for a batch that would have run anyway.
 #
 # A trap in a popular tip: call `gradient_checkpointing_enable()` on a pretrained transformer of the `transformers` library, and you are done. There, checkpointing works in training mode only, `from_pretrained` returns the model in evaluation mode,
-# and Lightning leaves the mode of your modules as it finds it. Nothing is saved and nothing is said. Call `.train()`, and look at the bytes.
+# and Lightning leaves the mode of your modules as it finds it. Nothing is saved. All you hear is Lightning's general warning that modules are in evaluation mode; it does not mention memory. Call `.train()`, and look at the bytes.
 #
 # ### Your turn · Recompute what is cheap
 #

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Lesson 11 · Who tells you about the bug?
 #
-# A type hint, a docstring, an attribute: each of them says something about your code. Who checks that it is true? In this lesson three modules say something false,
-# and train all the same. Bad and good version have *the same bug*. What differs is whether anybody hears of it. At the end you can
+# A type hint, a docstring, an attribute: each of them says something about your code. Who checks that it is true? In this lesson three modules are not
+# what they seem. In the first two practices, bad and good version have *the same bug*: what differs is whether anybody hears of it. In the third, they differ in where a number comes from. At the end you can
 #
 # - write the shape of a tensor into a hint, and have it checked at each call;
 # - put an example into a docstring that fails when the code changes its mind;
@@ -46,7 +46,7 @@ from course_utils.hardware import quiet_trainer
 digits = ImageDataModule(batch_size=64)
 
 # %% [markdown]
-# The data module delivers batches of images and labels; images have the shape `(batch, channel, height, width)` and values from 0 to 1. `quiet_trainer()` holds the
+# The data module delivers batches of images and labels; images have the shape `(batch, channel, height, width)` and values from 0 to 1 (a loader alone delivers bytes; `scaled` makes them floats). `quiet_trainer()` holds the
 # options that keep a Trainer silent.
 #
 # ## 11.1 Type hints that are checked
@@ -454,7 +454,7 @@ claim(
 # **Why.** Probabilities compete: they add up to 1, so raising one lowers the others. Logits do not. Your loss pushes the right digit's logit up, and nothing pushes the others down. And as long as a logit lies
 # below the guard, it gets no gradient at all: its digit is not learned.
 #
-# One sign gives it away, if you know it: the negative log of a probability is never below 0. Where a loss of this kind is, something else than probabilities went in.
+# One sign gives it away, if you know it: the negative log of a probability is never below 0. If such a loss falls below 0, something other than probabilities went in.
 #
 # **Why the author did not notice.** With logits or probabilities, the largest is the largest. A test of the accuracy passes in both cases:
 
@@ -478,7 +478,7 @@ print(doctest.testmod(shapes))
 
 # %% [markdown]
 # **When the bad version is right.** Not everything can be shown in three lines: what an argument is for, what an experiment found, where a formula comes from. That stays prose. And an example costs
-# something: it runs each time, and it compares *text*. One that prints a random number fails although nothing is wrong:
+# something: it runs each time, and it compares *text*. One that depends on random numbers fails although nothing is wrong with the function:
 
 
 # %%

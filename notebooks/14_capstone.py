@@ -65,7 +65,7 @@ prediction = None  # "a", "b" or "c"
 capstone.picture("evaluation")
 
 # %% [markdown]
-# In the script as you got it, **c** is right: the file tells fewer than half as many digits as the report claims. No single line is to blame. Several bad practices each do their part, and
+# In the script as you got it, **c** is right: the file has less than half of the accuracy that the report claims. No single line is to blame. Several bad practices each do their part, and
 # some of them hide others.
 #
 # ## How to play
@@ -161,7 +161,7 @@ capstone.scoreboard(suspects=suspects, part="training")
 # %% [markdown]
 # ## Round 4 · The evaluation
 #
-# How the number is made that goes into the report. Of *which* images, of *which* weights, counted how?
+# How the number is made that goes into the report. Of *which* images, of *which* weights, counted how? Its figure is the one at the top: what the script reports is not what it ships.
 
 # %%
 capstone.show_part("evaluation")
@@ -197,6 +197,6 @@ capstone.scoreboard(suspects=suspects)
 # - [ ] Two runs with one seed: the same weights? A crash half-way: the same number of updates?
 # - [ ] Is the number in the report that of the file, on images nobody has chosen by?
 #
-# **Sources** Each line links back to its lesson: its practice id begins with the number of the lesson. MNIST by LeCun, Cortes and Burges.
+# **Sources** Each line belongs to a lesson: its practice id, shown once you have found it, begins with the lesson's number. MNIST by LeCun, Cortes and Burges.
 #
 # Done, or curious? The [solution](../solutions/14_capstone.ipynb) repairs the script line by line.

@@ -171,7 +171,8 @@ class CountsTheLeftover(ConvNet):
 check("7.2", CountsTheLeftover)
 
 # %% [markdown]
-# **Another way.** Accumulate by yourself, with manual optimization: add up, count, divide once before the update.
+# **Another way.** Accumulate by yourself, with manual optimization: add up, count, divide once before the update. Then leave `accumulate_grad_batches` out of the
+# Trainer: with manual optimization Lightning refuses it.
 
 
 # %%
@@ -287,7 +288,7 @@ check("7.4", CopiesByIndexing)
 # %% [markdown]
 # ## 7.5 A counter that counts on
 #
-# `bf16-true` converts all floats of the module, buffers included, and the images. In bfloat16 there is no 257: above 256 only every second whole number exists, above 512 every fourth. Python's numbers are not
+# `bf16-true` converts all floats of the module, buffers included, and images that a loader delivers as floats. In bfloat16 there is no 257: above 256 only every second whole number exists, above 512 every fourth. Python's numbers are not
 # touched, so keep the statistics in them. And convert the images back before you take a mean.
 #
 # Tempting and wrong: to repair the counter only. The mean is still kept in two bytes, and small changes of it are rounded away.

@@ -219,5 +219,8 @@ class KeepsTheOptimizer(SchedulesItsRate):
         self.used = optimizers[0]
         return optimizers, schedulers
 
+    def teardown(self, stage):  # a Trainer that only predicts makes none
+        self.used = None
+
 
 check("11.3", KeepsTheOptimizer)

@@ -43,7 +43,7 @@ capstone.show_repair("1.2")
 capstone.show_repair("12.5")
 
 # %% [markdown]
-# **Line 3, practice 13.4.** Each image took the way over a PIL image and two transforms, one by one. Stacked first, a whole batch is converted by one division. (Loading without Python between the images at all,
+# **Line 3, practice 13.4.** Each image went through a PIL image and two transforms, one image at a time. Stacked first, a whole batch is converted by one division. (Loading without Python between the images at all,
 # with `__getitems__`, is faster still.)
 
 # %%
@@ -99,7 +99,7 @@ capstone.show_repair("4.4")
 capstone.show_repair("5.1")
 
 # %% [markdown]
-# **Line 11, practice 8.1.** No single number of the gradient was above 1, so clipping by value never did anything. Clipping by norm, the default, bounds the whole vector and keeps its direction.
+# **Line 11, practice 8.1.** A vector of 100,000 numbers can be long although each of them is small, so clipping by value left the norm free. Clipping by norm, the default, bounds the whole vector and keeps its direction.
 
 # %%
 capstone.show_repair("8.1")
@@ -158,7 +158,7 @@ with TemporaryDirectory() as folder:
 board
 
 # %% [markdown]
-# What the script reports is now what its file achieves, on images that nobody has trained on or chosen by. The gain in one place:
+# What the script reports is now close to what its file achieves, on images that nobody has trained on or chosen by. The gain in one place:
 
 # %% tags=["claim"]
 from course_utils.claims import claim

@@ -47,7 +47,8 @@ def seed_decides(runs: Runs) -> Finding:
         for seed, state in ((runs.seed, 1), (runs.seed, 2), (runs.seed + 1, 1))
     )
     apart = (one - again).abs().mean().item()
-    seen, remedy = f"Two runs with one seed begin {apart:.3f} apart in each weight.", ""
+    seen = f"Two runs with one seed begin {apart:.3f} apart in the average weight."
+    remedy = ""
     if not apart:
         seen = "Two runs with one seed begin with the same weights."
         if other.equal(one):

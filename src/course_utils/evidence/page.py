@@ -177,8 +177,8 @@ def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
         *_listed("Broken:", broken),
         *_listed("Runs that failed:", failures),
         *_listed(
-            f"Thin margins, less than {100 * THIN:.0f} % of the worst effect, though "
-            "they hold:",
+            f"Claims that hold with a thin margin, less than {100 * THIN:.0f} % of the "
+            "worst effect:",
             narrow,
         ),
     ]

@@ -49,7 +49,3 @@ def test_half_a_session_is_not_shown():
     whole = dataclasses.asdict(OLD)
     half = {key: value for key, value in whole.items() if key != "cells"}
     assert works_with.complete({"lowest": whole, "pinned": half}) == {"lowest": OLD}
-
-
-def test_both_sessions_are_on_record():
-    assert list(works_with.record()) == ["lowest", "pinned"]

@@ -321,9 +321,9 @@ def test_the_table_is_displayed_as_text_and_as_html(displayed):
     assert table.data["text/plain"] == (
         "     bad    good\nacc  0.250  0.500\nn    3      4"
     )
-    answer, *sureness = out.splitlines()
+    answer, sureness = out.strip().split("\n", 1)
     assert answer == f"The answer is {ANSWER}. You made no prediction."
-    assert sureness == [how_sure("12.1", "12")]
+    assert sureness == how_sure("12.1", "12")
 
 
 def test_the_figure_is_displayed_as_an_image_with_a_text_alternative(displayed):

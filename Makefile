@@ -64,6 +64,7 @@ test-oldest: $(OLDEST)/.installed
 
 versions:
 	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test
+	$(BIN)/python -m course_utils.readme
 	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test-oldest
 	$(BIN)/python -m course_utils.readme
 

@@ -214,10 +214,13 @@ def test_the_stop_button_ends_both_processes_and_the_next_run_works(
 
     # By a file: under load, what is printed may come after the kernel says it is idle.
     again = f"run_processes(lambda: int(os.environ['RANK']), method={method!r})"
-    reply = client.execute_interactive(
-        f"open('again', 'w').write(str({again}))", timeout=200
-    )
-    assert reply["content"]["status"] == "ok", reply["content"]
+    status = "aborted"  # ipykernel 6 refuses what comes within 0.1 s of a stop
+    while status == "aborted":
+        reply = client.execute_interactive(
+            f"open('again', 'w').write(str({again}))", timeout=200
+        )
+        status = reply["content"]["status"]
+    assert status == "ok", reply["content"]
     assert Path("again").read_text() == "[0, 1]"
 
 

@@ -61,7 +61,7 @@ def _run(client: NotebookClient, at: Follower, start: dict[str, Any]) -> str:
         client.execute(**start)
     except (CellExecutionError, CellTimeoutError) as error:
         return why(error, at, f"{client.timeout} seconds")
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, AttributeError) as error:
         # nbclient answers Ctrl-C by ending the kernel, then stumbles over its absence.
         if getattr(client, "_async_cleanup_kernel_future", None) is not None:
             raise KeyboardInterrupt from None

@@ -78,7 +78,7 @@ def _sentence(result, status: int) -> str:
     assert result.exit_code == status, result.output
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
-    [line] = result.stderr.strip().splitlines()  # an older rich begins a line of its own
+    [line] = result.stderr.strip().splitlines()  # an older rich skips a line
     return line
 
 

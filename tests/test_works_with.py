@@ -49,3 +49,7 @@ def test_half_a_session_is_not_shown():
     whole = dataclasses.asdict(OLD)
     half = {key: value for key, value in whole.items() if key != "cells"}
     assert works_with.complete({"lowest": whole, "pinned": half}) == {"lowest": OLD}
+
+
+def test_an_empty_record_is_told():
+    assert works_with.table({}) == "Nothing is on record yet."

@@ -73,7 +73,9 @@ def _rows(sessions: list[Session]) -> dict[str, list[str]]:
 
 
 def table(sessions: dict[str, Session]) -> str:
-    """Return the table "Works with" as Markdown."""
+    """Return the table "Works with" as Markdown, or a line if nothing is on record."""
+    if not sessions:
+        return "Nothing is on record yet."
     lines = [["", *(TITLES[kind] for kind in sessions)], ["---"] * (len(sessions) + 1)]
     lines += [[name, *row] for name, row in _rows(list(sessions.values())).items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("|  |", "| |")

@@ -746,6 +746,8 @@ claim(
     1 - detached,
     at_least=0.2,
 )
+
+# %%
 claim("6.4", "wrong labels are learned just as well", wrong, at_least=0.9)
 claim(
     "6.4",

@@ -12,7 +12,6 @@ from nbformat import NotebookNode
 
 PRACTICE_TAGS = ("predict", "bad", "good", "contrast", "claim", "exercise")
 LONGEST_CELL = 25
-LONGEST_CLAIMS = 30  # a list of promises: nobody has to follow it
 LARGEST_BYTES = 1_500_000
 LIMITS_HEADING = "When the bad version is right"
 
@@ -128,15 +127,15 @@ def figures_without_alt_text(notebook: NotebookNode) -> Complaints:
 
 def long_cells(notebook: NotebookNode) -> Complaints:
     """Find code cells that do not fit a screen."""
-    complaints = []
-    for number, cell in enumerate(_code(notebook), start=1):
-        length = sum(bool(line.strip()) for line in cell.source.splitlines())
-        limit = LONGEST_CLAIMS if "claim" in _tags(cell) else LONGEST_CELL
-        if length > limit:
-            complaints.append(
-                f"code cell {number} has {length} lines, the limit is {limit}"
-            )
-    return complaints
+    lengths = [
+        sum(bool(line.strip()) for line in cell.source.splitlines())
+        for cell in _code(notebook)
+    ]
+    return [
+        f"code cell {number} has {length} lines, the limit is {LONGEST_CELL}"
+        for number, length in enumerate(lengths, start=1)
+        if length > LONGEST_CELL
+    ]
 
 
 def too_large(notebook: NotebookNode) -> Complaints:

@@ -72,20 +72,22 @@ class Outcome:
 
 
 def code_digest(notebook: dict[str, Any]) -> str:
-    """Return a fingerprint of the cells that a lesson's claims depend on.
+    """Return a fingerprint of the code that a lesson's claims depend on.
 
-    Text, outputs, predictions and exercises do not count.
+    Text, outputs, predictions and exercises do not count, nor does where a cell ends.
 
     Args:
         notebook: A notebook in nbformat 4.
     """
-    sources = [
-        "".join(cell["source"])
+    lines = [
+        line
         for cell in notebook["cells"]
         if cell["cell_type"] == "code"
         and not _BESIDE & set(cell["metadata"].get("tags", []))
+        for line in "".join(cell["source"]).splitlines()
+        if line.strip()
     ]
-    return hashlib.sha256("\n\n".join(sources).encode()).hexdigest()[:12]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
 
 
 def to_line(outcome: Outcome) -> str:

@@ -69,6 +69,13 @@ def test_a_fingerprint_does_not_depend_on_how_lines_are_stored():
     assert code_digest(split) == code_digest(whole)
 
 
+def test_a_fingerprint_does_not_depend_on_where_a_cell_ends():
+    whole = _notebook(_cell("a = 1\n\nb = 2"))
+    assert code_digest(_notebook(_cell("a = 1"), _cell("b = 2"))) == code_digest(whole)
+    moved = _notebook(_cell("b = 2"), _cell("a = 1"))
+    assert code_digest(moved) != code_digest(whole)
+
+
 def test_kept_runs_are_found_again_and_others_are_not(tmp_path):
     file = tmp_path / "runs.jsonl"
     first, second = run(0, 0.7), run(1, 0.8)

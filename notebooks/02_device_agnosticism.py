@@ -502,7 +502,7 @@ check("2.2", AddsNoise)
 # GPU, so you keep a plain attribute for now.
 #
 # For this practice the images are inverted: ink is 0, paper is 1. The network standardizes its input by a running mean and a running standard
-# deviation, which it updates while it trains. You train it, measure its accuracy, save a checkpoint, and load it into a fresh instance.
+# deviation, which it updates while it trains. You train it on 7,000 images, measure its accuracy, save a checkpoint, and load it into a fresh instance.
 #
 # **Predict.** After reloading, the accuracy is
 #
@@ -516,7 +516,8 @@ prediction = None  # "a", "b" or "c"
 # %%
 from torch.utils.data import DataLoader, TensorDataset
 
-paper = TensorDataset(1 - scaled(digits.train_images), digits.train_labels)
+images, labels = digits.train_images[:7000], digits.train_labels[:7000]
+paper = TensorDataset(1 - scaled(images), labels)
 paper_loader = DataLoader(paper, batch_size=64, shuffle=True)
 
 

@@ -992,7 +992,7 @@ claim(
 weight = torch.tensor(1.0, dtype=torch.bfloat16)
 for _ in range(100):
     weight += 0.003
-print("one, plus 0.003, a hundred times:", int(weight))
+print("one, plus 0.003, a hundred times:", weight.item())
 count = torch.tensor(256.0, dtype=torch.bfloat16)
 print("256 plus 1:", int(count + 1))
 

@@ -46,11 +46,11 @@ from course_utils.hardware import quiet_trainer
 from course_utils.measure import MetricCurve, accuracy
 
 # %% [markdown]
-# One data module and one small classifier come back through the lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1. Its optimizer is
+# One data module and one small classifier come back through the lesson, with 7,000 training images. Images have the shape `(batch, channel, height, width)` and values from 0 to 1. Its optimizer is
 # plain SGD (the deeper and wider networks of 8.2 to 8.4 use Adam): each update subtracts the gradient times the learning rate, so a gradient that is 100 times too long makes a step that is 100 times too long.
 
 # %%
-digits = ImageDataModule(batch_size=64)
+digits = ImageDataModule(batch_size=64, train_size=7000)
 
 
 class DigitClassifier(L.LightningModule):
@@ -346,7 +346,7 @@ class WarmsUp(DeepClassifier):
 # Three epochs each, in batches of 256. Watch the loss in the first updates and in the last.
 
 # %%
-large_batches = ImageDataModule(batch_size=256)
+large_batches = ImageDataModule(batch_size=256, train_size=7000)
 
 
 def train_on(model, data=large_batches, epochs=3):
@@ -385,7 +385,7 @@ claim(
 
 # %% [markdown]
 # Both anneal, the good version in its second half only. Is it the way up that helps? Two more runs that do not anneal: a constant rate, and a warm-up after which the rate stays. (`LinearLR` takes
-# factors of the peak rate: 0.04 is the 25th part, as before.)
+# factors of the peak rate; it starts at the 25th part, as before.)
 
 
 # %%
@@ -398,7 +398,7 @@ class WarmsUpAndStays(DeepClassifier):
     def configure_optimizers(self):
         optimizer = torch.optim.Adam(self.parameters(), lr=self.lr)
         rise = int(0.5 * self.trainer.estimated_stepping_batches)
-        scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 0.04, 1.0, rise)
+        scheduler = torch.optim.lr_scheduler.LinearLR(optimizer, 1 / 25, 1.0, rise)
         schedule = {"scheduler": scheduler, "interval": "step"}
         return {"optimizer": optimizer, "lr_scheduler": schedule}
 

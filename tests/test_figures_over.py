@@ -42,12 +42,19 @@ def test_words_and_table_tell_the_same():
     assert rows[-1] == ("good", "16.000", "8.000")
 
 
-def test_a_long_curve_is_thinned_and_keeps_its_end():
-    points = tuple(float(i) for i in range(200))
+@pytest.mark.parametrize("length", [12, 13, 21, 200, 209])
+def test_a_long_curve_has_twelve_rows_its_ends_among_them(length):
+    points = tuple(float(i) for i in range(length))
     long = Contrast("7.3", Side({"size": points, "cost": points}), Side())
     rows = Over("t", "size", "cost", "images", "MB").table(long)[1]
-    assert len(rows) == 11
-    assert rows[-1] == ("bad", "199.0", "199.0")
+    assert len(rows) == 12
+    assert rows[0] == ("bad", "0.000", "0.000")
+    assert float(rows[-1][1]) == length - 1
+
+
+def test_a_short_curve_keeps_every_point():
+    rows = Over("t", "size", "cost", "images", "MB").table(BOTH)[1]
+    assert [row[0] for row in rows].count("good") == len(BOTH.good.measured["size"])
 
 
 def test_a_version_that_stopped_has_no_curve():

@@ -12,7 +12,7 @@ def names_are_distinct(runs: Runs) -> Finding:
     found, asked = trip(runs), "what the early stop sees"
     shared = sorted(found.train_names & found.val_names)
     epochs = runs.misled.watch.epochs
-    seen = f"The validation loss only rises, and it trains {epochs:.1f} of 8.0 epochs."
+    seen = f"With every validation label wrong it trains {epochs:.1f} of 8.0 epochs."
     late, remedy = epochs > MOST_EPOCHS, ""
     if shared and not late:
         seen = f"Training and validation both log {' and '.join(shared)}."

@@ -87,11 +87,14 @@ class Over:
         return f"Line chart of {self.y_label} over {self.x_label}: {'; '.join(parts)}."
 
     def table(self, contrast: Contrast) -> tuple[tuple[str, ...], Rows]:
-        """Return about ten points of each curve."""
+        """Return at most twelve points of each curve, its ends among them."""
         rows: Rows = []
         for label, side in sides(contrast):
             points = self._points(side)
-            step = max(len(points) // 10, 1)
-            shown = [*points[::step], *points[-1:]] if step > 1 else points
-            rows += [(label, decimal(x), decimal(y)) for x, y in shown]
+            last = max(len(points) - 1, 0)
+            shown = sorted({round(last * part / 11) for part in range(12)})
+            rows += [
+                (label, decimal(x), decimal(y))
+                for x, y in (points[i] for i in shown if points)
+            ]
         return ("", self.x_label, self.y_label), rows

@@ -8,6 +8,7 @@ stays in this module.
 
 import contextlib
 import logging
+import re
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -101,7 +102,23 @@ class _CurrentGpu(TorchFunctionMode):
                 raise RuntimeError(".numpy() is not supported for pretended tensors")
             kind = args[0].device
             raise TypeError(f"can't convert {kind} device type tensor to numpy")
-        return func(*args, **kwargs)
+        with _in_the_words_of_devices():
+            return func(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _in_the_words_of_devices() -> Iterator[None]:
+    """Let older versions (2.11 is one) name two devices as a real machine does."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = re.search(r"found two different devices (\S+), (\S+)", str(error))
+        if found is None:
+            raise
+        raise RuntimeError(
+            "Expected all tensors to be on the same device, but found at least two "
+            f"devices, {found[1]} and {found[2]}!"
+        ) from error
 
 
 def _enter_without_gradients(self: Any) -> None:

@@ -1,4 +1,3 @@
-import gc
 import os
 import random
 import warnings
@@ -23,14 +22,6 @@ WRONG = next(o for o in syllabus.load().practice("12.1").options if o != ANSWER)
 def _clean(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_PROGRESS_FILE", str(tmp_path / "progress.jsonl"))
     monkeypatch.setenv("COURSE_SEED", "0")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _few_objects_to_collect():
-    """Each side starts with a garbage collection: spare it all that was imported."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture

@@ -60,9 +60,9 @@ def test_a_thin_margin_is_listed_though_the_claim_holds(gain, listed):
     assert ("thin" in _row(text, "| 1.1 | large")[4]) == listed
 
 
-def test_lesson_00_is_no_practice():
+def test_lesson_00_is_no_practice_and_its_claims_are_told_apart():
     text = page([run(0, 0.75, practice="0.1", lesson="00"), run(0, 0.75)])
-    assert "Practices: 1. Claims: 2." in text
+    assert "Practices: 1. Claims: 1, and 1 of the start page's example." in text
 
 
 def test_the_overview_counts_runs_and_claims():

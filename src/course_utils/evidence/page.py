@@ -157,7 +157,9 @@ def _listed(intro: str, names: Sequence[str]) -> list[str]:
 
 def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
     claims = _every_claim(outcomes)
-    practices = {each.practice for each in claims if not each.practice.startswith("0.")}
+    about = [each.practice for each in claims if not each.practice.startswith("0.")]
+    besides = len(claims) - len(about)
+    shown = f", and {besides} of the start page's example" if besides else ""
     broken = [f"{each.practice} {each.text}" for each in claims if not each.holds]
     narrow = [
         f"{each.practice} {each.text}"
@@ -172,8 +174,8 @@ def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
     ]
     held = "Not every" if broken or failures else "Every"
     return [
-        f"Practices: {len(practices)}. Claims: {len(claims)}. {held} claim held in "
-        "every run.",
+        f"Practices: {len(set(about))}. Claims: {len(about)}{shown}. {held} claim held "
+        "in every run.",
         *_listed("Broken:", broken),
         *_listed("Runs that failed:", failures),
         *_listed(

@@ -59,10 +59,15 @@ class _ThisPythonManager(AsyncKernelManager):
 def _run(client: NotebookClient, at: Follower, start: dict[str, Any]) -> str:
     try:
         client.execute(**start)
-    except (CellExecutionError, CellTimeoutError) as error:
-        return why(error, at, f"{client.timeout} seconds")
-    except (RuntimeError, AssertionError, AttributeError) as error:
-        # nbclient answers Ctrl-C by ending the kernel, then stumbles over its absence.
+    except (
+        CellExecutionError,
+        CellTimeoutError,
+        RuntimeError,
+        AssertionError,
+        AttributeError,
+    ) as error:
+        # nbclient answers Ctrl-C by ending the kernel. Then the cell says that it was
+        # interrupted, or nbclient stumbles over the kernel's absence.
         if getattr(client, "_async_cleanup_kernel_future", None) is not None:
             raise KeyboardInterrupt from None
         return why(error, at, f"{client.timeout} seconds")

@@ -19,14 +19,17 @@ EVIDENCE := $(BIN)/course evidence --output $(RECORDS)/.runs.jsonl --publish $(R
 lab: $(READY)
 	$(BIN)/course lab
 
-# Unit tests two at once; notebooks alone, for their times and memory are compared.
+# Two at once, but lessons alone: their times are compared with those on record.
 # (One small test file comes along, so that pytest finds the settings in tests/.)
 UNIT_TESTS := -n 2 --dist worksteal src tests
-NOTEBOOKS := tests/test_settings.py notebooks solutions
+LESSONS := tests/test_settings.py notebooks
+SOLUTIONS := -n 2 --dist loadfile tests/test_settings.py solutions
+NOTEBOOKS := $(LESSONS) solutions
 
 test: lint
 	$(BIN)/python -m pytest $(UNIT_TESTS)
-	$(BIN)/python -m pytest $(NOTEBOOKS)
+	$(BIN)/python -m pytest $(LESSONS)
+	$(BIN)/python -m pytest $(SOLUTIONS)
 
 sync: $(READY)
 	$(BIN)/python -m course_utils.pairs
@@ -62,8 +65,9 @@ test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python -m pytest -p no:course-budgets $(UNIT_TESTS)
 	$(OLDEST)/bin/python -m pytest -p no:course-budgets $(NOTEBOOKS)
 
-versions:
-	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test
+versions: $(READY)
+	COURSE_VERSIONS_RECORD=$(RECORD) $(BIN)/python -m pytest $(UNIT_TESTS)
+	COURSE_VERSIONS_RECORD=$(RECORD) $(BIN)/python -m pytest $(NOTEBOOKS)
 	$(BIN)/python -m course_utils.readme
 	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test-oldest
 	$(BIN)/python -m course_utils.readme

@@ -1,11 +1,15 @@
 import dataclasses
+import os
+from pathlib import Path
 
+import pytest
 import versions
 from packaging.version import Version
 
 from course_utils import works_with
 from course_utils.works_with import Session
 
+ROOT = Path(__file__).parent.parent
 OLD = Session(
     date="2026-11-26",
     python="3.10.13",
@@ -53,3 +57,18 @@ def test_half_a_session_is_not_shown():
 
 def test_an_empty_record_is_told():
     assert works_with.table({}) == "Nothing is on record yet."
+
+
+@pytest.mark.skipif(
+    "COURSE_VERSIONS_RECORD" in os.environ, reason="the record is being made"
+)
+def test_both_sessions_are_on_record_and_nothing_failed():
+    found = works_with.record()
+    assert list(found) == list(works_with.TITLES)
+    assert [each.failed for each in found.values()] == [0, 0]
+    stored = [
+        f"{folder}/{file.stem}"
+        for folder in versions.FOLDERS
+        for file in sorted((ROOT / folder).glob("*.ipynb"))
+    ]
+    assert [each.notebooks for each in found.values()] == [stored, stored]

@@ -491,8 +491,11 @@ claim(
 # %% [markdown]
 # **Why.** Two epochs are two looks at every image, but the model improves by *updates*. One batch, one update. A batch of everything makes one update an epoch.
 #
-# The finder answers another question: what fits? And even that only up to a point. Look at the number: it is `max_val`, the finder's own upper limit. Memory never ran out here, and
-# this last size was not even tried. The next model shows it: it notes the largest batch that it gets, and pretends to run out of memory above a limit.
+# The finder answers another question: what fits? And even that only up to a point. Look at the number: it is the first doubling that takes all 3,500 images at once. Memory never ran out
+# here; the images did.
+#
+# With more images the finder stops at `max_val`, its own upper limit, and returns that last size untried. The next model shows it, on all images of this lesson: it notes the largest batch
+# that it gets, and pretends to run out of memory above a limit.
 
 
 # %%

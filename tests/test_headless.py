@@ -1,5 +1,6 @@
 """One notebook, executed headless in a kernel of its own."""
 
+import asyncio
 import signal
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 import nbformat
 import psutil
 import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import v4
 
 from course_utils.notebooks import execute
@@ -93,6 +96,28 @@ def test_what_is_no_notebook_is_refused(tmp_path, name):
     (tmp_path / "lesson.py").write_text("x = 1")
     with pytest.raises(ValueError, match=r"Expected .* \.ipynb but got .*" + name):
         execute(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CellExecutionError("", "KeyboardInterrupt", ""),
+        AttributeError("'NoneType' object has no attribute 'shutdown_kernel'"),
+        asyncio.CancelledError(),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_whatever_nbclient_says_after_ctrl_c_is_no_failed_cell(
+    store, monkeypatch, error
+):
+    def interrupted(client, **start):
+        client._async_cleanup_kernel_future = object()  # set by its signal handler
+        raise error
+
+    path = store("1")
+    monkeypatch.setattr(NotebookClient, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execute(path)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT")

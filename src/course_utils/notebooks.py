@@ -1,5 +1,6 @@
 """Execute one notebook, headless, in a clean kernel of this very Python."""
 
+import asyncio
 import os
 import subprocess
 import time
@@ -59,6 +60,8 @@ class _ThisPythonManager(AsyncKernelManager):
 def _run(client: NotebookClient, at: Follower, start: dict[str, Any]) -> str:
     try:
         client.execute(**start)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
     except (
         CellExecutionError,
         CellTimeoutError,

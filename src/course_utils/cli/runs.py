@@ -101,24 +101,14 @@ def new_progress(on: "Console", unit: str) -> "Progress":
 def _perform(
     lesson: Lesson, folder: Path, seed: int, on_cell: Callable[[int, int], None]
 ) -> Outcome:
-    import asyncio
-
     from course_utils.evidence.perform import perform
 
     try:
         notebook = stored_notebook(lesson, folder)
     except ValueError as error:
         return Outcome(Task(lesson.id, seed), failure=str(error))
-    try:
-        task = new_task(lesson, notebook, seed)
-        return completed(perform(task, notebook, folder / "notebooks", on_cell))
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
-    except AttributeError as error:
-        # After Ctrl-C nbclient may end the kernel twice, and find none to end.
-        if "NoneType" in str(error):
-            raise KeyboardInterrupt from None
-        raise
+    task = new_task(lesson, notebook, seed)
+    return completed(perform(task, notebook, folder / "notebooks", on_cell))
 
 
 def run_in_order(lessons: Sequence[Lesson], folder: Path, seed: int) -> Session:

@@ -35,7 +35,6 @@ from course_utils.probes.machine import Machine, pretended_count, pretended_gpus
 _DEVICE_FAULTS = (
     "same device",
     "two devices",
-    "two different devices",
     "either on cpu or",
     "device type tensor to numpy",
     "found no nvidia driver",

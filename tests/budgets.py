@@ -335,10 +335,11 @@ class Ledger:
         for line in changes:
             terminalreporter.write_line(f"  {line}")
 
-    def pytest_sessionfinish(self) -> None:
-        """Write the record that COURSE_BUDGET_RECORD asks for."""
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the record that COURSE_BUDGET_RECORD asks for, if all ran alone."""
         target = os.environ.get("COURSE_BUDGET_RECORD")
-        if target and self.costs:
+        alone = not hasattr(session.config, "workerinput")  # no process of xdist
+        if target and self.costs and alone:
             Path(target).write_text(self._record())
 
     def _table(self) -> Iterator[str]:

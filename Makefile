@@ -3,20 +3,22 @@
 # evidence: every claim under many seeds and on other data, on record (hours; resumes)
 # budgets: seconds and megabytes of every notebook, on record
 # load: many learners on one server, measured and on record; needs a quiet machine
-# bounds: write constraints-oldest.txt after a lower bound in pyproject.toml has changed
+# pins: write both files of constraints after a range in pyproject.toml has changed
 PYTHON ?= python3
 PYTHON_OLDEST ?= python3.10
 UV ?= uv
 BIN := .venv/bin
-READY := .venv/.installed
+# What a learner needs, and what a contributor needs besides.
+LEARNER := .venv/.learner
+READY := .venv/.contributor
 OLDEST := .venv-oldest
 RECORDS := src/course_utils/records
 RECORD := $(RECORDS)/versions.json
 EVIDENCE := $(BIN)/course evidence --output $(RECORDS)/.runs.jsonl --publish $(RECORDS)
 
-.PHONY: lab test sync lint evidence budgets load test-oldest versions bounds
+.PHONY: lab test sync lint evidence budgets load test-oldest versions pins
 
-lab: $(READY)
+lab: $(LEARNER)
 	$(BIN)/course lab
 
 # Two at once, but lessons alone: their times are compared with those on record.
@@ -39,9 +41,12 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-$(READY): pyproject.toml constraints.txt
+$(LEARNER): EXTRAS := lab
+$(READY): EXTRAS := lab,evidence,dev
+$(LEARNER) $(READY): pyproject.toml constraints.txt
+	@echo "Installing PyTorch, Lightning and JupyterLab into .venv; the first time takes minutes."
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[lab,evidence,dev]'
+	$(BIN)/python -m pip install -c constraints.txt -e '.[$(EXTRAS)]'
 	touch $@
 
 # Fashion-MNIST is read from COURSE_DATA_DIR, or got with `course data fashion-mnist`.
@@ -77,7 +82,9 @@ $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	$(OLDEST)/bin/python -m pip install --quiet -c constraints-oldest.txt -e '.[lab,evidence,dev]'
 	touch $@
 
-bounds:
-	$(UV) pip compile --quiet --resolution lowest-direct --all-extras \
-		--python-version 3.10 --python-platform linux --no-annotate \
-		--custom-compile-command 'make bounds' pyproject.toml -o constraints-oldest.txt
+# A pin that still fits stays as it is; delete its line to get the newest.
+COMPILE := $(UV) pip compile --quiet --universal --all-extras --no-annotate \
+	--python-version 3.10 --custom-compile-command 'make pins' pyproject.toml
+pins:
+	$(COMPILE) -o constraints.txt
+	$(COMPILE) --resolution lowest-direct -o constraints-oldest.txt

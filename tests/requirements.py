@@ -30,15 +30,33 @@ def required(*extras: str) -> dict[str, Requirement]:
     return _by_name([*PROJECT["dependencies"], *added])
 
 
+def needed_on(requirement: Requirement, environment: dict[str, str]) -> bool:
+    """Return whether a Python needs the package at all.
+
+    Args:
+        requirement: The package, perhaps with a marker.
+        environment: What differs there from this Python, as markers name it.
+    """
+    marker = requirement.marker
+    return marker is None or marker.evaluate(environment)
+
+
 def needed_here(requirement: Requirement) -> bool:
     """Return whether this Python needs the package at all."""
-    return requirement.marker is None or requirement.marker.evaluate()
+    return needed_on(requirement, {})
+
+
+def lines(file: str = PINNED) -> list[Requirement]:
+    """Return all lines of a file of constraints; a marker says where each counts."""
+    text = (ROOT / file).read_text("utf-8").splitlines()
+    return [Requirement(line) for line in text if line and not line.startswith("#")]
 
 
 def pins(file: str = PINNED) -> dict[str, Requirement]:
-    """Return the lines of a file of constraints, by canonical name."""
-    lines = (ROOT / file).read_text("utf-8").splitlines()
-    return _by_name([line for line in lines if line and not line.startswith("#")])
+    """Return the lines of ``file`` that count on this Python, by canonical name."""
+    return {
+        canonicalize_name(pin.name): pin for pin in lines(file) if needed_here(pin)
+    }
 
 
 def pinned_version(pin: Requirement) -> Version:

@@ -52,11 +52,7 @@ def kind_of(versions: dict[str, str]) -> str:
     found = []
     for kind, file in KINDS.items():
         listed = requirements.pins(file)
-        pins = {
-            name: requirements.pinned_version(pin)
-            for name, pin in listed.items()
-            if requirements.needed_here(pin)
-        }
+        pins = {n: requirements.pinned_version(pin) for n, pin in listed.items()}
         wrong = differences(versions, pins)
         if not wrong:
             return kind

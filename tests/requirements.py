@@ -54,9 +54,7 @@ def lines(file: str = PINNED) -> list[Requirement]:
 
 def pins(file: str = PINNED) -> dict[str, Requirement]:
     """Return the lines of ``file`` that count on this Python, by canonical name."""
-    return {
-        canonicalize_name(pin.name): pin for pin in lines(file) if needed_here(pin)
-    }
+    return {canonicalize_name(pin.name): pin for pin in lines(file) if needed_here(pin)}
 
 
 def pinned_version(pin: Requirement) -> Version:

@@ -34,8 +34,8 @@ test: lint
 	$(BIN)/python -m pytest $(SOLUTIONS)
 
 sync: $(READY)
-	$(BIN)/python -m course_utils.pairs
-	$(BIN)/python -m course_utils.readme
+	$(BIN)/python -m course_utils.authoring.sync
+	$(BIN)/python -m course_utils.authoring.readme
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -54,16 +54,16 @@ evidence: $(READY)
 	$(EVIDENCE) --seeds 30
 	$(EVIDENCE) --seeds 10 --data fashion-mnist
 	$(EVIDENCE) --seeds 1 --data fashion-mnist:all
-	$(BIN)/python -m course_utils.pairs --all
+	$(BIN)/python -m course_utils.authoring.sync --all
 
 budgets: $(READY)
 	COURSE_BUDGET_RECORD=$(RECORDS)/budgets.json $(BIN)/python -m pytest $(NOTEBOOKS)
-	$(BIN)/python -m course_utils.pairs --all
-	$(BIN)/python -m course_utils.readme
+	$(BIN)/python -m course_utils.authoring.sync --all
+	$(BIN)/python -m course_utils.authoring.readme
 
 load: $(READY)
 	$(BIN)/course load 12 --learners 1,4,8,10,12 --record $(RECORDS)/learners.json
-	$(BIN)/python -m course_utils.readme
+	$(BIN)/python -m course_utils.authoring.readme
 
 # Budgets are stated for the pinned packages.
 test-oldest: $(OLDEST)/.installed
@@ -73,9 +73,9 @@ test-oldest: $(OLDEST)/.installed
 versions: $(READY)
 	COURSE_VERSIONS_RECORD=$(RECORD) $(BIN)/python -m pytest $(UNIT_TESTS)
 	COURSE_VERSIONS_RECORD=$(RECORD) $(BIN)/python -m pytest $(NOTEBOOKS)
-	$(BIN)/python -m course_utils.readme
+	$(BIN)/python -m course_utils.authoring.readme
 	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test-oldest
-	$(BIN)/python -m course_utils.readme
+	$(BIN)/python -m course_utils.authoring.readme
 
 $(OLDEST)/.installed: pyproject.toml constraints-oldest.txt
 	$(PYTHON_OLDEST) -m venv --clear $(OLDEST)

@@ -135,8 +135,8 @@ def accuracy_in_eval_mode(model):
 # `contrast` runs both versions from the same random state and shows them side by side. Orange and dashed is always bad, blue and solid is always good.
 
 # %%
-from course_utils.contrast import contrast
-from course_utils.figures import Curves
+from course_utils import contrast
+from course_utils.experiments.plots import Curves
 
 
 def measure(accuracy):
@@ -170,7 +170,7 @@ result = contrast(
 # turns our tests red.
 
 # %% tags=["claim"]
-from course_utils.claims import claim
+from course_utils import claim
 
 claim(
     "0.1",
@@ -220,7 +220,7 @@ def tidy_accuracy(model, images, labels):
 
 
 # %%
-from course_utils.exercises import check, hint, solution
+from course_utils import check, hint, solution
 
 check("0.1", tidy_accuracy)
 

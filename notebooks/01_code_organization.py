@@ -164,10 +164,9 @@ class HandsOver(DigitClassifier):
 # update how long the gradient was. Watch the two lines part at the first batch.
 
 # %%
-from course_utils.claims import claim
-from course_utils.contrast import contrast
-from course_utils.figures import Curves
-from course_utils.updates import UpdateLog
+from course_utils import claim, contrast
+from course_utils.experiments.plots import Curves
+from course_utils.measure import UpdateLog
 
 
 def train(model, **flags):
@@ -292,7 +291,7 @@ class CallsManualBackward(CallsBackward):
 # of its replica; after every update the two should be equal.
 
 # %%
-from course_utils.processes import run_processes
+from course_utils.distributed import run_processes
 
 
 def distance_of_replicas(model_class):
@@ -340,7 +339,7 @@ class ObeysTheTrainer(DigitClassifier):
 
 
 # %%
-from course_utils.exercises import check, hint, solution
+from course_utils import check, hint, solution
 
 check("1.1", ObeysTheTrainer)
 
@@ -437,7 +436,7 @@ def fit_then_validate(data):
 
 
 # %% tags=["contrast"]
-from course_utils.figures import Against
+from course_utils.experiments.plots import Against
 
 result = contrast(
     "1.2",
@@ -692,7 +691,7 @@ def grant_the_third_wish(old, make_new):
 
 
 # %% tags=["contrast"]
-from course_utils.figures import Matrix
+from course_utils.experiments.plots import Matrix
 
 result = contrast(
     "1.3",
@@ -858,9 +857,12 @@ print(f"test accuracy: {after_accuracy:.3f}")
 # Does it obey? The checks of your exercises ask *probes*: functions that run a module and report what they saw. They work on any module of yours, outside this course too.
 
 # %%
-from course_utils.probes.flags import obeys_accumulation, obeys_clipping
-from course_utils.probes.replicas import replicas_agree
-from course_utils.probes.splits import splits_hold
+from course_utils.checks import splits_hold
+from course_utils.exercises.lesson_01 import (
+    obeys_accumulation,
+    obeys_clipping,
+    replicas_agree,
+)
 
 
 def build():

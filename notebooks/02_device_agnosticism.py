@@ -37,10 +37,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule, scaled
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -115,7 +113,7 @@ class TakesItAsItComes(DigitClassifier):
 # `pretended_tensors` switches this on for a block. Watch where the product lives, and what a factor from the other GPU does.
 
 # %%
-from course_utils.probes.pretended import pretended_tensors
+from course_utils.checks import pretended_tensors
 
 with pretended_tensors("cuda:1"):
     images = torch.rand(64, 784, device="cuda:1")
@@ -134,8 +132,7 @@ with pretended_tensors("cuda:1"):
 # `True`, `False` (the step fails because of its devices) or `None` (it cannot be decided), `seen` says what happened. Any other error is raised as usual.
 
 # %%
-from course_utils.probes.devices import runs_on
-from course_utils.probes.machine import pretended_gpus
+from course_utils.checks import pretended_gpus, runs_on
 
 batch = (scaled(digits.test_images[:8]), digits.test_labels[:8])
 
@@ -149,7 +146,7 @@ with pretended_gpus(2):
 # first: it is why nobody notices.
 
 # %%
-from course_utils.figures import Matrix
+from course_utils.experiments.plots import Matrix
 from course_utils.measure import accuracy
 
 PLACES = {
@@ -347,8 +344,8 @@ class CreatesItThere(DigitClassifier):
 # itself. A count of bytes needs no values, so fake tensors are enough.
 
 # %%
-from course_utils.figures import Bars
-from course_utils.probes.copies import copied_in_step
+from course_utils.exercises.lesson_02 import copied_in_step
+from course_utils.experiments.plots import Bars
 
 MEGABYTE = 2**20
 large_batch = (scaled(digits.test_images[:256]), digits.test_labels[:256])
@@ -651,7 +648,7 @@ with pretended_tensors("cuda:0"):
 # batch in training mode updates both statistics before the question is put.
 
 # %%
-from course_utils.probes.saving import survives_saving
+from course_utils.exercises.lesson_02 import survives_saving
 
 
 class HidesThemInADict(Standardizes):

@@ -37,10 +37,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -141,7 +139,7 @@ class SavesHyperparameters(ReadsPhotos):
 # %%
 from tempfile import TemporaryDirectory
 
-from course_utils.figures import Bars
+from course_utils.experiments.plots import Bars
 from course_utils.measure import accuracy
 
 
@@ -217,7 +215,7 @@ claim(
 # complains. `show` draws a second picture of the same result: what the loaded networks get to see.
 
 # %%
-from course_utils.figures import Images, show
+from course_utils.experiments.plots import Images, show
 
 images = Images(
     "The weights expect light ground, the bad network sees dark",
@@ -408,7 +406,7 @@ def life_of(model_class):
 
 
 # %% tags=["contrast"]
-from course_utils.figures import Grid
+from course_utils.experiments.plots import Grid
 
 result = contrast(
     "3.2",
@@ -523,7 +521,7 @@ made_plain = {
 as_it_comes |= {name: comes_back(value) for name, value in plain_already.items()}
 
 # %%
-from course_utils.outcome import Contrast, Side
+from course_utils.experiments import Contrast, Side
 
 grid = Grid(
     "Plain values load, these eight types do not",
@@ -645,7 +643,7 @@ class ReadsTheRate(SavesItsRate):
 # A sweep is a loop. After each run we ask the optimizer which rate it used, and count how many *different* models came out.
 
 # %%
-from course_utils.figures import Sweep
+from course_utils.experiments.plots import Sweep
 
 
 def sweep(model_class, rates=(1e-4, 1e-3, 1e-2, 1e-1, 1.0)):
@@ -793,7 +791,7 @@ check("3.3", Listens)
 
 
 # %%
-from course_utils.probes.reload import survives_reload
+from course_utils.exercises.lesson_03 import survives_reload
 
 
 class Mine(ReadsPhotos):

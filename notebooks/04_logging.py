@@ -38,10 +38,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -120,8 +118,8 @@ from itertools import pairwise
 
 from lightning.pytorch.callbacks import EarlyStopping
 
-from course_utils.figures import Panels
-from course_utils.logbook import EpochEnds, Logbook
+from course_utils.experiments.plots import Panels
+from course_utils.measure import EpochEnds, Logbook
 
 few = ImageDataModule(batch_size=4, train_size=100)
 
@@ -559,7 +557,7 @@ val_loader = DataLoader(TwoFiles(val_images, val_labels, 200), batch_size=10)
 # the two learning rates in the table, then the distance between the two sets of weights.
 
 # %%
-from course_utils.processes import run_processes
+from course_utils.distributed import run_processes
 
 two = quiet_trainer(accelerator="cpu", devices=2, strategy="ddp")
 
@@ -850,9 +848,9 @@ trainer.fit(SaysWhenToStep(), datamodule=many)
 # update.
 
 # %%
-from course_utils.figures import Curves
+from course_utils.checks import AppliedRates
+from course_utils.experiments.plots import Curves
 from course_utils.measure import accuracy
-from course_utils.probes.schedules import AppliedRates
 
 
 def train_and_monitor(model):

@@ -38,10 +38,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -94,8 +92,7 @@ prediction = None  # "a", "b" or "c"
 # before the first step and after each one, and `distances` compares two of them: the 2-norm of the difference, 0 if all bits are the same.
 
 # %%
-from course_utils.probes.splits import disturb
-from course_utils.probes.trace import RunTrace, distances
+from course_utils.checks import RunTrace, distances, disturb
 
 
 def fit(model):
@@ -134,7 +131,7 @@ def seeds_everything():
 
 # %%
 from course_utils.data import scaled
-from course_utils.figures import Distance
+from course_utils.experiments.plots import Distance
 
 test_images = scaled(digits.test_images)  # bytes from 0 to 255, made floats from 0 to 1
 
@@ -188,7 +185,7 @@ claim(
 # The seed is in time, and the first weights are equal. (`preserved` puts back what a block changes: random states, threads, modes. `contrast` does that, too.)
 
 # %%
-from course_utils.process_state import preserved
+from course_utils.experiments import preserved
 
 
 def draws_one_more():
@@ -213,7 +210,7 @@ claim("5.1", "and a distance of 1 or more at the end", apart[-1], at_least=1.0)
 # %%
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_utils.probes.draws import Draws
+from course_utils.exercises.lesson_05 import Draws
 
 
 def drawn_with(workers):
@@ -542,7 +539,7 @@ def whole_and_resumed(build):
 # %%
 from pickle import UnpicklingError
 
-from course_utils.probes.loadable import culprits
+from course_utils.checks import culprits
 
 
 class Recipe(ValidatedNet):
@@ -687,7 +684,7 @@ def exact():
 # The curve is the distance between the resumed run and the one without a break, from the interruption on. `coverage` compares the images of the second epoch. Ten batches, 640 images, were still to come.
 
 # %%
-from course_utils.probes.trace import coverage
+from course_utils.checks import coverage
 
 
 def interrupt(build):
@@ -744,8 +741,7 @@ claim(
 
 
 # %%
-from course_utils.probes.interrupted import Place
-from course_utils.probes.resumed import resumes_exactly
+from course_utils.checks import Place, resumes_exactly
 
 
 class ForgetsItsPlace(KeepsItsPlace):

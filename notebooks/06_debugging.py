@@ -37,10 +37,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -135,7 +133,7 @@ def dry_run(**options):
 # %%
 from tempfile import TemporaryDirectory
 
-from course_utils.figures import Grid
+from course_utils.experiments.plots import Grid
 
 hooks = ["training_step", "validation_step", "on_train_epoch_end", "on_train_end"]
 places = [*hooks, "on_save_checkpoint", "smaller last batch"]
@@ -292,7 +290,7 @@ def train_on_a_subset(model, callback):
 # Both train on two batches of 70 images an epoch. `SeenImages` remembers the number of every image that came by.
 
 # %%
-from course_utils.figures import Curves
+from course_utils.experiments.plots import Curves
 from course_utils.measure import accuracy
 
 
@@ -693,7 +691,7 @@ def by_heart(**options):
 # know that the one below it, *detached*, has a bug?
 
 # %%
-from course_utils.figures import Panels
+from course_utils.experiments.plots import Panels
 
 train_set = TensorDataset(scaled(digits.train_images), digits.train_labels)
 candidates = {
@@ -904,7 +902,7 @@ def prepare_once():
 # %%
 from lightning.pytorch.profilers import SimpleProfiler
 
-from course_utils.figures import Stack
+from course_utils.experiments.plots import Stack
 
 
 def epoch(build, profiler=None):
@@ -1095,7 +1093,7 @@ def outcome(tool, bug):
 
 
 # %%
-from course_utils.figures import Outcomes
+from course_utils.experiments.plots import Outcomes
 
 torch.manual_seed(0)
 cells = {tool: [outcome(tool, bug) for bug in bugs] for tool in tools}

@@ -37,10 +37,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule, scaled
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -165,7 +163,7 @@ mixed = {"precision": "bf16-mixed"}
 # Both precisions train the conv net, then the wide MLP at four batch sizes. Look at the conv net in the table first, then at the MLP, then at both ends of the curves.
 
 # %%
-from course_utils.figures import Over
+from course_utils.experiments.plots import Over
 
 sizes = [16, 64, 256, 1024]
 per_image = data.test_images[0].numel() + 1024 + 1024  # activations saved
@@ -314,7 +312,7 @@ in_quarters = {"batch_size": 64, "accumulate_grad_batches": 4}
 # Both train on the same 1024 images, in the same order, from the same weights. Watch which of the four bars changes, and in the table how many updates each version made.
 
 # %%
-from course_utils.figures import Bars
+from course_utils.experiments.plots import Bars
 
 PARTS = ["weights (MB)", "gradients (MB)", "optimizer state (MB)"]
 PARTS += ["saved for backward (MB)"]
@@ -421,7 +419,7 @@ claim("7.2", "with BatchNorm the two end elsewhere", normalized, at_least=5e-3)
 # divided? `UpdateLog` notes the size (the 2-norm) of the gradient at each update. We train on one batch, once as it is and once as the leftover of a group of four.
 
 # %%
-from course_utils.updates import UpdateLog
+from course_utils.measure import UpdateLog
 
 
 def gradient_norm(group):
@@ -741,7 +739,7 @@ class CollectsValues(WatchesNoise):
 # `TrainingMemory` notes after each batch what is still held. Watch the shape of the curves.
 
 # %%
-from course_utils.figures import Curves
+from course_utils.experiments.plots import Curves
 
 
 def held_over_steps(model):

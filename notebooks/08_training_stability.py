@@ -38,10 +38,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 from course_utils.measure import MetricCurve, accuracy
 
@@ -120,8 +118,8 @@ by_norm = {"gradient_clip_val": 1.0, "gradient_clip_algorithm": "norm"}
 # all its squared entries. The axis is logarithmic. Watch the spikes.
 
 # %%
-from course_utils.figures import Curves
-from course_utils.updates import UpdateLog
+from course_utils.experiments.plots import Curves
+from course_utils.measure import UpdateLog
 
 
 def train_with(clipping):
@@ -423,7 +421,7 @@ claim("8.2", "warm-up alone rescues the run", warm_only - constant, at_least=0.5
 # %%
 from itertools import pairwise
 
-from course_utils.probes.schedules import AppliedRates
+from course_utils.checks import AppliedRates
 
 
 class ThirdBlock(L.Callback):
@@ -588,7 +586,7 @@ class LooksBeforeTheStep(DigitClassifier):
 # %%
 from statistics import mean
 
-from course_utils.figures import Panels
+from course_utils.experiments.plots import Panels
 
 
 class NewestNorm(L.Callback):
@@ -702,8 +700,8 @@ class NormsByLayer(DigitClassifier):
 # %%
 from statistics import median
 
-from course_utils.figures import show
-from course_utils.outcome import Contrast, Side
+from course_utils.experiments import Contrast, Side
+from course_utils.experiments.plots import show
 
 
 def look_inside(activation):
@@ -896,7 +894,7 @@ def in_time(folder):
 # %%
 import tempfile
 
-from course_utils.logbook import EpochEnds
+from course_utils.measure import EpochEnds
 
 
 def train_up_to_sixty(make_callbacks):

@@ -37,10 +37,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -151,7 +149,7 @@ from tempfile import TemporaryDirectory
 
 from lightning.pytorch.callbacks import Checkpoint
 
-from course_utils.figures import Curves
+from course_utils.experiments.plots import Curves
 from course_utils.measure import accuracy
 
 
@@ -407,7 +405,7 @@ def resume(trainer, path):
 from functools import cache
 from itertools import pairwise
 
-from course_utils.processes import kill_this_process, run_until_killed
+from course_utils.distributed import kill_this_process, run_until_killed
 
 
 class PowerCut(L.Callback):
@@ -897,8 +895,8 @@ def carry(value, **options):
 
 
 # %%
-from course_utils.figures import Grid, show
-from course_utils.outcome import Contrast, Side
+from course_utils.experiments import Contrast, Side
+from course_utils.experiments.plots import Grid, show
 
 outcomes = {name: carry(value) for name, value in values.items()}
 saved = {name: saved for name, (saved, _) in outcomes.items()}
@@ -971,8 +969,11 @@ check("9.3", DividesByRecent)
 # The checks of this lesson ask questions that you can put to your own code. This one scripts a metric, epoch by epoch, and looks at what a kill would leave.
 
 # %%
-from course_utils.probes.checkpoints import keeps_the_best, keeps_the_last
-from course_utils.probes.killed_run import left_when_killed
+from course_utils.exercises.lesson_09 import (
+    keeps_the_best,
+    keeps_the_last,
+    left_when_killed,
+)
 
 scores = [0.9, 0.5, 0.4, 0.6, 0.7, 0.8]  # a loss: the third epoch is the best
 for make_callbacks in (one_for_both, one_for_each):

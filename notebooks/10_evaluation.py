@@ -37,10 +37,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule, scaled
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -148,8 +146,8 @@ from tempfile import TemporaryDirectory
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from course_utils.figures import Picks
-from course_utils.logbook import EpochEnds
+from course_utils.experiments.plots import Picks
+from course_utils.measure import EpochEnds
 
 
 def fit_and(test, model, data=digits, epochs=20):
@@ -413,7 +411,7 @@ def chooses_on_validation(val_scores, test_scores):
 # Both versions see the same draws and report the same kind of number: the accuracy of the chosen network on the 100 test images. Watch the mean, then the width.
 
 # %%
-from course_utils.figures import Distribution
+from course_utils.experiments.plots import Distribution
 
 
 def many_draws(choose, count=100, networks=20, draws=1000):

@@ -37,10 +37,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule, scaled
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 digits = ImageDataModule(batch_size=64)
@@ -107,7 +105,7 @@ class PlainHints(ReadsNumbers):
 # %% tags=["good"]
 from typing import Annotated
 
-from course_utils.shapes import ShapeError, checked
+from course_utils.measure import ShapeError, checked
 
 PerImage = Annotated[Tensor, "batch"]
 Scalar = Annotated[Tensor, ""]
@@ -128,7 +126,7 @@ class CheckedHints(ReadsNumbers):
 # %%
 from torchmetrics.functional import r2_score
 
-from course_utils.figures import Diagonal
+from course_utils.experiments.plots import Diagonal
 from course_utils.measure import MetricCurve, OptimizerSteps
 
 
@@ -385,9 +383,9 @@ class ShowsProbabilities(Network):
 # sides.
 
 # %%
-from course_utils.figures import Curves
+from course_utils.exercises.lesson_11 import run_examples
+from course_utils.experiments.plots import Curves
 from course_utils.measure import accuracy
-from course_utils.probes.docstrings import run_examples
 
 
 class TrainsOnProbabilities(DigitClassifier):
@@ -472,7 +470,7 @@ print(run_examples(ShowsProbabilities.forward).first)
 # %%
 import doctest
 
-from course_utils import shapes
+from course_utils.measure import shapes
 
 print(doctest.testmod(shapes))
 
@@ -616,8 +614,8 @@ class LooksEachTime(TellsOddFromEven):
 # notes the rate of each optimizer step. The weights that are really trained are those with a gradient.
 
 # %%
-from course_utils.figures import Panels
-from course_utils.probes.schedules import AppliedRates
+from course_utils.checks import AppliedRates
+from course_utils.experiments.plots import Panels
 
 
 def reuse(model):

@@ -37,10 +37,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -115,7 +113,7 @@ class ReturnsTheLoss(DigitClassifier):
 # answers on the test images. Watch the loss curves first, then the row *steps reported*.
 
 # %%
-from course_utils.figures import Curves
+from course_utils.experiments.plots import Curves
 from course_utils.measure import MetricCurve, accuracy
 
 
@@ -284,8 +282,8 @@ class LogsTheAverage(DigitClassifier):
 # `strategy="ddp"` (distributed data parallel), as on a machine with two GPUs. `report` compares the first process, whose number you read, with the truth: all images in one process.
 
 # %%
-from course_utils.figures import Bars
-from course_utils.processes import run_processes
+from course_utils.distributed import run_processes
+from course_utils.experiments.plots import Bars
 
 
 def validate_in_two(model):
@@ -465,8 +463,8 @@ class UsesTheBatch(DigitClassifier):
 # whether it runs.
 
 # %%
-from course_utils.figures import Matrix
-from course_utils.probes.devices import is_device_fault, runs_on
+from course_utils.checks import is_device_fault, runs_on
+from course_utils.experiments.plots import Matrix
 
 
 def trains_on_cpu(model):
@@ -632,7 +630,7 @@ class LogsWithLightning(DigitClassifier):
 # up to its accuracy; the dotted line is the mean.
 
 # %%
-from course_utils.figures import Shares
+from course_utils.experiments.plots import Shares
 
 grainy = (clean[:129] + 0.4 * torch.randn_like(clean[:129])).clamp(0, 1)
 small_val = TensorDataset(grainy, digits.test_labels[:129])
@@ -828,7 +826,7 @@ class MakesANewTensor(Denoiser):
 # Each version trains for four epochs, then restores noisy test digits. `restore` compares the result with the clean digits, and the dataset with a copy made before.
 
 # %%
-from course_utils.figures import Images
+from course_utils.experiments.plots import Images
 
 
 def restore(model):

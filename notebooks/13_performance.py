@@ -39,10 +39,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
-from course_utils.claims import claim
-from course_utils.contrast import contrast
+from course_utils import check, claim, contrast, hint, solution
 from course_utils.data import ImageDataModule, scaled
-from course_utils.exercises import check, hint, solution
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -121,8 +119,8 @@ def four_workers(dataset):
 import time
 from statistics import median
 
-from course_utils.datasets.storage import SlowStorage
-from course_utils.figures import Bars
+from course_utils.data import SlowStorage
+from course_utils.experiments.plots import Bars
 from course_utils.measure import seconds
 
 few, labels = scaled(digits.train_images[:128]), digits.train_labels[:128]
@@ -337,7 +335,7 @@ claim(
 # And what does the switch bring? On a CPU, nothing: there is no cuDNN to ask. The next cell trains twice from the same seed and compares the weights.
 
 # %%
-from course_utils.process_state import preserved
+from course_utils.experiments import preserved
 
 
 def weights_after_training(**options):
@@ -446,7 +444,7 @@ def enough_updates(data):
 # The data module obeys its attribute `batch_size`; the finder sets it. Watch how long the two curves are, then how high the accuracy gets.
 
 # %%
-from course_utils.figures import Curves
+from course_utils.experiments.plots import Curves
 from course_utils.measure import MetricCurve, accuracy
 
 

@@ -25,7 +25,7 @@ course_utils.start("00", written_for="0.1")
 # %%
 import torch
 
-from course_utils.exercises import check
+from course_utils import check
 
 # %% [markdown]
 # ## 0.1 Measure and leave no trace

@@ -30,7 +30,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset, TensorDataset, random_split
 
-from course_utils.exercises import check
+from course_utils import check
 
 # %% [markdown]
 # The network of the first exercise:

@@ -29,7 +29,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.exercises import check
+from course_utils import check
 
 # %% [markdown]
 # The network of the lesson:

@@ -31,8 +31,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from course_utils import check
 from course_utils.data import ImageDataModule, scaled
-from course_utils.exercises import check
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]

@@ -35,7 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
-from course_utils.exercises import check
+from course_utils import check
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]

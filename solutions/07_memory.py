@@ -29,8 +29,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from course_utils import check
 from course_utils.data import ImageDataModule
-from course_utils.exercises import check
 from course_utils.measure import SavedTensors
 
 # %% [markdown]

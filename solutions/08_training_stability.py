@@ -30,7 +30,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.exercises import check
+from course_utils import check
 
 # %% [markdown]
 # The classifier of the lesson:

@@ -34,7 +34,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.exercises import check
+from course_utils import check
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]

@@ -28,7 +28,7 @@ import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from course_utils.exercises import check
+from course_utils import check
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]

@@ -31,8 +31,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from course_utils.exercises import check
-from course_utils.shapes import checked
+from course_utils import check
+from course_utils.measure import checked
 
 PerImage = Annotated[Tensor, "batch"]
 Scalar = Annotated[Tensor, ""]

@@ -30,7 +30,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassF1Score
 
-from course_utils.exercises import check
+from course_utils import check
 
 # %% [markdown]
 # The two networks of the lesson:

@@ -28,7 +28,7 @@ import lightning as L
 import torch
 from torch.utils.data import DataLoader
 
-from course_utils.exercises import check
+from course_utils import check
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -91,7 +91,7 @@ check("13.2", train_with_benchmark)
 # **Another way.** A context manager does the noting and the putting back. This one restores every sticky switch, the seed among them, so it suits experiments more than a training script:
 
 # %%
-from course_utils.process_state import preserved
+from course_utils.experiments import preserved
 
 
 def train_with_benchmark(model, loader):

@@ -12,8 +12,8 @@ import torchmetrics
 from lightning.pytorch import callbacks
 from torch import nn
 
-from course_utils.data import scaled
-from course_utils.datasets.locate import chosen_name, locate, open_dataset
+from course_utils.data.data_module import scaled
+from course_utils.data.locate import chosen_name, locate, open_dataset
 from course_utils.hardware import quiet_trainer
 
 

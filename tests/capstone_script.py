@@ -6,15 +6,15 @@ from pathlib import Path
 
 import torch
 
-from course_utils.capstone import about_data, script
+from course_utils.capstone import data_symptoms, script
 from course_utils.capstone.examine import Examination, examine
 from course_utils.capstone.repairs import REPAIRS, repaired
 from course_utils.capstone.runs import Runs
 from course_utils.capstone.symptoms import SYMPTOMS
-from course_utils.probes.finding import Finding
-from course_utils.process_state import preserved
+from course_utils.checks.finding import Finding
+from course_utils.experiments.global_state import preserved
 
-about_data.REPEATS = 3  # of a timing that tests need not know exactly
+data_symptoms.REPEATS = 3  # of a timing that tests need not know exactly
 ORIGINAL = script.ORIGINAL.read_text("utf-8")
 _SMALLER = (
     ("count=2000", "count=400"),

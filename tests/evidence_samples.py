@@ -1,7 +1,7 @@
 """Outcomes for the tests of evidence, made by hand."""
 
-from course_utils.evidence.records import Pair, Record
-from course_utils.evidence.tasks import Outcome, Task
+from course_utils.authoring.evidence.claim_records import Pair, Record
+from course_utils.authoring.evidence.tasks import Outcome, Task
 
 
 def record(measured, *, seed=0, holds=True, practice="1.1", text="large", **changes):

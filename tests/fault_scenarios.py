@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import progress
-from course_utils.claims import claim
-from course_utils.datasets import cache
-from course_utils.datasets.cache import DataError, embedded_root
-from course_utils.processes import ProcessError, run_processes
+from course_utils.data import cache
+from course_utils.data.cache import DataError, embedded_root
+from course_utils.distributed import ProcessError, run_processes
+from course_utils.experiments.claims import claim
 
 try:
     import resource
@@ -128,7 +128,7 @@ def no_room_at_all(method: str, where: str) -> str:
 
 def executed(notebook: str) -> dict[str, Any]:
     """Return failure, texts and errors of a notebook; a scenario for `outcome`."""
-    from course_utils.notebooks import execute
+    from course_utils.authoring.execute import execute
 
     run = execute(notebook, timeout_seconds=200)
     outputs = [o for cell in run.notebook.cells for o in cell.get("outputs", [])]

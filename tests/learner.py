@@ -10,8 +10,8 @@ from typing import Any
 import jupytext
 
 from course_utils import syllabus
-from course_utils.exercises import desk
-from course_utils.exercises.desk import CheckResult
+from course_utils.exercises import api
+from course_utils.exercises.api import CheckResult
 from course_utils.exercises.exercise import Exercise
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -87,10 +87,10 @@ def judged(practice: str, source: str) -> CheckResult:
     """Return the verdict on an answer given as source."""
     lesson = syllabus.load().lesson_of(practice)
     file = LESSON if practice.startswith("0.") else lesson.file
-    return desk.judge(desk.find(practice), answer(source, file))
+    return api.judge(api.find(practice), answer(source, file))
 
 
 def exercises() -> list[Exercise]:
     """Return every exercise of every lesson that is ready."""
     ready = [p for lesson in syllabus.load().ready for p in lesson.practices]
-    return [desk.find(practice.id) for practice in ready]
+    return [api.find(practice.id) for practice in ready]

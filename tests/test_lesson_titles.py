@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from course_utils import syllabus
-from course_utils.exercises.desk import find
+from course_utils.exercises.api import find
 
 ROOT = Path(__file__).parent.parent
 PRACTICES = [(le, p) for le in syllabus.load().ready for p in le.practices]

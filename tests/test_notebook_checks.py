@@ -7,7 +7,7 @@ import notebook_checks as checks
 import pytest
 from nbformat import NotebookNode, v4
 
-from course_utils.pairs import METADATA, sanitizer
+from course_utils.authoring.sync import METADATA, sanitizer
 
 SANITIZE = Path(__file__).with_name("nbval_sanitize.cfg")
 FIGURE = {"image/png": "aGk=", "text/plain": "<Figure size 500x140 with 1 Axes>"}

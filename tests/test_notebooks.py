@@ -8,7 +8,7 @@ import pytest
 from nbformat import NotebookNode
 
 from course_utils import syllabus
-from course_utils.pairs import out_of_step
+from course_utils.authoring.sync import out_of_step
 
 ROOT = Path(__file__).parents[1]
 SCRIPTS = sorted(ROOT.glob("notebooks/*.py")) + sorted(ROOT.glob("solutions/*.py"))

@@ -4,12 +4,13 @@ import re
 from importlib import metadata
 
 import pytest
-import requirements
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from requirements import PROJECT, ROOT, lines, pins, required
+
+from course_utils.authoring import requirements
+from course_utils.authoring.requirements import PROJECT, ROOT, lines, pins, required
 
 EVERYTHING = required(*requirements.EXTRAS)
 MINORS = [

@@ -4,7 +4,18 @@ import logging
 import os
 import sys
 
-__version__ = "0.1.0"
+from course_utils._lazy import lazy
+from course_utils._version import __version__
+
+_HOMES = {
+    "check": "exercises.api",
+    "claim": "experiments.claims",
+    "contrast": "experiments.contrast",
+    "hint": "exercises.api",
+    "solution": "exercises.api",
+}
+__all__ = ["__version__", "start", *_HOMES]  # noqa: PLE0604
+__getattr__ = lazy(__name__, _HOMES)
 
 
 def start(lesson: str, *, written_for: str) -> None:
@@ -21,8 +32,8 @@ def start(lesson: str, *, written_for: str) -> None:
     """
     if "torch" not in sys.modules:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
-    # Where the home cannot be written, Matplotlib would tell at length that it manages.
+    # With a read-only home, Matplotlib logs a long warning about its fallback cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
-    from course_utils import kernel
+    from course_utils.experiments import kernel
 
     kernel.start(lesson, written_for)

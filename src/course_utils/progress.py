@@ -12,7 +12,7 @@ from typing import Any
 
 import platformdirs
 
-from course_utils import journal
+from course_utils import jsonl
 
 _WORST_TO_BEST = ("not attempted", "cannot be checked", "incorrect", "correct")
 
@@ -67,7 +67,7 @@ def record(event: str, practice: str, outcome: str | bool) -> None:
     if path is None:
         return
     try:
-        journal.append(path, {"event": event, "practice": practice, "outcome": outcome})
+        jsonl.append(path, {"event": event, "practice": practice, "outcome": outcome})
     except OSError as error:
         print(
             f"Your progress was not saved: {error.strerror or error}. The lesson goes "

@@ -1,9 +1,6 @@
 """The capstone: one script, sixteen bad practices, and a scoreboard."""
 
-from course_utils.capstone.board import YOURS, hint, scoreboard
-from course_utils.capstone.pictures import picture
-from course_utils.capstone.script import copy_script, load
-from course_utils.capstone.shown import (
+from course_utils.capstone.display import (
     catalogue,
     run,
     show_part,
@@ -11,6 +8,9 @@ from course_utils.capstone.shown import (
     show_solution,
     write_solution,
 )
+from course_utils.capstone.plots import picture
+from course_utils.capstone.scoreboard import YOURS, hint, scoreboard
+from course_utils.capstone.script import copy_script, load
 
 __all__ = [
     "YOURS",

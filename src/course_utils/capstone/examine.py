@@ -11,20 +11,20 @@ from torch import Tensor
 
 from course_utils import settings
 from course_utils.capstone import script
-from course_utils.capstone.about_data import BATCHES as TIMED
-from course_utils.capstone.about_data import loading
-from course_utils.capstone.about_model import accuracy_of, trip
-from course_utils.capstone.one_run import StillRunning
+from course_utils.capstone.data_symptoms import BATCHES as TIMED
+from course_utils.capstone.data_symptoms import loading
+from course_utils.capstone.model_symptoms import accuracy_of, trip
+from course_utils.capstone.observed_run import StillRunning
 from course_utils.capstone.runs import BATCHES, Runs
 from course_utils.capstone.symptoms import SYMPTOMS, Symptom
-from course_utils.measure.memory import MEGABYTE
-from course_utils.probes.finding import Finding
-from course_utils.probes.running import (
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import (
     LearnerError,
     in_words,
     place_in_learners_code,
 )
-from course_utils.process_state import preserved
+from course_utils.experiments.global_state import preserved
+from course_utils.measure.memory import MEGABYTE
 
 LOADING = "milliseconds to load an image"
 FIRST = "the first script's "

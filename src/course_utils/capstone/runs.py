@@ -13,10 +13,10 @@ import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from course_utils.capstone.one_run import Run, limited, observed
-from course_utils.capstone.watch import PowerCut, Watch, stacked
+from course_utils.capstone.observed_run import Run, limited, observed
+from course_utils.capstone.spy_callback import PowerCut, Watch, stacked
+from course_utils.checks.learner_code import LearnerError
 from course_utils.measure import SavedTensors
-from course_utils.probes.running import LearnerError
 
 BATCHES = 10  # of a short run
 Batches = list[Any]

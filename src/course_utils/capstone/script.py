@@ -7,7 +7,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 from types import ModuleType
 
-from course_utils.probes.running import LearnerError, learners_code
+from course_utils.checks.learner_code import LearnerError, learners_code
 
 ORIGINAL = Path(__file__).with_name("train_digits.py")
 FOLDER = "my_capstone"

@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from course_utils.capstone import about_data as data
-from course_utils.capstone import about_evaluation as evaluation
-from course_utils.capstone import about_model as model
-from course_utils.capstone import about_training as training
+from course_utils.capstone import data_symptoms as data
+from course_utils.capstone import evaluation_symptoms as evaluation
+from course_utils.capstone import model_symptoms as model
+from course_utils.capstone import training_symptoms as training
 from course_utils.capstone.hints import HINTS
 from course_utils.capstone.runs import Runs
-from course_utils.probes.finding import Finding
+from course_utils.checks.finding import Finding
 
 
 @dataclass(frozen=True)

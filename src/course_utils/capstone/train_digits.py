@@ -27,7 +27,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision.transforms import v2
 
-from course_utils.datasets.locate import chosen_name, locate, open_dataset
+from course_utils.data.locate import chosen_name, locate, open_dataset
 from course_utils.hardware import quiet_trainer
 
 

@@ -15,9 +15,9 @@ from course_utils.cli.terminal import (
     one_sentence,
     sign,
 )
-from course_utils.datasets.cache import DataError
-from course_utils.datasets.locate import chosen_name, locate, open_dataset, own_folder
-from course_utils.datasets.sources import SOURCES, checked_name
+from course_utils.data.cache import DataError
+from course_utils.data.locate import chosen_name, locate, open_dataset, own_folder
+from course_utils.data.sources import SOURCES, checked_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,7 +71,7 @@ def _whole(name: str) -> Path | None:
 
 def _agreed(name: str, yes: bool) -> bool:
     """Print what to know first; return whether the learner still wants it."""
-    from course_utils.datasets.download import warning_before_download
+    from course_utils.data.download import warning_before_download
 
     warning = warning_before_download(name)
     if not warning:
@@ -98,7 +98,7 @@ def _bar(on: "Console") -> "Progress":
 
 
 def _fetch(name: str) -> Path:
-    from course_utils.datasets.download import download
+    from course_utils.data.download import download
 
     on = console(stderr=True)
     if not on.is_terminal:

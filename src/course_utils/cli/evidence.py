@@ -7,6 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from course_utils.authoring.evidence.groups import groups_of
+from course_utils.authoring.evidence.summary import Summary, summarize
+from course_utils.authoring.evidence.tasks import (
+    Outcome,
+    Task,
+    append,
+    kept,
+    read_lines,
+)
 from course_utils.cli.folder import chosen_lessons, course_folder
 from course_utils.cli.publish import publish, recorded
 from course_utils.cli.run import Names
@@ -28,18 +37,15 @@ from course_utils.cli.terminal import (
     one_sentence,
     sign,
 )
-from course_utils.datasets.locate import locate
-from course_utils.datasets.sources import checked_name
-from course_utils.evidence.groups import groups_of
-from course_utils.evidence.summary import Summary, summarize
-from course_utils.evidence.tasks import Outcome, Task, append, kept, read_lines
+from course_utils.data.locate import locate
+from course_utils.data.sources import checked_name
 from course_utils.syllabus import Lesson
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from course_utils.evidence.farm import Job
+    from course_utils.authoring.evidence.parallel import Job
 
 _SIGNS = {"at_least": ("≥", ">="), "at_most": ("≤", "<="), "equals": ("=", "=")}
 STOPPED = "Stopped. Runs that had not ended are not counted."
@@ -153,7 +159,7 @@ def _jobs(
     data: list[str],
     cores: list[int],
 ) -> list["Job"]:
-    from course_utils.evidence.farm import Job
+    from course_utils.authoring.evidence.parallel import Job
 
     texts = {lesson: stored_notebook(lesson, folder) for lesson in lessons}
     return [
@@ -208,7 +214,7 @@ def _measure(
     workers: int | None,
 ) -> tuple[list[Outcome], bool]:
     """Return the outcomes of all jobs, old or new, and whether Ctrl-C came first."""
-    from course_utils.evidence.farm import run_jobs
+    from course_utils.authoring.evidence.parallel import run_jobs
 
     tasks = [job.task for job in jobs]
     left = [job for job in jobs if job.task not in there]

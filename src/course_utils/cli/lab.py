@@ -9,7 +9,7 @@ import typer
 
 from course_utils.cli.folder import course_folder
 from course_utils.cli.terminal import check_environment, one_sentence
-from course_utils.datasets.cache import in_cache, writable
+from course_utils.data.cache import in_cache, writable
 
 FIRST = "notebooks/00_start_here.ipynb"
 SETTINGS = Path(__file__).parent / "jupyter"

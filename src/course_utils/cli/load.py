@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from course_utils.authoring.load_test.server import check_installed
 from course_utils.cli.folder import chosen_lessons, course_folder
 from course_utils.cli.terminal import (
     FAILED,
@@ -18,14 +19,13 @@ from course_utils.cli.terminal import (
     one_sentence,
     verdict,
 )
-from course_utils.load_test.server import check_installed
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from course_utils.cells import OnCell
-    from course_utils.load_test.record import Load
+    from course_utils.authoring.cell_progress import OnCell
+    from course_utils.authoring.load_test.record import Load
 
 
 def counts(text: str) -> list[int]:
@@ -126,7 +126,7 @@ def _measure_all(
     """Return the loads that could be measured; say on stderr what went wrong."""
     import psutil
 
-    from course_utils.load_test.load import measure
+    from course_utils.authoring.load_test.load import measure
 
     loads: list[Load] = []
     for count in learners:
@@ -185,7 +185,7 @@ def load(
         numbers = counts(learners)
         _check_record(record)
         check_installed()
-        from course_utils.load_test.load import check
+        from course_utils.authoring.load_test.load import check
 
         for count in numbers:
             check(notebook, count, stagger)
@@ -195,6 +195,6 @@ def load(
     if len(loads) < len(numbers) or not all(each.good for each in loads):
         raise typer.Exit(FAILED)
     if record is not None:
-        from course_utils.load_test.record import new_record, write
+        from course_utils.authoring.load_test.record import new_record, write
 
         write(new_record(chosen.id, stagger, loads), record)

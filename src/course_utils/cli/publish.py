@@ -4,10 +4,10 @@ import json
 from pathlib import Path
 
 from course_utils import syllabus
+from course_utils.authoring.evidence import page, store
+from course_utils.authoring.evidence.tasks import Outcome, read_lines
 from course_utils.cli.runs import new_task, stored_notebook
 from course_utils.cli.terminal import complain
-from course_utils.evidence import page, published
-from course_utils.evidence.tasks import Outcome, read_lines
 
 
 def recorded(folder: Path) -> list[Outcome]:
@@ -16,11 +16,11 @@ def recorded(folder: Path) -> list[Outcome]:
     Raises:
         ValueError: If the file is no record.
     """
-    file = folder / published.NAME
+    file = folder / store.NAME
     if not file.is_file():
         return []
     try:
-        return list(published.unpack(json.loads(file.read_text("utf-8"))))
+        return list(store.unpack(json.loads(file.read_text("utf-8"))))
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise ValueError(
             f"Expected {file} to be a record of evidence but it is damaged: restore "
@@ -50,8 +50,8 @@ def publish(file: Path, folder: Path, to: Path) -> None:
         to: Made if it is not there.
     """
     every = _current([*recorded(to), *read_lines(file)], folder)
-    outcomes = published.unpack(published.pack(every))
+    outcomes = store.unpack(store.pack(every))
     to.mkdir(parents=True, exist_ok=True)
-    (to / published.NAME).write_text(published.to_text(outcomes), "utf-8")
+    (to / store.NAME).write_text(store.to_text(outcomes), "utf-8")
     (to / page.NAME).write_text(page.page(outcomes), "utf-8")
     complain(f"{len(outcomes)} runs are published in {to}.")

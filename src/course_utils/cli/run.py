@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from course_utils import settings
+from course_utils.authoring.evidence.tasks import Outcome
 from course_utils.cli.folder import chosen_lessons, course_folder
 from course_utils.cli.runs import all_ok, end, run_in_order
 from course_utils.cli.terminal import (
@@ -16,7 +17,6 @@ from course_utils.cli.terminal import (
     one_sentence,
     verdict,
 )
-from course_utils.evidence.tasks import Outcome
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import typer
 
 from course_utils import syllabus
+from course_utils.authoring.evidence.tasks import Outcome, Task, code_digest
 from course_utils.cli.terminal import FAILED, INTERRUPTED, complain, console
-from course_utils.evidence.tasks import Outcome, Task, code_digest
 from course_utils.syllabus import Lesson
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def new_progress(on: "Console", unit: str) -> "Progress":
 def _perform(
     lesson: Lesson, folder: Path, seed: int, on_cell: Callable[[int, int], None]
 ) -> Outcome:
-    from course_utils.evidence.perform import perform
+    from course_utils.authoring.evidence.execute_task import perform
 
     try:
         notebook = stored_notebook(lesson, folder)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import typer
 
 from course_utils import settings
-from course_utils.datasets.cache import DataError
-from course_utils.datasets.locate import own_folder
-from course_utils.datasets.sources import checked_name
-from course_utils.outcome import decimal
+from course_utils.data.cache import DataError
+from course_utils.data.locate import own_folder
+from course_utils.data.sources import checked_name
+from course_utils.formatting import decimal
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -1,5 +1,5 @@
 """Check an exercise, ask for a hint, see the solution."""
 
-from course_utils.exercises.desk import check, hint, solution
+from course_utils.exercises.api import check, hint, solution
 
 __all__ = ["check", "hint", "solution"]

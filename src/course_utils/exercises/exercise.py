@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import CodeType, FunctionType
 from typing import Any
 
-from course_utils.probes.finding import Finding
+from course_utils.checks.finding import Finding
 
 
 @dataclass(frozen=True)

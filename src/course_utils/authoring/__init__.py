@@ -1,0 +1,1 @@
+"""For maintainers: what makes, executes, measures and publishes the course."""

@@ -1,0 +1,244 @@
+"""The published record as a page: claims and contrasts of every lesson, in Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from course_utils import syllabus
+from course_utils.authoring.evidence.groups import (
+    Groups,
+    Standing,
+    group,
+    groups_of,
+    standings,
+)
+from course_utils.authoring.evidence.statistics import THIN, thin
+from course_utils.authoring.evidence.summary import Paired, Summary, paired
+from course_utils.authoring.evidence.tasks import Outcome
+from course_utils.formatting import decimal
+from course_utils.syllabus import Lesson
+
+NAME = "evidence.md"
+SIGNS = {"at_least": "≥", "at_most": "≤", "equals": "="}
+
+
+def number(value: float | None) -> str:
+    """Return a whole number as such, any other with decimals, and none as a dash.
+
+    Example:
+        >>> number(8.0), number(0.91234), number(None)
+        ('8', '0.912', '–')
+    """
+    if value is None:
+        return "–"
+    whole = float(value).is_integer() and abs(value) < 1e6
+    return str(int(value)) if whole else decimal(value)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    lines = [header, ["---"] * len(header), *rows]
+    return [
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
+        for row in lines
+    ]
+
+
+def _bound(summary: Summary) -> str:
+    return " or ".join(
+        f"{SIGNS[kind]} {number(bound)}" for kind, bound in summary.bounds
+    )
+
+
+def _share(value: float | None) -> str:
+    if value is None:
+        return "–"
+    return f"{100 * value:.0f} %" + (" thin" if thin(value) else "")
+
+
+def _range(summary: Summary | None) -> str:
+    if summary is None:
+        return "–"
+    ends = (summary.smallest, summary.median, summary.largest)
+    distinct = dict.fromkeys(ends)
+    return number(ends[0]) if len(distinct) == 1 else " / ".join(map(number, ends))
+
+
+def _claim_row(claim: Standing, groups: Groups) -> list[str]:
+    mark = "" if claim.holds else " **broken**"
+    return [
+        claim.practice,
+        claim.text,
+        _bound(next(iter(claim.by_group.values()))),
+        *(_range(claim.by_group.get(name)) for name in groups),
+        _share(claim.margin),
+        f"{claim.held}/{claim.runs}{mark}",
+    ]
+
+
+def _claims(groups: Groups) -> list[str]:
+    names = [f"{name} ({len(runs)})" for name, runs in groups.items()]
+    header = ["practice", "claim", "bound", *names, "margin", "held"]
+    return _table(header, [_claim_row(each, groups) for each in standings(groups)])
+
+
+def _interval(row: Paired) -> str:
+    ends = row.difference
+    if ends.low == ends.high:
+        return number(ends.median)
+    return f"{number(ends.median)} ({number(ends.low)} to {number(ends.high)})"
+
+
+def _contrasts(groups: Groups) -> list[str]:
+    name, runs = next(iter(groups.items()))
+    header = ["practice", "measurement", "bad", "good", "good minus bad", "same sign"]
+    rows = [
+        [
+            row.practice,
+            row.name,
+            number(row.bad),
+            number(row.good),
+            _interval(row),
+            f"{row.signs}/{row.runs}",
+        ]
+        for row in paired(runs)
+    ]
+    if not rows:
+        return []
+    intro = f"Contrasts, {name}, {len(runs)} seeds: medians, and the paired difference."
+    return [intro, "", *_table(header, rows), ""]
+
+
+def _lesson(lesson: Lesson, outcomes: Sequence[Outcome]) -> list[str]:
+    groups = groups_of(outcomes)
+    if not groups:
+        return []
+    return [
+        f'<a id="lesson-{lesson.id}"></a>',
+        "",
+        f"## Lesson {lesson.id}: {lesson.title}",
+        "",
+        *_claims(groups),
+        "",
+        *_contrasts(groups),
+    ]
+
+
+def _seeds(runs: Sequence[Outcome]) -> str:
+    seeds = sorted({run.task.seed for run in runs})
+    if len(seeds) == 1:
+        return f"seed {seeds[0]}"
+    whole = seeds == list(range(seeds[0], seeds[-1] + 1))
+    return f"seeds {seeds[0]} to {seeds[-1]}" if whole else f"{len(seeds)} seeds"
+
+
+def _overview(outcomes: Sequence[Outcome]) -> list[str]:
+    rows = []
+    for name, runs in groups_of(outcomes).items():
+        kept = sum(claim.holds for run in runs for claim in run.claims)
+        made = sum(len(run.claims) for run in runs)
+        lessons = len({run.task.lesson for run in runs})
+        hours = sum(run.seconds for run in runs) / 3600
+        rows.append(
+            [
+                name,
+                _seeds(runs),
+                str(lessons),
+                str(len(runs)),
+                f"{kept} of {made}",
+                f"{hours:.1f}",
+            ]
+        )
+    header = ["data", "seeds", "lessons", "runs", "claims held", "kernel hours"]
+    return _table(header, rows)
+
+
+def _every_claim(outcomes: Sequence[Outcome]) -> list[Standing]:
+    lessons: dict[str, list[Outcome]] = {}
+    for outcome in outcomes:
+        lessons.setdefault(outcome.task.lesson, []).append(outcome)
+    return [each for same in lessons.values() for each in standings(groups_of(same))]
+
+
+def _listed(intro: str, names: Sequence[str]) -> list[str]:
+    return ["", intro, "", *(f"- {name}" for name in names)] if names else []
+
+
+def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
+    claims = _every_claim(outcomes)
+    about = [each.practice for each in claims if not each.practice.startswith("0.")]
+    besides = len(claims) - len(about)
+    shown = f", and {besides} of the start page's example" if besides else ""
+    broken = [f"{each.practice} {each.text}" for each in claims if not each.holds]
+    narrow = [
+        f"{each.practice} {each.text}"
+        for each in claims
+        if each.holds and thin(each.margin)
+    ]
+    failures = [
+        f"lesson {each.task.lesson}, {group(each.task)}, seed {each.task.seed}: "
+        f"{each.failure}"
+        for each in outcomes
+        if each.failure
+    ]
+    held = "Not every" if broken or failures else "Every"
+    return [
+        f"Practices: {len(set(about))}. Claims: {len(about)}{shown}. {held} claim held "
+        "in every run.",
+        *_listed("Broken:", broken),
+        *_listed("Runs that failed:", failures),
+        *_listed(
+            f"Claims that hold with a thin margin, less than {100 * THIN:.0f} % of the "
+            "worst effect:",
+            narrow,
+        ),
+    ]
+
+
+_HOW_TO_READ = f"""\
+`make evidence` makes this page; `evidence.json` beside it holds every number.
+
+**How to read it**
+
+- *bound*: what the claim promises. Under each data set, with its number of runs:
+  smallest / median / largest effect, or one number if all are equal.
+- *margin*: the room between the bound and the worst effect of all runs, as a share of
+  that effect. Less than {100 * THIN:.0f} % is *thin*. A claim of equality has none.
+- *good minus bad*: the difference within a run. Its median over the runs, and a 95 %
+  interval of that median, which lies between two of the sorted differences and so
+  assumes no distribution. *same sign*: in how many runs it has the median's sign.
+- Data sets have the size of the embedded one, drawn by the seed; *all* is every image.
+"""
+
+
+def _origin(outcomes: Sequence[Outcome]) -> list[str]:
+    dates = sorted({outcome.date for outcome in outcomes if outcome.date})
+    versions = [
+        ", ".join(f"{name} {version}" for name, version in each.versions.items())
+        for each in outcomes
+    ]
+    when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "-"
+    return [
+        f"- Measured: {when}",
+        *(f"- Machine: {each}" for each in dict.fromkeys(o.machine for o in outcomes)),
+        *(f"- Versions: {each}" for each in dict.fromkeys(versions)),
+    ]
+
+
+def page(outcomes: Sequence[Outcome]) -> str:
+    """Return the page; it depends on the outcomes and the syllabus alone.
+
+    Args:
+        outcomes: Those of all lessons, in the order in which they were published.
+    """
+    lines = [
+        "# Evidence: every claim of the course, under many seeds",
+        "",
+        *_verdict(outcomes),
+        "",
+        *_overview(outcomes),
+        "",
+        *_origin(outcomes),
+        "",
+        _HOW_TO_READ,
+    ]
+    for lesson in syllabus.load().lessons:
+        lines += _lesson(lesson, [o for o in outcomes if o.task.lesson == lesson.id])
+    return "\n".join(lines).rstrip() + "\n"

@@ -1,0 +1,152 @@
+"""Execute one notebook, headless, in a clean kernel of this very Python."""
+
+import asyncio
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from ipykernel.kernelspec import get_kernel_dict
+from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError
+from nbformat import NotebookNode
+from traitlets import default
+
+from course_utils.authoring.cell_progress import Follower, OnCell, why
+
+
+@dataclass(frozen=True)
+class ExecutedNotebook:
+    """What came of one execution.
+
+    Attributes:
+        notebook: The notebook with the outputs of every cell that ran.
+        seconds: Wall-clock time, from the start of the kernel to its end.
+        failure: Which cell failed and why, as one sentence; ``""`` if all went well.
+    """
+
+    notebook: NotebookNode
+    seconds: float
+    failure: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every cell ran, or raised where its tag allows it."""
+        return not self.failure
+
+
+class _ThisPython(KernelSpecManager):
+    """Answers every kernel name with the interpreter that runs this line.
+
+    An installed ``python3`` kernel may belong to another environment.
+    """
+
+    def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
+        return KernelSpec(resource_dir="", **get_kernel_dict())
+
+
+class _ThisPythonManager(AsyncKernelManager):
+    @default("kernel_spec_manager")
+    def _use_this_python(self) -> KernelSpecManager:
+        return _ThisPython()
+
+
+def _run(client: NotebookClient, at: Follower, start: dict[str, Any]) -> str:
+    try:
+        client.execute(**start)
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except (
+        CellExecutionError,
+        CellTimeoutError,
+        RuntimeError,
+        AssertionError,
+        AttributeError,
+    ) as error:
+        # nbclient answers Ctrl-C by ending the kernel. Then the cell says that it was
+        # interrupted, or nbclient stumbles over the kernel's absence.
+        if getattr(client, "_async_cleanup_kernel_future", None) is not None:
+            raise KeyboardInterrupt from None
+        return why(error, at, f"{client.timeout} seconds")
+    return ""
+
+
+def execute_notebook(
+    notebook: NotebookNode,
+    folder: Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    on_cell: OnCell | None = None,
+    timeout_seconds: int = 600,
+) -> ExecutedNotebook:
+    """Return ``notebook`` with fresh outputs; the argument itself is left alone.
+
+    The kernel is a new process of the running interpreter, whatever kernels are
+    installed, and is ended in any case, also after Ctrl-C. A cell tagged
+    ``raises-exception`` may raise. No timings are written into the notebook, and
+    consecutive prints to one stream become one output, as nbval compares them.
+
+    Args:
+        notebook: In nbformat 4.
+        folder: Working directory of the kernel.
+        environment: Variables set for the kernel on top of this process's own.
+        on_cell: Called with (code cells done, code cells in total) before and after
+            each code cell.
+        timeout_seconds: Limit for one cell.
+
+    Raises:
+        KeyboardInterrupt: If the run was stopped by the user.
+    """
+    notebook = nbformat.from_dict(notebook)
+    follower = Follower(notebook, on_cell)
+    client = NotebookClient(
+        notebook,
+        kernel_manager_class=_ThisPythonManager,
+        timeout=timeout_seconds,
+        record_timing=False,
+        coalesce_streams=True,
+        on_cell_execute=follower.started,
+        on_cell_executed=follower.finished,
+    )
+    start = {
+        "cwd": str(folder),
+        "env": {**os.environ, **(environment or {})},
+        # The kernel's remarks on its own transport; cells' stderr is an output.
+        "stderr": subprocess.DEVNULL,
+    }
+    began = time.perf_counter()
+    failure = _run(client, follower, start)
+    return ExecutedNotebook(notebook, time.perf_counter() - began, failure)
+
+
+def execute(
+    path: str | Path,
+    *,
+    environment: Mapping[str, str] | None = None,
+    on_cell: OnCell | None = None,
+    timeout_seconds: int = 600,
+) -> ExecutedNotebook:
+    """Return the notebook at ``path`` executed in its own folder; write nothing.
+
+    The arguments are those of ``execute_notebook``.
+
+    Raises:
+        ValueError: If ``path`` is not a notebook.
+        KeyboardInterrupt: If the run was stopped by the user.
+    """
+    path = Path(path).resolve()
+    if path.suffix != ".ipynb" or not path.is_file():
+        raise ValueError(f"Expected the path of an existing .ipynb but got {path}.")
+    return execute_notebook(
+        nbformat.read(path, as_version=4),
+        path.parent,
+        environment=environment,
+        on_cell=on_cell,
+        timeout_seconds=timeout_seconds,
+    )

@@ -1,0 +1,122 @@
+"""The tables from which an instructor sizes a machine, as Markdown."""
+
+from collections.abc import Iterable, Sequence
+
+from course_utils import syllabus
+from course_utils.authoring.load_test.record import Load, Record
+from course_utils.authoring.load_test.sizing import (
+    BUSY,
+    CLASSES,
+    SLACK,
+    Need,
+    alone,
+    need,
+    processor_seconds,
+    running_share,
+)
+
+
+def _rows(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [heads, ["---:"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _load(load: Load) -> list[str]:
+    return [
+        f"{load.learners}",
+        f"{load.finished}",
+        f"{load.right}",
+        f"{load.median_seconds:.0f}",
+        f"{load.slowest_seconds:.0f}",
+        f"{load.processor_seconds:.0f}",
+        f"{load.kernels_megabytes:,.0f}",
+        f"{load.server_megabytes:,.0f}",
+    ]
+
+
+def measured_table(loads: Iterable[Load]) -> str:
+    """Return one row a load."""
+    heads = (
+        "Learners",
+        "Finished",
+        "Outputs right",
+        "Median, s",
+        "Slowest, s",
+        "Processor time each, s",
+        "All kernels, MB",
+        "Server, MB",
+    )
+    return _rows(heads, map(_load, loads))
+
+
+def _need(each: Need) -> list[str]:
+    return [
+        f"{each.learners}",
+        f"{each.kernels_gigabytes:.1f} {'measured' if each.measured else 'computed'}",
+        f"{each.servers_gigabytes:.1f} computed",
+        f"{each.cores_at_once} computed",
+        f"{each.cores_in_class} computed",
+    ]
+
+
+def sizing_table(needs: Iterable[Need]) -> str:
+    """Return one row a class; each number is marked as measured or computed."""
+    heads = (
+        "Learners",
+        "Kernels, GB",
+        "Servers, GB",
+        "Cores, all at once",
+        "Cores, a class that reads",
+    )
+    return _rows(heads, map(_need, needs))
+
+
+def _how(record: Record) -> str:
+    machine = record.machine
+    start = "at the same moment"
+    if record.stagger_seconds:
+        start = f"within {record.stagger_seconds:g} seconds"
+    return (
+        f"Measured on {record.date}: lesson {record.lesson}, one kernel a learner, all "
+        f"on one Jupyter server, all started {start}, on {machine.cores} cores "
+        f"({machine.processor}) with {machine.gigabytes:.0f} GB."
+    )
+
+
+def _formulas(record: Record) -> str:
+    minutes = syllabus.load().lesson(record.lesson).teaching_minutes
+    largest = record.loads[-1]
+    private = largest.private_megabytes / largest.learners
+    lone = alone(record)
+    lines = (
+        f"*Kernels:* measured for up to {largest.learners} learners, and "
+        f"{private:,.0f} MB more for each further one, the memory that a kernel shares "
+        "with no other.",
+        f"*Servers:* {lone.server_megabytes:,.0f} MB a learner, because a JupyterHub "
+        "starts a server for each.",
+        f"*All at once:* everybody runs the whole lesson at the same moment and waits "
+        f"{SLACK:g} times as long as one alone: learners × "
+        f"{processor_seconds(record):.0f} s of processor time ÷ "
+        f"({SLACK:g} × {lone.median_seconds:.0f} s).",
+        f"*A class that reads:* cells run during {running_share(record):.1%} of the "
+        f"time ({lone.median_seconds:.0f} s of {minutes} minutes): learners × "
+        f"{processor_seconds(record):.0f} s ÷ {60 * minutes:,} s, and cores are busy "
+        f"for {BUSY:.0%} of the time at most.",
+    )
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def markdown(record: Record) -> str:
+    """Return what README says about the size of a machine."""
+    needs = [need(record, learners) for learners in CLASSES]
+    return "\n\n".join(
+        (
+            _how(record),
+            measured_table(record.loads),
+            sizing_table(needs),
+            _formulas(record),
+            f"No row has fewer cores than the {record.machine.cores} of the "
+            "measurement. A class in which all run the same cell at the same moment "
+            "lies between the two columns of cores. The hub itself is not counted.",
+        )
+    )

@@ -1,0 +1,409 @@
+"""A pytest plugin beside nbval: what each notebook costs, held against its budget.
+
+Seconds are the wall-clock time of the kernel's start and of every cell. They are scaled
+by a reference workload of fixed size, timed in this process before, between and after
+the notebooks: `scaled = seconds * REFERENCE_SECONDS / median(reference times)`. A
+machine half as fast needs twice the seconds for both, and the scaled time stays.
+
+Megabytes (10^6 bytes) are the peak of the kernel's resident memory, as the system
+recorded it (Linux: VmHWM; Windows: peak working set), or the largest sample of the
+kernel plus what its child processes hold for themselves alone, if that is more. macOS
+records no peak for another process, so there the samples, one every 0.2 s, are all.
+
+Per notebook two test items are added, which run last: it was executed 1..n when it was
+stored (nbval passes a notebook that never was), and it is within its budget. With
+`COURSE_BUDGET_RECORD=file` the scaled seconds of every cell are written there as JSON.
+What has moved against the committed record is printed.
+"""
+
+import datetime
+import json
+import os
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+import numpy as np
+import psutil
+import pytest
+
+from course_utils import syllabus
+from course_utils.authoring import budgets
+from course_utils.authoring.budget_changes import moved
+from course_utils.authoring.budgets import RunTime
+from course_utils.authoring.evidence.execute_task import machine
+
+FOLDERS = ("notebooks", "solutions")
+# Median on the machine for which budgets are stated: 2 cores, no GPU, otherwise idle.
+REFERENCE_SECONDS = 0.075
+_REFERENCE_ROUNDS = 3
+_SAMPLE_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one notebook may cost: scaled seconds, and megabytes of peak memory."""
+
+    seconds: float
+    megabytes: float
+
+
+@dataclass
+class Cost:
+    """What one notebook did cost so far.
+
+    Attributes:
+        cells: Seconds of each code cell that ran, by its number from 0.
+        start: Seconds until the kernel was ready.
+        megabytes: Peak memory of kernel and children.
+    """
+
+    cells: dict[int, float] = field(default_factory=dict)
+    start: float = 0.0
+    megabytes: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Start and cells together."""
+        return self.start + sum(self.cells.values())
+
+
+def reference_seconds() -> float:
+    """Time a fixed piece of work: about half in the interpreter, half in matrices."""
+    matrix = np.ones((512, 512), dtype=np.float32)
+    began = time.perf_counter()
+    total = 0
+    for number in range(1_000_000):
+        total += number % 7
+    for _ in range(10):
+        matrix = matrix @ matrix / 512
+    return time.perf_counter() - began
+
+
+def budget_of(path: Path) -> Budget | None:
+    """Return the budget that the syllabus grants the notebook, or None."""
+    for lesson in syllabus.load().lessons:
+        if lesson.file == path.stem and path.parent.name in FOLDERS and lesson.ready:
+            solution = path.parent.name == "solutions"
+            seconds = lesson.solution_seconds if solution else lesson.seconds
+            return Budget(seconds, lesson.megabytes)
+    return None
+
+
+def _recorded_peak(process: psutil.Process) -> int:
+    if sys.platform == "linux":
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        return int(status.split("VmHWM:")[1].split()[0]) * 1024
+    memory = process.memory_info()
+    return getattr(memory, "peak_wset", memory.rss)
+
+
+def _sampled(process: psutil.Process) -> int:
+    # Unique pages of the children: what they share with the kernel counts once.
+    own = process.memory_info().rss
+    for child in process.children(recursive=True):
+        try:
+            own += child.memory_full_info().uss
+        except psutil.Error:  # it ended in between
+            continue
+    return own
+
+
+def megabytes_now(process: psutil.Process) -> float:
+    """Return the largest memory known of ``process`` by now; 0.0 if it has ended."""
+    try:
+        return max(_recorded_peak(process), _sampled(process)) / 1e6
+    except (psutil.Error, OSError, IndexError):
+        return 0.0
+
+
+class _Watch:
+    """Samples the memory of one kernel from a thread until it is stopped."""
+
+    def __init__(self, pid: int, cost: Cost) -> None:
+        self._process = psutil.Process(pid)
+        self._cost = cost
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        now = megabytes_now(self._process)
+        self._cost.megabytes = max(self._cost.megabytes, now)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(_SAMPLE_SECONDS):
+            self.look()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+
+class FactsOfNotebook(pytest.File):
+    """Holds the two items of one notebook."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """Yield the check of the stored run and the check of the budget."""
+        yield ExecutedInOrder.from_parent(self, name="executed in order")
+        yield WithinBudget.from_parent(self, name="within budget")
+
+
+class _Fact(pytest.Item):
+    def reportinfo(self) -> tuple[Path, int, str]:
+        return self.path, 0, f"{_name(self.path)}: {self.name}"
+
+    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
+        if isinstance(excinfo.value, AssertionError):
+            return f"{_name(self.path)} {excinfo.value}"
+        return str(excinfo.getrepr())
+
+
+class ExecutedInOrder(_Fact):
+    """Fails a notebook that was stored without a run from top to bottom."""
+
+    def runtest(self) -> None:
+        """Compare the execution counts with 1..n."""
+        cells = nbformat.read(self.path, as_version=4).cells
+        counts = [c.execution_count for c in cells if c.cell_type == "code"]
+        if not counts:
+            raise AssertionError("has no code cell.")
+        if counts != list(range(1, len(counts) + 1)):
+            raise AssertionError(
+                "was not executed from top to bottom before it was stored: expected "
+                f"execution counts 1 to {len(counts)} but got {counts}. "
+                "Run `make sync`."
+            )
+
+
+class WithinBudget(_Fact):
+    """Fails a notebook that took more time or memory than the syllabus grants."""
+
+    def runtest(self) -> None:
+        """Compare what was measured in this session with the budget."""
+        ledger = self.config.stash[LEDGER]
+        budget = budget_of(self.path)
+        if budget is None:
+            raise AssertionError(
+                "has no budget. Give its lesson seconds, solution_seconds and "
+                "megabytes in src/course_utils/syllabus.toml."
+            )
+        if not ledger.is_complete(self.path):
+            pytest.skip("not all of its cells ran in this session")
+        over = ledger.excess(self.path, budget)
+        if over:
+            raise AssertionError(f"is over its budget: {over}.")
+
+
+def _name(path: Path) -> str:
+    return f"{path.parent.name}/{path.stem}"
+
+
+class Ledger:
+    """All costs of one pytest session; nbval's cells are timed by its hooks."""
+
+    def __init__(self) -> None:
+        """Begin with no costs."""
+        self.costs: dict[Path, Cost] = {}
+        self.references: list[float] = []
+        self._expected: dict[Path, int] = {}
+        self._watches: dict[Path, _Watch] = {}
+
+    def is_complete(self, path: Path) -> bool:
+        """Return whether every code cell of the notebook ran."""
+        cost = self.costs.get(path)
+        return cost is not None and len(cost.cells) == self._expected[path]
+
+    def scaled(self, path: Path) -> float:
+        """Return the seconds that the notebook takes on the reference machine."""
+        here = statistics.median(self.references)
+        return self.costs[path].seconds * REFERENCE_SECONDS / here
+
+    def excess(self, path: Path, budget: Budget) -> str:
+        """Say what is over ``budget``, or return ``""``."""
+        cost, seconds = self.costs[path], self.scaled(path)
+        parts = []
+        if seconds > budget.seconds:
+            slowest = max(cost.cells, key=cost.cells.__getitem__)
+            parts.append(
+                f"{seconds:.1f} s (scaled from {cost.seconds:.1f} s) where "
+                f"{budget.seconds:g} s are allowed; its slowest cell is Cell {slowest} "
+                f"with {cost.cells[slowest]:.1f} s"
+            )
+        if cost.megabytes > budget.megabytes:
+            parts.append(
+                f"{cost.megabytes:,.0f} MB where {budget.megabytes:,.0f} MB are allowed"
+            )
+        return "; and ".join(parts)
+
+    def _take_reference(self) -> None:
+        self.references += [reference_seconds() for _ in range(_REFERENCE_ROUNDS)]
+
+    def _close(self, path: Path) -> None:
+        watch = self._watches.pop(path, None)
+        if watch is not None:
+            watch.stop()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
+        """Time the start of a kernel, and begin to watch it."""
+        first = _is_cell(item) and item.path not in self.costs
+        if first:
+            if not self.references:
+                self._take_reference()
+            cells = item.parent.nb.cells
+            number = sum(cell.cell_type == "code" for cell in cells)
+            self._expected[item.path] = number
+            self.costs[item.path] = Cost()
+        began = time.perf_counter()
+        result = yield
+        if first:
+            cost = self.costs[item.path]
+            cost.start = time.perf_counter() - began
+            pid = item.parent.kernel.km.provisioner.pid
+            self._watches[item.path] = _Watch(pid, cost)
+        return result
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Iterator[None]:
+        """Time a cell, and look at the kernel's memory after it."""
+        if not _is_cell(item):
+            return (yield)
+        began = time.perf_counter()
+        try:
+            return (yield)
+        finally:
+            cost = self.costs[item.path]
+            cost.cells[item.cell_num] = time.perf_counter() - began
+            if item.path in self._watches:
+                self._watches[item.path].look()
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Iterator[None]:
+        """Stop watching before nbval ends the kernel with its last cell."""
+        leaves = nextitem is None or nextitem.parent is not item.parent
+        if _is_cell(item) and leaves:
+            self._close(item.path)
+        result = yield
+        if _is_cell(item) and leaves:
+            self._take_reference()
+        return result
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Run the two facts of every notebook last: cells and references are in."""
+        items.sort(key=lambda item: isinstance(item, _Fact))
+
+    def pytest_collect_file(
+        self, file_path: Path, parent: pytest.Collector
+    ) -> pytest.Collector | None:
+        """Add the two facts to each notebook of the course that nbval collects."""
+        options = parent.config.option
+        validates = any(getattr(options, o, False) for o in ("nbval", "nbval_lax"))
+        if validates and file_path.suffix == ".ipynb":
+            return FactsOfNotebook.from_parent(parent, path=file_path)
+        return None
+
+    def pytest_ignore_collect(self, collection_path: Path) -> bool | None:
+        """Keep --doctest-modules from importing, that is running, the lessons."""
+        inside = collection_path.parent.name in FOLDERS
+        return True if inside and collection_path.suffix == ".py" else None
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter
+    ) -> None:
+        """Print what every notebook cost."""
+        if not self.costs:
+            return
+        here = statistics.median(self.references)
+        terminalreporter.section("notebooks and their budgets")
+        for line in self._table():
+            terminalreporter.write_line(line)
+        terminalreporter.write_line(
+            f"reference workload: {here:.3f} s here, {REFERENCE_SECONDS:.3f} s where "
+            "budgets are stated; scaled = seconds * their ratio"
+        )
+        changes = moved(budgets.load(), self._run_times())
+        terminalreporter.write_line(
+            "moved since the record (scaled): " + ("" if changes else "nothing")
+        )
+        for line in changes:
+            terminalreporter.write_line(f"  {line}")
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the record that COURSE_BUDGET_RECORD asks for, if all ran alone."""
+        target = os.environ.get("COURSE_BUDGET_RECORD")
+        alone = not hasattr(session.config, "workerinput")  # no process of xdist
+        if target and self.costs and alone:
+            Path(target).write_text(self._record())
+
+    def _table(self) -> Iterator[str]:
+        yield (
+            f"{'notebook':36}{'cells':>6}{'seconds':>9}{'scaled':>8}{'budget':>8}"
+            f"{'MB':>7}{'budget':>8}"
+        )
+        for path, cost in self.costs.items():
+            budget = budget_of(path)
+            seconds = f"{budget.seconds:g}" if budget else "none"
+            megabytes = f"{budget.megabytes:,.0f}" if budget else "none"
+            over = budget is None or self.excess(path, budget)
+            yield (
+                f"{_name(path):36}{len(cost.cells):>6}{cost.seconds:>9.1f}"
+                f"{self.scaled(path):>8.1f}{seconds:>8}"
+                f"{cost.megabytes:>7,.0f}{megabytes:>8}{'  OVER' if over else ''}"
+            )
+
+    def _run_times(self) -> dict[str, RunTime]:
+        factor = REFERENCE_SECONDS / statistics.median(self.references)
+        return {
+            _name(path): RunTime(
+                round(cost.start * factor, 3),
+                tuple(round(each * factor, 3) for each in cost.cells.values()),
+                round(cost.megabytes, 1),
+            )
+            for path, cost in self.costs.items()
+            if self.is_complete(path)
+        }
+
+    def _record(self) -> str:
+        """Return JSON with one notebook a line."""
+        lines = [
+            f"{json.dumps(name)}: "
+            + json.dumps(
+                {
+                    "start_seconds": each.start,
+                    "cell_seconds": each.cells,
+                    "megabytes": each.megabytes,
+                }
+            )
+            for name, each in self._run_times().items()
+        ]
+        head = {
+            "date": datetime.date.today().isoformat(),
+            "machine": machine(),
+            "reference_seconds": round(statistics.median(self.references), 4),
+            "reference_nominal": REFERENCE_SECONDS,
+        }
+        notebooks = ",\n".join(lines)
+        return f'{json.dumps(head)[:-1]}, "notebooks": {{\n{notebooks}\n}}}}\n'
+
+
+LEDGER = pytest.StashKey[Ledger]()
+
+
+def _is_cell(item: pytest.Item) -> bool:
+    # By name: nbval may be absent where only `src` is tested.
+    return type(item).__name__ == "IPyNbCell"
+
+
+def register(config: pytest.Config) -> None:
+    """Put the plugin to work in this session."""
+    config.stash[LEDGER] = Ledger()
+    config.pluginmanager.register(config.stash[LEDGER], "course-budgets")

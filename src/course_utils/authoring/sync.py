@@ -1,0 +1,255 @@
+"""Keep every ``NN_topic.ipynb`` in step with its ``NN_topic.py``: ``make sync``.
+
+A notebook is made anew when it is missing, when types, sources or tags of its cells
+differ from the script's, or when it was not executed cleanly from top to bottom. The
+rest is left alone, so a second run changes nothing. Cells keep their ids as far as
+jupytext recognizes them; a new cell's id follows from its text, not from chance.
+
+``--all`` executes what is in step as well. If that run brings no news the stored file
+stays, to the byte. News is a difference after sanitizing with
+``tests/nbval_sanitize.cfg``, the rule by which the tests compare, or another picture
+beside words that are exactly the same: then the drawing has changed. Either the whole
+stored run stays or the whole new one replaces it, so that a notebook never mixes two
+runs. To get fresh measurements all the same, delete the ``.ipynb``.
+"""
+
+import argparse
+import hashlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import jupytext
+import nbformat
+from jupytext.combine import combine_inputs_with_outputs
+from nbformat import NotebookNode, v4
+
+from course_utils.authoring.compare_outputs import (
+    ENVIRONMENT,
+    SANITIZE,
+    brings_news,
+    code_cells,
+    sanitizer,
+)
+from course_utils.authoring.execute import execute_notebook
+
+FOLDERS = ("notebooks", "solutions")
+# No versions: they differ between machines, and readers need only the language.
+METADATA = {
+    "kernelspec": {
+        "display_name": "Python 3",
+        "language": "python",
+        "name": "python3",
+    },
+    "language_info": {
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "pygments_lexer": "ipython3",
+    },
+}
+
+
+def _tags(cell: NotebookNode) -> list[str]:
+    return list(cell.metadata.get("tags", []))
+
+
+def _new_ids(notebook: NotebookNode) -> list[str]:
+    ids: list[str] = []
+    for cell in notebook.cells:
+        repeat = 0
+        while True:
+            text = f"{cell.cell_type}\n{repeat}\n{cell.source}"
+            name = hashlib.sha256(text.encode()).hexdigest()[:8]
+            if name not in ids:
+                break
+            repeat += 1
+        ids.append(name)
+    return ids
+
+
+def _ids(script: NotebookNode, stored: NotebookNode | None) -> list[str]:
+    fresh = _new_ids(script)
+    if stored is None:
+        return fresh
+    known = {cell.get("id") for cell in stored.cells}
+    combined = combine_inputs_with_outputs(script, stored, fmt="py:percent")
+    kept = [cell.id if cell.get("id") in known else "" for cell in combined.cells]
+    taken = set(kept)
+    return [
+        old or (new if new not in taken else f"{new}-{place}")
+        for place, (old, new) in enumerate(zip(kept, fresh, strict=True))
+    ]
+
+
+def _read(path: Path) -> NotebookNode | None:
+    return nbformat.read(path, as_version=4) if path.is_file() else None
+
+
+def generate(script: Path) -> NotebookNode:
+    """Return the notebook of ``script``, not executed, with known cells' ids kept."""
+    source = jupytext.read(script)
+    ids = _ids(source, _read(script.with_suffix(".ipynb")))
+    make = {"code": v4.new_code_cell, "markdown": v4.new_markdown_cell}
+    cells = [
+        make.get(cell.cell_type, v4.new_raw_cell)(
+            cell.source, id=name, metadata={"tags": _tags(cell)} if _tags(cell) else {}
+        )
+        for cell, name in zip(source.cells, ids, strict=True)
+    ]
+    return v4.new_notebook(cells=cells, metadata=METADATA)
+
+
+def _difference(script: NotebookNode, stored: NotebookNode) -> str:
+    if len(script.cells) != len(stored.cells):
+        return f"has {len(stored.cells)} cells, the script {len(script.cells)}"
+    pairs = zip(script.cells, stored.cells, strict=True)
+    for number, (ours, theirs) in enumerate(pairs, start=1):
+        if ours.cell_type != theirs.cell_type:
+            return f"cell {number} is {theirs.cell_type}, not {ours.cell_type}"
+        if ours.source != theirs.source:
+            return f"cell {number} holds other text than the script"
+        if _tags(ours) != _tags(theirs):
+            return f"cell {number} is tagged {_tags(theirs)}, not {_tags(ours)}"
+    return ""
+
+
+def _unsound_run(stored: NotebookNode) -> str:
+    cells = code_cells(stored)
+    if [c.execution_count for c in cells] != list(range(1, len(cells) + 1)):
+        return "was not executed from top to bottom"
+    for number, cell in enumerate(cells, start=1):
+        failed = any(output.output_type == "error" for output in cell.outputs)
+        if failed and "raises-exception" not in _tags(cell):
+            return f"code cell {number} holds an error"
+    return ""
+
+
+def out_of_step(script: Path) -> str:
+    """Return why the notebook of ``script`` must be made anew, or ``""``."""
+    stored = _read(script.with_suffix(".ipynb"))
+    if stored is None:
+        return "is missing"
+    return _difference(jupytext.read(script), stored) or _unsound_run(stored)
+
+
+def _shorten_errors(notebook: NotebookNode) -> None:
+    # The frames above an expected error name folders of this machine.
+    outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
+    for output in outputs:
+        if output.output_type == "error":
+            output.traceback = [f"{output.ename}: {output.evalue}"]
+
+
+def _write(notebook: NotebookNode, path: Path) -> None:
+    draft = path.with_suffix(".ipynb.part")
+    try:
+        nbformat.write(notebook, draft)
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def sync(script: Path, sanitize: Callable[[str], str]) -> str:
+    """Execute the notebook of ``script``, store it, and return what happened.
+
+    It is executed in an empty folder: what a learner has made beside it is not seen.
+
+    Raises:
+        RuntimeError: If a cell failed; the stored notebook is left as it was.
+    """
+    path = script.with_suffix(".ipynb")
+    in_step = not out_of_step(script)
+    with tempfile.TemporaryDirectory() as empty:
+        run = execute_notebook(generate(script), Path(empty), environment=ENVIRONMENT)
+    if not run.ok:
+        raise RuntimeError(run.failure)
+    _shorten_errors(run.notebook)
+    run.notebook.metadata = nbformat.from_dict(METADATA)
+    stored = _read(path)
+    if in_step and stored and not brings_news(stored, run.notebook, sanitize):
+        return f"executed in {run.seconds:.0f} s, no news"
+    _write(run.notebook, path)
+    return f"executed in {run.seconds:.0f} s, written"
+
+
+def scripts(root: Path, names: Iterable[str] = ()) -> list[Path]:
+    """Return the scripts of all pairs, or of the lessons named ``12`` or ``12_topic``.
+
+    Raises:
+        ValueError: If ``root`` is not the course, or a name fits no lesson.
+    """
+    if not (root / FOLDERS[0]).is_dir():
+        raise ValueError(
+            f"Expected a folder {FOLDERS[0]}/ in {root} but found none. "
+            "Run this from the top folder of the course."
+        )
+    found = [path for each in FOLDERS for path in sorted((root / each).glob("*.py"))]
+    chosen: list[Path] = []
+    for name in names:
+        key = Path(name).stem
+        number = key.zfill(2)
+        fits = [p for p in found if p.stem == key or p.stem.split("_")[0] == number]
+        if not fits:
+            known = ", ".join(dict.fromkeys(path.stem for path in found)) or "none"
+            raise ValueError(f"Expected a lesson ({known}) but got {name!r}.")
+        chosen += fits
+    return list(dict.fromkeys(chosen)) if chosen else found
+
+
+def _report(script: Path, root: Path, message: str) -> None:
+    print(f"{script.relative_to(root).with_suffix('.ipynb')}: {message}", flush=True)
+
+
+def _sync_all(chosen: list[Path], root: Path, everything: bool) -> int:
+    sanitize = sanitizer(root / SANITIZE)
+    failures = 0
+    for script in chosen:
+        if everything or out_of_step(script):
+            try:
+                _report(script, root, sync(script, sanitize))
+            except RuntimeError as error:
+                failures += 1
+                _report(script, root, f"not written. {error}")
+    return failures
+
+
+def _check_all(chosen: list[Path], root: Path) -> int:
+    reasons = [(script, out_of_step(script)) for script in chosen]
+    stale = [(script, reason) for script, reason in reasons if reason]
+    for script, reason in stale:
+        _report(script, root, reason)
+    if stale:
+        print("Run `make sync`.")
+    return len(stale)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code: 1 if a notebook is not as it should."""
+    parser = argparse.ArgumentParser(
+        prog="python -m course_utils.authoring.sync",
+        description="Generate and execute the notebooks that differ from their script.",
+    )
+    parser.add_argument("lessons", nargs="*", help="only these, for example 12")
+    parser.add_argument("--all", action="store_true", help="execute those in step too")
+    parser.add_argument("--check", action="store_true", help="report, write nothing")
+    options = parser.parse_args(arguments)
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="replace")  # a cell's text on any terminal
+    root = Path.cwd()
+    try:
+        chosen = scripts(root, options.lessons)
+    except ValueError as error:
+        parser.error(str(error))
+    failures = (
+        _check_all(chosen, root)
+        if options.check
+        else _sync_all(chosen, root, options.all)
+    )
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Show the script, or a repair of it, with colours instead of a long cell; run it."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+from IPython.display import Markdown, display
+
+from course_utils import syllabus
+from course_utils.capstone import script
+from course_utils.capstone.examine import train
+from course_utils.capstone.repairs import repaired
+from course_utils.capstone.scoreboard import YOURS
+from course_utils.checks.learner_code import LearnerError
+
+
+def _code(text: str, language: str = "python") -> None:
+    display(Markdown(f"```{language}\n{text.rstrip()}\n```"))
+
+
+def show_part(name: str) -> None:
+    """Show the lines of the first script that one round is about.
+
+    Args:
+        name: ``"data"``, ``"model"``, ``"training"`` or ``"evaluation"``.
+    """
+    try:
+        _code(script.part(name))
+    except ValueError as error:
+        print(error)
+
+
+def show_repair(practice: str) -> None:
+    """Show what one repair takes away (-) and puts in its place (+)."""
+    before = script.ORIGINAL.read_text("utf-8")
+    lines = difflib.unified_diff(
+        before.splitlines(), repaired(before, practice).splitlines(), lineterm="", n=1
+    )
+    kept = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    _code("\n".join(kept), "diff")
+
+
+def show_solution() -> None:
+    """Show the script with all repairs."""
+    _code(repaired(script.ORIGINAL.read_text("utf-8")))
+
+
+def write_solution(path: Path) -> Path:
+    """Write the script with all repairs to ``path``, and return it."""
+    path.write_text(repaired(script.ORIGINAL.read_text("utf-8")), encoding="utf-8")
+    return path
+
+
+def catalogue() -> None:
+    """Show all practices with their ids, a line for each lesson."""
+    lines = ["| lesson | practices |", "|---|---|"]
+    for lesson in syllabus.load().lessons:
+        names = " · ".join(f"**{each.id}** {each.title}" for each in lesson.practices)
+        if names:
+            lines.append(f"| {lesson.id} {lesson.title} | {names} |")
+    display(Markdown("\n".join(lines)))
+
+
+def run(path: str | Path = YOURS) -> Any:
+    """Train your script in a temporary folder, say what it reports, return its Result.
+
+    The scoreboard looks at this run as well, so that it need not be made again.
+
+    Args:
+        path: Your copy of the script.
+    """
+    try:
+        result = train(path)
+    except LearnerError as error:
+        print(error)
+        return None
+    print(f"accuracy {result.accuracy:.3f}")
+    return result

@@ -1,0 +1,166 @@
+"""Does a module train on any device? Asked without that device, and with it if there.
+
+On a machine with a CUDA device the real one is asked; no such machine was at hand when
+this was written.
+"""
+
+import contextlib
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from lightning import LightningModule
+
+from course_utils.checks.fake_gpus import is_here, pretended_count
+from course_utils.checks.fake_tensors import (
+    is_device_fault,
+    pretended_tensors,
+    why_undecided,
+)
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.single_step import attach, attached_step
+
+EVERYWHERE = ("cpu", "cuda:0", "cuda:1")
+
+
+def _is_real(device: str) -> bool:
+    """Return whether to ask the device itself, which pretending may forbid."""
+    return is_here(device) and pretended_count() in (None, torch.cuda.device_count())
+
+
+def _current(device: str) -> contextlib.AbstractContextManager[Any]:
+    """Make a GPU the current one, as a Trainer does."""
+    if torch.device(device).type == "cuda":
+        return torch.cuda.device(device)
+    return contextlib.nullcontext()
+
+
+def _really(device: str, run: Callable[[], Any]) -> Any:
+    with _current(device):
+        result = run()
+        if isinstance(result, torch.Tensor) and result.requires_grad:
+            result.sum().backward()
+    return result
+
+
+def _on(device: str, run: Callable[[], Any]) -> Any:
+    if _is_real(device):
+        return _really(device, run)
+    with pretended_tensors(device):
+        return run()
+
+
+def _place(device: str) -> str:
+    beside = device == "cpu" and pretended_count()
+    return "the cpu of a machine with GPUs" if beside else device
+
+
+def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
+    """Return what an error says about devices, None if it is about something else."""
+    cause = error.__cause__
+    if cause is None:
+        return None
+    asked = f"{what} on {device}"
+    gap = "" if _is_real(device) else why_undecided(cause)
+    if gap:
+        seen = f"Undecided for {device}: {what} {gap}."
+        return Finding(asked, seen, None, "Try it on the real device.")
+    if not is_device_fault(cause):
+        return None
+    first = str(cause).splitlines()[0].rstrip(".!")
+    seen = f"It fails on {_place(device)}: {first}."
+    return Finding(asked, seen, False, "Use the device that the module is on.")
+
+
+def result_on(
+    device: str, run: Callable[[], Any], what: str
+) -> tuple[Finding | None, Any]:
+    """Run something on a device, real or pretended.
+
+    Args:
+        device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+        run: Moves what it needs to the device and returns a result.
+        what: Its name, for messages, for example ``"training_step"``.
+
+    Returns:
+        A finding if it did not get to its end for reasons of devices, else None; and
+        the result, whose tensors have no values on a pretended device.
+
+    Raises:
+        LearnerError: If it fails for another reason.
+    """
+    try:
+        with learners_code(what):
+            return None, _on(device, run)
+    except LearnerError as error:
+        finding = _judge_error(error, what, device)
+        if finding is None:
+            raise
+        return finding, None
+
+
+def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
+    """Ask whether one training step of ``module`` runs on ``device``.
+
+    Module and batch are moved the way Lightning moves them, its hooks included. On a
+    device that is not here tensors are pretended, and there is no backward pass.
+
+    Args:
+        module: A fresh module; it is unusable afterwards.
+        batch: A batch on the CPU, as the loader delivers it.
+        device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+
+    Returns:
+        A finding; undecided if the step needs what pretended tensors do not have.
+
+    Raises:
+        LearnerError: If the step fails for a reason other than devices.
+    """
+    target = torch.device(device)
+    with learners_code("setup"):
+        attach(module)
+    finding, loss = result_on(
+        device, lambda: attached_step(module, batch, target), "training_step"
+    )
+    return finding or _judge_loss(module, loss, target)
+
+
+def _judge_loss(module: LightningModule, loss: Any, device: torch.device) -> Finding:
+    asked = f"training_step on {device}"
+    if loss is None and not module.automatic_optimization:
+        return Finding(asked, f"The step runs on {device}.", True)
+    if not isinstance(loss, torch.Tensor):
+        seen = f"The step returned {type(loss).__name__} instead of a loss."
+        return Finding(asked, seen, False, "Return the loss.")
+    if loss.device != device:
+        seen = f"On {device} the loss is computed on {loss.device}."
+        return Finding(asked, seen, False, "Leave the batch where Lightning put it.")
+    return Finding(asked, f"The step runs on {device}.", True)
+
+
+def _built(module_class: Callable[[], LightningModule], device: str) -> Any:
+    try:
+        return module_class()
+    except Exception as error:
+        if not is_device_fault(error):
+            raise
+        first = str(error).splitlines()[0].rstrip(".!")
+        seen = f"It cannot even be built without a GPU: {first}."
+        ok = False if torch.device(device).type == "cpu" else None
+        return Finding(f"training_step on {device}", seen, ok, "Name no device.")
+
+
+def runs_everywhere(
+    module_class: Callable[[], LightningModule],
+    batch: Callable[[], Any],
+    devices: tuple[str, ...] = EVERYWHERE,
+) -> list[Finding]:
+    """Ask `runs_on` for each device, with a fresh module and batch each time."""
+    findings = []
+    for device in devices:
+        module = _built(module_class, device)
+        findings.append(
+            module if isinstance(module, Finding) else runs_on(module, batch(), device)
+        )
+    return findings

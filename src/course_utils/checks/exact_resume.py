@@ -1,0 +1,96 @@
+"""Does a resumed run end as if it had never been interrupted?"""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.interrupted_run import Build, Place, Run, run
+from course_utils.checks.learner_code import LearnerError
+from course_utils.checks.run_trace import coverage
+from course_utils.checks.weights_only import culprits
+
+_ORDER = "Let seed and epoch decide the order, and go on at the batch that is due."
+
+
+def _loads(file: Path, place: Place) -> Finding:
+    asked = f"the checkpoint of {place}"
+    # Trusted: this process wrote the file a moment ago.
+    heavy = culprits(torch.load(file, map_location="cpu", weights_only=False))
+    if not heavy:
+        return Finding(asked, "The checkpoint loads.", True)
+    named = [f"{name or 'a value'} is a {kind}" for name, kind in heavy.items()]
+    seen = f"The checkpoint does not load by default: {', '.join(named)}."
+    remedy = "Save plain values: tensors, numbers, text, and lists or dicts of them."
+    return Finding(asked, seen, False, remedy)
+
+
+def _samples(whole: Run, resumed: Run, place: Place) -> Finding:
+    asked = f"the samples after {place}"
+    expected, seen = whole.trace.samples[resumed.trace.start :], resumed.trace.samples
+    if seen == expected:
+        return Finding(asked, f"After {place} the samples are those due.", True)
+    if len(seen) != len(expected):
+        text = f"{len(seen)} batches follow {place} instead of {len(expected)}."
+        return Finding(asked, text, False, "Begin with the batch that is due.")
+    pairs = zip(expected, seen, strict=True)
+    wrong = next(i for i, (due, got) in enumerate(pairs, 1) if due != got)
+    found = coverage(whole.trace, resumed.trace)
+    text = f"Batch {wrong} after {place} has other samples than those due"
+    if found.twice or found.never:
+        text += f"; {found.twice} come a second time in this epoch, {found.never} never"
+    return Finding(asked, f"{text}.", False, _ORDER)
+
+
+def _bits(whole: Run, resumed: Run, place: Place) -> Finding:
+    asked = f"the weights of a run resumed at {place}"
+    differ = [
+        name
+        for name, tensor in whole.state.items()
+        if name not in resumed.state or not torch.equal(tensor, resumed.state[name])
+    ]
+    if not differ:
+        return Finding(
+            asked, f"Resumed at {place}, the run ends with the same bits.", True
+        )
+    seen = (
+        f"Resumed at {place}, the run ends with {len(differ)} of {len(whole.state)} "
+        "tensors different from those of a run that goes through."
+    )
+    remedy = "A random generator was not put back, or not at the right moment."
+    return Finding(asked, seen, False, remedy)
+
+
+def resumes_exactly(
+    build: Build, places: Sequence[Place], **trainer: Any
+) -> Iterator[Finding]:
+    """Ask whether a run resumed at each place goes on as if nothing had happened.
+
+    One run goes through and writes a checkpoint at each place. From each of them a
+    new run resumes, with everything built anew under another seed, as in a new process.
+
+    Args:
+        build: Returns a new module, a new data module and new callbacks.
+        places: Where the run is interrupted.
+        **trainer: Arguments of the Trainer, for example ``max_epochs``.
+
+    Yields:
+        For each place, whether the checkpoint loads, the samples are those due, and
+        the weights and buffers end with the same bits.
+
+    Raises:
+        LearnerError: If training raises, or a place is never reached.
+    """
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        files = {place: Path(folder, f"{i}.ckpt") for i, place in enumerate(places)}
+        whole = run(build, 1, save=files, **trainer)
+        for number, (place, file) in enumerate(files.items()):
+            if not file.exists():
+                raise LearnerError(f"Training ended before {place}.")
+            yield _loads(file, place)
+            resumed = run(build, 100 + number, resume=file, **trainer)
+            yield _samples(whole, resumed, place)
+            yield _bits(whole, resumed, place)

@@ -1,0 +1,176 @@
+"""Tensors on a device that is not there.
+
+PyTorch's ``FakeTensorMode`` runs operations on tensors that have a shape, a dtype and a
+device, but no memory. It applies the rules and the wording of real devices, so that
+``cuda:1`` can be pretended on a machine without a GPU. It is semi-private; its use
+stays in this module.
+"""
+
+import contextlib
+import logging
+import re
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensorMode,
+    UnsupportedFakeTensorException,
+    UnsupportedOperatorException,
+)
+from torch.distributions import Distribution
+from torch.fx.experimental.symbolic_shapes import (
+    GuardOnDataDependentSymNode,
+    ShapeEnv,
+)
+from torch.overrides import TorchFunctionMode
+
+from course_utils.checks.fake_gpus import Machine, pretended_count, pretended_gpus
+
+# What torch says when tensors live on different devices, or on one it does not have.
+_DEVICE_FAULTS = (
+    "same device",
+    "two devices",
+    "either on cpu or",
+    "device type tensor to numpy",
+    "found no nvidia driver",
+    "not compiled with cuda",
+    "no cuda gpus",
+    "invalid device ordinal",
+)
+_NEEDS_VALUES = (
+    GuardOnDataDependentSymNode,
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+)
+_UNKNOWN = (UnsupportedFakeTensorException, UnsupportedOperatorException)
+_UNKNOWN_WORDS = (".numpy() is not supported", "couldn't swap")
+_NEEDS_A_DRIVER = (
+    "found no nvidia driver",
+    "not compiled with cuda",
+    "cuda driver",
+    "primarycontext",
+)
+
+
+def is_device_fault(error: BaseException) -> bool:
+    """Return whether ``error`` is about the device of a tensor."""
+    return any(words in str(error).lower() for words in _DEVICE_FAULTS)
+
+
+def why_undecided(error: BaseException) -> str:
+    """Return what pretending cannot see in this error, ``""`` if it can be judged."""
+    text = str(error).lower()
+    if isinstance(error, _NEEDS_VALUES):
+        return "branches on values, which pretended tensors do not have"
+    if isinstance(error, _UNKNOWN) or any(words in text for words in _UNKNOWN_WORDS):
+        return "does something that pretended tensors cannot do"
+    if any(words in text for words in _NEEDS_A_DRIVER):
+        return "asks the driver of a GPU, which is not there"
+    return ""
+
+
+class _CurrentGpu(TorchFunctionMode):
+    """Read ``"cuda"`` as the current GPU, and keep NumPy from reading no memory."""
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__()
+        self.machine = machine
+
+    def _gpu(self) -> torch.device:
+        return torch.device("cuda", self.machine.current)
+
+    def _indexed(self, value: Any) -> Any:
+        if not isinstance(value, str | torch.device):
+            return value
+        return self._gpu() if str(value) == "cuda" else value
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        args = tuple(self._indexed(value) for value in args)
+        kwargs = {name: self._indexed(value) for name, value in (kwargs or {}).items()}
+        if func is Tensor.cuda and len(args) == 1 and kwargs.get("device") is None:
+            kwargs["device"] = self._gpu()
+        if func is Tensor.numpy:
+            if args[0].device.type == "cpu":
+                raise RuntimeError(".numpy() is not supported for pretended tensors")
+            kind = args[0].device
+            raise TypeError(f"can't convert {kind} device type tensor to numpy")
+        with _in_the_words_of_devices():
+            return func(*args, **kwargs)
+
+
+@contextlib.contextmanager
+def _in_the_words_of_devices() -> Iterator[None]:
+    """Let older versions (2.11 is one) name two devices as a real machine does."""
+    try:
+        yield
+    except RuntimeError as error:
+        found = re.search(r"found two different devices (\S+), (\S+)", str(error))
+        if found is None:
+            raise
+        raise RuntimeError(
+            "Expected all tensors to be on the same device, but found at least two "
+            f"devices, {found[1]} and {found[2]}!"
+        ) from error
+
+
+def _enter_without_gradients(self: Any) -> None:
+    self._inference_mode_context = torch.no_grad()
+    self._inference_mode_context.__enter__()
+
+
+@contextlib.contextmanager
+def _no_inference_mode() -> Iterator[None]:
+    """Turn ``torch.inference_mode`` into ``torch.no_grad``: it asks for the driver."""
+    real = torch.inference_mode.__enter__
+    torch.inference_mode.__enter__ = _enter_without_gradients
+    try:
+        yield
+    finally:
+        torch.inference_mode.__enter__ = real
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Let nobody report errors or read values that belong to pretending."""
+    logger = logging.getLogger(FakeTensorMode.__module__)
+    level, validates = logger.level, Distribution._validate_args
+    logger.setLevel(logging.CRITICAL)  # it logs every error that it passes on
+    Distribution.set_default_validate_args(False)  # distributions look at values
+    try:
+        # cuDNN's recurrent networks ask for the real GPU.
+        with warnings.catch_warnings(), torch.backends.cudnn.flags(enabled=False):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+        Distribution.set_default_validate_args(validates)
+
+
+@contextlib.contextmanager
+def pretended_tensors(device: str) -> Iterator[None]:
+    """Run a block on tensors without values, as if a Trainer trained on ``device``.
+
+    That device's GPU is the current one, as a Trainer makes it. A module built before
+    the block can be moved inside it, and is unusable after it.
+
+    Args:
+        device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+    """
+    target = torch.device(device)
+    index, known = target.index or 0, pretended_count() or 0
+    count = known if target.type == "cpu" else max(known, index + 1)
+    mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(_quiet())
+        stack.enter_context(_no_inference_mode())
+        machine = stack.enter_context(pretended_gpus(count, index))
+        stack.enter_context(_CurrentGpu(machine))
+        stack.enter_context(mode)
+        yield

@@ -1,0 +1,118 @@
+"""Digits and a trained network to examine answers with, the same for every learner."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from course_utils.checks.learner_code import (
+    CannotCheck,
+    LearnerError,
+    has_forward,
+    learners_code,
+)
+from course_utils.data.data_module import ImageDataModule, scaled
+
+
+def digits(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
+    """Return embedded test digits: images ``(count, 1, 28, 28)`` in 0..1 and labels."""
+    data = ImageDataModule("embedded", seed=0)
+    part = slice(start, start + count)
+    return scaled(data.test_images[part]), data.test_labels[part]
+
+
+def lesson_images(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
+    """Return test images of the data in use, for networks shaped after that data.
+
+    Returns:
+        Images ``(count, channel, height, width)`` in 0..1, and labels.
+    """
+    data = ImageDataModule(seed=0)
+    part = slice(start, start + count)
+    return scaled(data.test_images[part]), data.test_labels[part]
+
+
+def fresh(answer: Any) -> L.LightningModule:
+    """Return an instance of the learner's class.
+
+    Raises:
+        LearnerError: If ``answer`` is no module class or cannot be built.
+    """
+    if not (isinstance(answer, type) and issubclass(answer, L.LightningModule)):
+        raise LearnerError(
+            f"Expected a LightningModule class but got {type(answer).__name__}; "
+            "hand over the class itself, without calling it."
+        )
+    torch.manual_seed(0)
+    with learners_code("__init__"):
+        return answer()
+
+
+def function(answer: Any) -> Callable[..., Any]:
+    """Return the learner's function, silent and with its errors told from ours.
+
+    Raises:
+        LearnerError: If ``answer`` cannot be called.
+    """
+    if not callable(answer) or isinstance(answer, type):
+        raise LearnerError(
+            f"Expected a function but got {type(answer).__name__}; hand over the "
+            "function itself, without calling it."
+        )
+
+    @functools.wraps(answer)
+    def run(*args: Any) -> Any:
+        with learners_code(getattr(answer, "__name__", "Your function")):
+            return answer(*args)
+
+    return run
+
+
+@torch.enable_grad()
+def teach(module: nn.Module, steps: int = 60) -> None:
+    """Train ``module`` for a few steps, so that it knows some digits."""
+    images, labels = digits(960, start=1000)
+    optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
+    for i in range(steps):
+        part = slice(i % 15 * 64, i % 15 * 64 + 64)
+        optimizer.zero_grad()
+        F.cross_entropy(module(images[part]), labels[part]).backward()
+        optimizer.step()
+
+
+def taught(answer: Any, steps: int = 60) -> L.LightningModule:
+    """Return an instance that a few steps of plain training taught some digits.
+
+    Raises:
+        LearnerError: If ``answer`` is no module class or its forward pass raises.
+        CannotCheck: If it has no forward pass.
+    """
+    module = fresh(answer)
+    if not has_forward(module):
+        raise CannotCheck(
+            "The check asks forward(images) for logits, which your class does not "
+            "have; keep its base class."
+        )
+    with learners_code("forward"):
+        teach(module, steps)
+    return module
+
+
+def twin(module: L.LightningModule) -> L.LightningModule:
+    """Return a new instance of the same class with the same weights and buffers."""
+    other = fresh(type(module))
+    other.load_state_dict(module.state_dict())
+    return other
+
+
+@torch.no_grad()
+def logits_of(module: nn.Module, images: Tensor) -> Tensor:
+    """Return the module's logits in evaluation mode."""
+    was_training = module.training
+    logits = module.eval()(images)
+    module.train(was_training)
+    return logits

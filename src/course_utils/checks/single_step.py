@@ -1,0 +1,74 @@
+"""One training step of a module, with the hooks and helpers that a Trainer provides."""
+
+import contextlib
+from typing import Any
+
+import lightning as L
+import torch
+from lightning import LightningModule
+from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
+
+from course_utils.checks.learner_code import LearnerError
+from course_utils.hardware import quiet_trainer
+
+
+def _ignore(*_: Any, **__: Any) -> None:
+    """Stand in for what a single step cannot do, such as logging."""
+
+
+def attach(module: LightningModule) -> LightningModule:
+    """Give ``module`` a Trainer and the hooks that come before it is moved.
+
+    Logging and manual backward passes do nothing from then on.
+    """
+    trainer = L.Trainer(**quiet_trainer(accelerator="cpu"))
+    trainer.strategy.connect(module)
+    module.trainer = trainer
+    module.log = module.log_dict = module.manual_backward = _ignore
+    module.setup("fit")
+    module.configure_model()
+    return module
+
+
+def _with_optimizers(module: LightningModule) -> None:
+    # Only self.optimizers() needs them; a faulty configure_optimizers is not asked.
+    with contextlib.suppress(Exception):
+        module.trainer.strategy.setup_optimizers(module.trainer)
+
+
+def _delivered(module: LightningModule, batch: Any, device: torch.device) -> Any:
+    batch = module.on_before_batch_transfer(batch, 0)
+    batch = module.transfer_batch_to_device(batch, device, 0)
+    batch = module.on_after_batch_transfer(batch, 0)
+    if batch is None:
+        raise LearnerError("A hook for the batch returned None; return the batch.")
+    return batch
+
+
+def attached_step(module: LightningModule, batch: Any, device: torch.device) -> Any:
+    """Move an attached module and its batch as Lightning would, and run one step.
+
+    Args:
+        module: From `attach`; it is left on ``device``.
+        batch: A batch on the CPU, as the loader delivers it.
+        device: Where to train.
+
+    Returns:
+        What the step returned; the loss of a dict.
+
+    Raises:
+        LearnerError: If a batch hook returns nothing.
+        Exception: Any error of the step or of a hook.
+    """
+    module = module.to(device)
+    _with_optimizers(module)
+    module.on_fit_start()
+    module.on_train_start()
+    module.on_train_epoch_start()
+    batch = _delivered(module, batch, device)
+    module.on_train_batch_start(batch, 0)
+    wants_index = is_param_in_hook_signature(
+        module.training_step, "batch_idx", min_args=2
+    )
+    output = module.training_step(batch, *([0] if wants_index else []))
+    return output.get("loss") if isinstance(output, dict) else output

@@ -1,1 +1,0 @@
-"""Images on disk: shipped, cached, found or downloaded, and read into memory."""

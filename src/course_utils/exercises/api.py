@@ -1,0 +1,145 @@
+"""What a learner calls: `check`, `hint` and `solution`."""
+
+import importlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from course_utils import progress, syllabus
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import (
+    CannotCheck,
+    LearnerError,
+    in_words,
+    place_in_learners_code,
+)
+from course_utils.checks.time_limit import TimeLimitReached, time_limit
+from course_utils.exercises.exercise import Exercise, is_untouched
+from course_utils.experiments.global_state import preserved
+
+Status = Literal["correct", "incorrect", "not attempted", "cannot be checked"]
+
+_hints_given: Counter[str] = Counter()
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What the examination of an answer found.
+
+    Attributes:
+        practice: Practice id.
+        status: The verdict.
+        message: The next step, or the reason why nothing can be said.
+    """
+
+    practice: str
+    status: Status
+    message: str
+
+    def __str__(self) -> str:
+        """One or two sentences, for example ``12.1 correct. ...``."""
+        return f"{self.practice} {self.status}. {self.message}".rstrip()
+
+
+def find(practice: str) -> Exercise:
+    """Return the exercise of a practice.
+
+    Raises:
+        ValueError: If there is no such practice, or it has no exercise yet.
+    """
+    lesson = syllabus.load().lesson_of(practice)
+    if not lesson.ready:
+        raise ValueError(f"Practice {practice} has no exercise yet.")
+    module = importlib.import_module(f"{__package__}.lesson_{lesson.id}.exercises")
+    return next(each for each in module.EXERCISES if each.practice == practice)
+
+
+def _first_fault(findings: Iterator[Finding]) -> Finding | None:
+    return next((finding for finding in findings if finding.ok is not True), None)
+
+
+def _unforeseen(error: BaseException) -> tuple[Status, str]:
+    if isinstance(error, SystemExit):
+        return "incorrect", "Your code left Python with `exit`; return instead."
+    if place_in_learners_code(error):
+        return "incorrect", f"Your code raised {in_words(error)}."
+    return "cannot be checked", (
+        f"The checker itself failed with {in_words(error)}. This is a fault of the "
+        "course; please report it."
+    )
+
+
+def _verdict(exercise: Exercise, answer: Any) -> tuple[Status, str]:
+    try:
+        with preserved(), time_limit(exercise.seconds):
+            # On a busy machine threads wait for each other, for longer than they save.
+            torch.set_num_threads(1)
+            fault = _first_fault(exercise.examine(answer))
+    except LearnerError as error:
+        return "incorrect", str(error)
+    except CannotCheck as error:
+        return "cannot be checked", str(error)
+    except TimeLimitReached:
+        return "incorrect", (
+            f"Your code was still running after {exercise.seconds:.0f} seconds; "
+            "look for a loop that does not end."
+        )
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return _unforeseen(error)
+    if fault is None:
+        return "correct", exercise.reason
+    status: Status = "incorrect" if fault.ok is False else "cannot be checked"
+    return status, f"{fault.seen} {fault.remedy}".rstrip()
+
+
+def judge(exercise: Exercise, answer: Any) -> CheckResult:
+    """Examine an answer; whatever it does, the result is a verdict, not an error."""
+    if answer is None or is_untouched(answer, exercise.starter):
+        status, message = "not attempted", "Change the cell above, run it, then check."
+        return CheckResult(exercise.practice, status, message)
+    return CheckResult(exercise.practice, *_verdict(exercise, answer))
+
+
+def check(practice: str, answer: Any) -> None:
+    """Print whether ``answer`` solves the exercise, with the next step if it does not.
+
+    Args:
+        practice: Practice id, for example ``"12.1"``.
+        answer: The class or function that the exercise asks for, not a call of it.
+    """
+    try:
+        exercise = find(practice)
+    except ValueError as error:
+        print(error)
+        return
+    result = judge(exercise, answer)
+    if result.status != "not attempted":
+        progress.record("exercise", practice, result.status)
+    print(result)
+
+
+def hint(practice: str) -> None:
+    """Print the next of three hints, from a nudge to nearly the answer."""
+    try:
+        exercise = find(practice)
+    except ValueError as error:
+        print(error)
+        return
+    given = min(_hints_given[practice], len(exercise.hints) - 1)
+    _hints_given[practice] += 1
+    print(f"Hint {given + 1} of {len(exercise.hints)}. {exercise.hints[given]}")
+
+
+def solution(practice: str) -> None:
+    """Print a solution and why it is right."""
+    try:
+        exercise = find(practice)
+    except ValueError as error:
+        print(error)
+        return
+    print(f"{exercise.solution.strip()}\n\n{exercise.reason}")

@@ -1,0 +1,69 @@
+"""The exercise of the start page."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError
+from course_utils.checks.sample_data import digits, logits_of, teach
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_00.eval_mode import (
+    leaves_no_trace,
+    measures_in_eval_mode,
+)
+
+
+def _frozen_encoder_and_head() -> nn.Module:
+    torch.manual_seed(0)
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.BatchNorm1d(32))
+    model = nn.Sequential(encoder, nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 10))
+    teach(model)
+    return model
+
+
+def leaves_no_trace_behind(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 0.1 with a model that has dropout and batch normalization."""
+    if not callable(answer):
+        raise LearnerError(
+            f"Expected a function but got {type(answer).__name__}; "
+            "hand over the function itself, without calling it."
+        )
+    model = _frozen_encoder_and_head()
+    images, labels = digits(200)
+    truth = (logits_of(model, images).argmax(1) == labels).float().mean().item()
+    yield measures_in_eval_mode(answer, model, images, labels, truth)
+    yield from leaves_no_trace(answer, model, images, labels)
+
+
+_0_1 = Exercise(
+    practice="0.1",
+    starter="""
+def tidy_accuracy(model, images, labels):
+    with torch.no_grad():
+        preds = model(images).argmax(1)
+    return (preds == labels).float().mean().item()
+""",
+    examine=leaves_no_trace_behind,
+    hints=(
+        "model.eval() changes the mode. How do you know what it was before?",
+        "Each part has its own mode: for part in model.modules(): part.training.",
+        "Keep modes = [part.training for part in model.modules()], call model.eval(), "
+        "measure, then set part.training back for each part.",
+    ),
+    solution="""
+def tidy_accuracy(model, images, labels):
+    modes = [part.training for part in model.modules()]
+    model.eval()
+    with torch.no_grad():
+        preds = model(images).argmax(1)
+    for part, mode in zip(model.modules(), modes):
+        part.training = mode
+    return (preds == labels).float().mean().item()
+""",
+    reason="Measured in evaluation mode, and every part left as it came.",
+)
+
+EXERCISES = (_0_1,)

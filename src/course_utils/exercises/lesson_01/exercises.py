@@ -1,0 +1,291 @@
+"""The exercises of lesson 01, code organization."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from course_utils.checks.data_splits import (
+    leaves_randomness_alone,
+    shuffles,
+    splits_hold,
+)
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError, has_forward, learners_code
+from course_utils.checks.sample_data import digits, fresh
+from course_utils.checks.sample_digests import digests
+from course_utils.checks.submodules import (
+    CountedEncoder,
+    output_of,
+    stays_frozen,
+    uses_part,
+)
+from course_utils.checks.weight_updates import lowers_cross_entropy, updates
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_01.replicas import replicas_agree
+from course_utils.exercises.lesson_01.trainer_flags import (
+    obeys_accumulation,
+    obeys_clipping,
+)
+
+
+def _batches(count: int, size: int = 16) -> list[tuple[Tensor, Tensor]]:
+    images, labels = digits(count * size)
+    return list(zip(images.split(size), labels.split(size), strict=True))
+
+
+def _builder(answer: Any, kind: type, *arguments: Any) -> Callable[[], Any]:
+    """Return a function that builds an instance of the learner's class.
+
+    Raises:
+        LearnerError: If ``answer`` is no class of this kind.
+    """
+    if not (isinstance(answer, type) and issubclass(answer, kind)):
+        raise LearnerError(
+            f"Expected a {kind.__name__} class but got {type(answer).__name__}; "
+            "hand over the class itself, without calling it."
+        )
+
+    def build() -> Any:
+        with learners_code("__init__"):
+            return answer(*arguments)
+
+    return build
+
+
+# 1.1 ----------------------------------------------------------------------------
+
+
+def obeys_the_trainer(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 1.1: updates, gradient norm, learning, two processes."""
+    batches = _batches(8)
+    for every in (4, 1):
+        yield obeys_accumulation(lambda: fresh(answer), batches, every)
+    yield obeys_clipping(lambda: fresh(answer), batches)
+    yield lowers_cross_entropy(fresh(answer), batches)
+    yield replicas_agree(lambda: fresh(answer), TensorDataset(*digits(64)))
+
+
+_1_1 = Exercise(
+    practice="1.1",
+    starter="""
+class ObeysTheTrainer(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        loss.backward()
+        if (batch_idx + 1) % 4 == 0:  # larger batches for our small GPU
+            nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+
+    def configure_optimizers(self):
+        return None
+""",
+    examine=obeys_the_trainer,
+    hints=(
+        "Which of these lines say what is learned, and which say how training runs?",
+        "Backward, clipping, step, zero_grad and every fourth batch belong to the "
+        "Trainer. What does it need from you to do them?",
+        "End training_step with `return loss`, and return the SGD optimizer from "
+        "configure_optimizers. Delete everything between.",
+    ),
+    solution="""
+class ObeysTheTrainer(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+""",
+    reason=(
+        "The module says what is learned; how often, how far and on how many devices "
+        "is the Trainer's."
+    ),
+)
+
+# 1.2 ----------------------------------------------------------------------------
+
+_SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
+
+
+def _sizes(parts: dict[str, list[bytes]], total: int) -> Iterator[Finding]:
+    for name, share in _SHARES.items():
+        wanted, found = round(share * total), len(parts[name])
+        seen = f"Of {total} samples {name} has {found}; {share:.0%} are {wanted}."
+        remedy = "random_split takes shares, too: [0.7, 0.15, 0.15]."
+        yield Finding(f"samples in {name}", seen, abs(found - wanted) <= 1, remedy)
+
+
+def _labels_fit(loader: Any, images: Tensor, labels: Tensor) -> bool:
+    label_of = dict(zip(digests([images]), labels.tolist(), strict=True))
+    return all(
+        label_of.get(digest) == label
+        for batch_images, batch_labels in loader
+        for digest, label in zip(
+            digests([batch_images]), batch_labels.tolist(), strict=True
+        )
+    )
+
+
+def splits_three_ways(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 1.2 with 200 digits: stable, apart, complete, shuffled."""
+    images, labels = digits(200)
+    build = _builder(answer, L.LightningDataModule, images, labels)
+    yield from splits_hold(build)
+    yield leaves_randomness_alone(build)
+    module = build()
+    with learners_code("The data module"):
+        module.prepare_data()
+        module.setup("fit")
+        train, val = module.train_dataloader(), module.val_dataloader()
+        parts = {"train": digests(train), "val": digests(val)}
+        fit = _labels_fit(val, images, labels)
+        module.setup("test")
+        parts["test"] = digests(module.test_dataloader())
+    yield from _sizes(parts, len(images))
+    seen = "Some validation images have another image's label."
+    yield Finding("labels", seen, fit, "Reorder images and labels together.")
+    yield shuffles(build)
+
+
+_1_2 = Exercise(
+    practice="1.2",
+    starter="""
+class StableData(L.LightningDataModule):
+    def __init__(self, images, labels):
+        super().__init__()
+        self.images, self.labels = images, labels
+
+    def prepare_data(self):
+        self.dataset = TensorDataset(self.images, self.labels)
+
+    def setup(self, stage):
+        self.train_set, self.val_set = random_split(self.dataset, [0.85, 0.15])
+
+    def train_dataloader(self):
+        return DataLoader(self.train_set, batch_size=64, shuffle=True)
+
+    def val_dataloader(self):
+        return DataLoader(self.val_set, batch_size=64)
+""",
+    examine=splits_three_ways,
+    hints=(
+        "prepare_data runs in one process, setup in all of them and once a stage. "
+        "What does the second call of setup do to the split?",
+        "random_split takes generator=torch.Generator().manual_seed(0). Without it, "
+        "the global random state decides.",
+        "Build the dataset in setup; split it by [0.7, 0.15, 0.15] with a seeded "
+        "generator into train_set, val_set and test_set; add test_dataloader.",
+    ),
+    solution="""
+class StableData(L.LightningDataModule):
+    def __init__(self, images, labels):
+        super().__init__()
+        self.images, self.labels = images, labels
+
+    def setup(self, stage):
+        dataset = TensorDataset(self.images, self.labels)
+        generator = torch.Generator().manual_seed(0)
+        self.train_set, self.val_set, self.test_set = random_split(
+            dataset, [0.7, 0.15, 0.15], generator=generator
+        )
+
+    def train_dataloader(self):
+        return DataLoader(self.train_set, batch_size=64, shuffle=True)
+
+    def val_dataloader(self):
+        return DataLoader(self.val_set, batch_size=64)
+
+    def test_dataloader(self):
+        return DataLoader(self.test_set, batch_size=64)
+""",
+    reason=(
+        "The split depends on the data and a seed, on nothing else: not on who calls "
+        "setup, when, or how often."
+    ),
+)
+
+# 1.3 ----------------------------------------------------------------------------
+
+
+def _gives_logits(module: L.LightningModule, images: Tensor) -> Finding:
+    if not has_forward(module):
+        seen, remedy = "There is no forward pass.", "Write forward(self, images)."
+        return Finding("logits", seen, False, remedy)
+    shape = tuple(output_of(module, images).shape)
+    seen = f"For {len(images)} images forward returns the shape {shape}."
+    remedy = "Return one logit for each of ten classes."
+    return Finding("logits", seen, shape == (len(images), 10), remedy)
+
+
+def _learns(module: L.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> Finding:
+    changed = any(update.changed for update in updates(module, batches))
+    seen = f"Training changes {'the' if changed else 'no'} weights."
+    remedy = "Return the loss, and give the new layer's weights to the optimizer."
+    return Finding("weights", seen, changed, remedy)
+
+
+def reuses_any_encoder(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 1.3 with two encoders of different width, unseen before."""
+    batches = _batches(8)
+    for features in (12, 20):
+        torch.manual_seed(features)
+        encoder = CountedEncoder(features)
+        module = _builder(answer, L.LightningModule, encoder, features)()
+        yield _gives_logits(module, batches[0][0])
+        yield uses_part(module, encoder, batches[0][0])
+        yield stays_frozen(module, encoder, batches)
+        yield _learns(module, batches)
+    yield lowers_cross_entropy(module, batches)
+
+
+_1_3 = Exercise(
+    practice="1.3",
+    starter="""
+class ReusesAnEncoder(L.LightningModule):
+    def __init__(self, encoder, features):
+        super().__init__()
+""",
+    examine=reuses_any_encoder,
+    hints=(
+        "Three parts of the spec, three places: what __init__ keeps, what forward "
+        "calls, what the optimizer gets.",
+        "requires_grad_(False) stops gradients. Running statistics stop in evaluation "
+        "mode only.",
+        "self.encoder = encoder.requires_grad_(False).eval(); self.head = "
+        "nn.Linear(features, 10); forward returns self.head(self.encoder(images)); "
+        "the optimizer gets self.head.parameters().",
+    ),
+    solution="""
+class ReusesAnEncoder(L.LightningModule):
+    def __init__(self, encoder, features):
+        super().__init__()
+        self.encoder = encoder.requires_grad_(False).eval()
+        self.head = nn.Linear(features, 10)
+
+    def forward(self, images):
+        return self.head(self.encoder(images))
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.head.parameters(), lr=1e-2)
+""",
+    reason=(
+        "What is handed in can be exchanged; no gradient and evaluation mode together "
+        "keep it as it came."
+    ),
+)
+
+EXERCISES = (_1_1, _1_2, _1_3)

@@ -1,0 +1,103 @@
+"""Does a module obey the Trainer's flags? Asked with a real Trainer, on the CPU."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightning as L
+from torch.utils.data import DataLoader
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import learners_code
+from course_utils.hardware import quiet_trainer
+from course_utils.measure.update_recorder import UpdateLog
+
+Build = Callable[[], L.LightningModule]
+
+_LEAVE_IT = (
+    "Return the loss, return the optimizer from configure_optimizers, and leave "
+    "zero_grad, backward and step to the Trainer."
+)
+_NO_UPDATE = (
+    "Return the loss from training_step and the optimizer from configure_optimizers."
+)
+
+
+def logged_fit(build: Build, batches: Sequence[Any], **flags: Any) -> UpdateLog:
+    """Train a fresh module for one epoch under ``flags`` and return its updates.
+
+    Args:
+        build: Makes the module.
+        batches: Ready-made batches in the form that ``training_step`` expects.
+        **flags: What is asked of the Trainer, ``accumulate_grad_batches=4`` for
+            example.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    log = UpdateLog()
+    options = quiet_trainer(accelerator="cpu", callbacks=[log], max_epochs=1, **flags)
+    module = build()
+    with learners_code("Training"):
+        L.Trainer(**options).fit(module, DataLoader(list(batches), batch_size=None))
+    return log
+
+
+def _wanted(batches: int, every: int) -> list[bool]:
+    """Return after which batches Lightning updates: every n-th, and the last."""
+    return [(i + 1) % every == 0 or i + 1 == batches for i in range(batches)]
+
+
+def obeys_accumulation(build: Build, batches: Sequence[Any], every: int = 4) -> Finding:
+    """Ask whether weights change once every ``every`` batches, as the Trainer is told.
+
+    Args:
+        build: Makes a module with one optimizer.
+        batches: Ready-made batches; after the last one there is an update, too.
+        every: Value of ``accumulate_grad_batches``; 1 asks for an update a batch.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    log = logged_fit(build, batches, accumulate_grad_batches=every)
+    wanted = _wanted(len(batches), every)
+    made = len(log.norms)
+    seen = (
+        f"With accumulate_grad_batches={every} the optimizer made {made} updates in "
+        f"{len(batches)} batches; the Trainer asked for {sum(wanted)}."
+    )
+    if made == sum(wanted) and log.changed != wanted:
+        seen = (
+            f"With accumulate_grad_batches={every} the weights change at other batches "
+            "than the Trainer asked for."
+        )
+    ok = made == sum(wanted) and log.changed == wanted
+    remedy = _LEAVE_IT if made or any(log.changed) else _NO_UPDATE
+    return Finding(f"updates every {every} batches", seen, ok, "" if ok else remedy)
+
+
+def obeys_clipping(build: Build, batches: Sequence[Any], norm: float = 0.05) -> Finding:
+    """Ask whether no update uses a gradient longer than ``gradient_clip_val``.
+
+    Args:
+        build: Makes a module.
+        batches: Ready-made batches with gradients longer than ``norm``.
+        norm: Value of ``gradient_clip_val``, well below the usual norm.
+
+    Returns:
+        A finding; undecided if the gradients are short without the flag.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    asked = f"gradient norm under gradient_clip_val={norm}"
+    log = logged_fit(build, batches, gradient_clip_val=norm)
+    if not log.norms:
+        return Finding(asked, "The optimizer made no update.", False, _NO_UPDATE)
+    largest, limit = max(log.norms), norm * 1.001  # rounding
+    seen = f"With gradient_clip_val={norm} the largest gradient norm is {largest:.3f}."
+    if largest > limit:
+        return Finding(asked, seen, False, _LEAVE_IT)
+    if max(logged_fit(build, batches).norms, default=0.0) <= limit:
+        remedy = f"Ask again with a norm below {norm}."
+        return Finding(asked, "The gradients are as short unclipped.", None, remedy)
+    return Finding(asked, seen, True)

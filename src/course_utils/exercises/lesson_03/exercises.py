@@ -1,0 +1,205 @@
+"""The exercises of lesson 03, hyperparameters."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.sample_data import digits, logits_of
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_03.optimizer_settings import (
+    obeys_settings,
+    obeys_when_resumed,
+)
+from course_utils.exercises.lesson_03.survives_reload import survives_reload
+
+Batches = list[tuple[Tensor, Tensor]]
+
+
+def _batches(count: int = 4, size: int = 16) -> Batches:
+    images, labels = digits(count * size)
+    return list(zip(images.split(size), labels.split(size), strict=True))
+
+
+def _module_class(answer: Any) -> Any:
+    if isinstance(answer, type) and issubclass(answer, nn.Module):
+        return answer
+    raise LearnerError(
+        f"Expected a LightningModule class but got {type(answer).__name__}; hand over "
+        "the class itself, without calling it."
+    )
+
+
+# 3.1 ----------------------------------------------------------------------------
+
+
+def _sees_ink_only(answer: Any, ink: int) -> Finding:
+    """Ask whether the logits depend on where the ink is, and on nothing else."""
+    images = (digits(32)[0] * 4).round() / 4  # five grey levels, none of them near ink
+    with learners_code("__init__"):
+        module = answer(ink=ink)
+    with learners_code("forward"):
+        mask = (images > ink / 255).float()
+        logits = logits_of(module, images)
+        same = torch.allclose(logits, logits_of(module, mask), atol=1e-5)
+        blank = torch.allclose(logits, logits_of(module, 0 * images), atol=1e-5)
+    if blank:
+        seen = f"With ink={ink} every image looks blank to the network."
+    else:
+        seen = f"With ink={ink} the logits {'' if same else 'do not '}follow the ink."
+    remedy = "A pixel counts as ink if its grey level of 0 to 255 is above `ink`."
+    return Finding("what the network sees", seen, same and not blank, remedy)
+
+
+def sees_the_same_ink(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 3.1: what was asked for, after a reload and before."""
+    module_class = _module_class(answer)
+    yield _sees_ink_only(module_class, ink=80)
+    yield from survives_reload(module_class, {"ink": 200, "lr": 3e-3}, _batches())
+
+
+_3_1 = Exercise(
+    practice="3.1",
+    starter="""
+class SeesInk(DigitNet):
+    def __init__(self, ink=128, lr=1e-3):
+        super().__init__()
+        ink = ink / 255  # images have values from 0 to 1
+        self.save_hyperparameters()
+        self.ink, self.lr = ink, lr
+
+    def forward(self, images):
+        return self.net((images > self.ink).float())
+""",
+    examine=sees_the_same_ink,
+    hints=(
+        "Which value of `ink` does the file hold, and what does __init__ do with it "
+        "when the file is loaded?",
+        "save_hyperparameters() reads the arguments as they are at that moment.",
+        "Call self.save_hyperparameters() before the line that divides by 255.",
+    ),
+    solution="""
+class SeesInk(DigitNet):
+    def __init__(self, ink=128, lr=1e-3):
+        super().__init__()
+        self.save_hyperparameters()
+        self.ink, self.lr = ink / 255, lr
+
+    def forward(self, images):
+        return self.net((images > self.ink).float())
+""",
+    reason="The file holds what __init__ was given, so __init__ can be given it again.",
+)
+
+# 3.2 ----------------------------------------------------------------------------
+
+
+def loads_after_a_sweep(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 3.2: a rate from NumPy, an activation, an encoder."""
+    module_class = _module_class(answer)
+    torch.manual_seed(0)
+    settings = {
+        "encoder": nn.Sequential(nn.Flatten(), nn.Linear(784, 64)),
+        "activation": torch.tanh,
+        "lr": np.logspace(-4, -1, 4)[2],
+    }
+    yield from survives_reload(module_class, settings, _batches(), again=["encoder"])
+
+
+_3_2 = Exercise(
+    practice="3.2",
+    starter="""
+class Swept(DigitNet):
+    def __init__(self, encoder, activation=torch.relu, lr=1e-3):
+        super().__init__()
+        self.save_hyperparameters()
+        self.activation, self.lr = activation, lr
+        self.encoder, self.net = encoder, nn.Linear(64, 10)
+
+    def forward(self, images):
+        return self.net(self.activation(self.encoder(images)))
+""",
+    examine=loads_after_a_sweep,
+    hints=(
+        "Three arguments, three types. Which of them would the grid above let pass?",
+        "The encoder is given again, so leave it out. The rate can become a float. "
+        "What plain value could stand for the function, and find it again in torch?",
+        'Before saving: lr = float(lr); activation = getattr(activation, "__name__", '
+        'activation). Save with ignore=["encoder"]. Then use getattr(torch, '
+        "activation).",
+    ),
+    solution="""
+class Swept(DigitNet):
+    def __init__(self, encoder, activation=torch.relu, lr=1e-3):
+        super().__init__()
+        lr = float(lr)
+        activation = getattr(activation, "__name__", activation)  # a name stays a name
+        self.save_hyperparameters(ignore=["encoder"])
+        self.activation, self.lr = getattr(torch, activation), lr
+        self.encoder, self.net = encoder, nn.Linear(64, 10)
+
+    def forward(self, images):
+        return self.net(self.activation(self.encoder(images)))
+""",
+    reason=(
+        "The file holds a float and a name, from which __init__ makes what it needs; "
+        "the encoder's weights are in the state dict anyway."
+    ),
+)
+
+# 3.3 ----------------------------------------------------------------------------
+
+
+def listens_to_its_settings(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 3.3: a new run, then one resumed with other settings."""
+    module_class = _module_class(answer)
+    first = {"lr": 4e-3, "weight_decay": 0.02}
+    then = {"lr": 5e-4, "weight_decay": 0.3}
+    yield obeys_settings(module_class, first, _batches())
+    yield from obeys_when_resumed(module_class, first, then, _batches())
+
+
+_3_3 = Exercise(
+    practice="3.3",
+    starter="""
+class Listens(DigitNet):
+    def __init__(self, lr=1e-3, weight_decay=0.01):
+        super().__init__()
+        self.save_hyperparameters()
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=1e-3)
+""",
+    examine=listens_to_its_settings,
+    hints=(
+        "Begin with a new run: where do lr and weight_decay come from? Then ask when a "
+        "resumed run gets the optimizer's state from the file.",
+        "The file's state is put in after configure_optimizers and after on_fit_start, "
+        "but before on_train_start.",
+        "In on_train_start: for group in self.optimizers().param_groups: "
+        'group["lr"] = self.hparams.lr, and the same for "weight_decay".',
+    ),
+    solution="""
+class Listens(DigitNet):
+    def __init__(self, lr=1e-3, weight_decay=0.01):
+        super().__init__()
+        self.save_hyperparameters()
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), **self.hparams)
+
+    def on_train_start(self):
+        for group in self.optimizers().param_groups:
+            group.update(self.hparams)
+""",
+    reason=(
+        "configure_optimizers serves a new run; on_train_start comes after the old "
+        "settings were restored."
+    ),
+)
+
+EXERCISES = (_3_1, _3_2, _3_3)

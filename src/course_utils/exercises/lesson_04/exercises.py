@@ -1,0 +1,431 @@
+"""The exercises of lesson 04, logging."""
+
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learning_rates import (
+    applied_rates,
+    rates_are_logged,
+    rates_follow,
+    same_rates_in_two_processes,
+)
+from course_utils.checks.sample_data import digits, fresh, logits_of, taught, twin
+from course_utils.checks.weight_updates import lowers_cross_entropy, updates
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_04.kept_checkpoint import Kept, kept_checkpoint
+from course_utils.exercises.lesson_04.logged_values import (
+    logs_each_step,
+    logs_the_epoch_mean,
+    training_log,
+)
+from course_utils.exercises.lesson_04.two_process_metrics import metrics_are_exact
+from course_utils.measure.in_memory_logger import Logbook
+
+Batch = tuple[Tensor, Tensor]
+
+# 4.1 ----------------------------------------------------------------------------
+
+
+def _batches(sizes: list[int]) -> list[Batch]:
+    images, labels = digits(sum(sizes))
+    return list(zip(images.split(sizes), labels.split(sizes), strict=True))
+
+
+def logs_two_curves(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 4.1: two epochs with batches of 40, 40 and 3 images."""
+    log = training_log(fresh(answer), _batches([40, 40, 3]))
+    yield logs_each_step(log, "train_loss_step")
+    yield from logs_the_epoch_mean(log, "train_loss_epoch")
+    yield lowers_cross_entropy(fresh(answer), _batches([16] * 6))
+
+
+_4_1 = Exercise(
+    practice="4.1",
+    starter="""
+class LogsTwoCurves(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.losses = []
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        self.losses.append(loss.detach())
+        return loss
+
+    def on_train_epoch_end(self):
+        self.log("train_loss_epoch", torch.stack(self.losses).mean())
+""",
+    examine=logs_two_curves,
+    hints=(
+        "How many votes does a batch of 3 images have in this mean? When is the list "
+        "emptied? And who logs the single steps?",
+        "self.log can do both: on_step asks for the value of each step, on_epoch for "
+        "the mean over the epoch's images.",
+        'self.log("train_loss", loss, on_step=True, on_epoch=True) in training_step; '
+        "Lightning adds _step and _epoch to the name. Then the list can go.",
+    ),
+    solution="""
+class LogsTwoCurves(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        self.log("train_loss", loss, on_step=True, on_epoch=True)
+        return loss
+""",
+    reason=(
+        "One line logs each step and the mean of the epoch, weighted by batch size."
+    ),
+)
+
+# 4.2 ----------------------------------------------------------------------------
+
+_SCRIPT = 40  # images of each validation
+
+
+def _scripted(logits: Tensor, wrong: int, confident: bool) -> Tensor:
+    """Return labels of which ``wrong`` are not the prediction.
+
+    Confident mistakes cost much loss, the others little.
+    """
+    order = logits.softmax(1).amax(1).argsort(descending=confident)[:wrong]
+    labels = logits.argmax(1)
+    ranked = logits.argsort(1, descending=True)
+    labels[order] = ranked[order, -1 if confident else 1]
+    return labels
+
+
+def scripted_validations(logits: Tensor) -> list[Tensor]:
+    """Return the labels of four validations, each the best or worst by one measure.
+
+    The loss is lowest in the first; the accuracy is highest in the second and lowest
+    in the third; the loss is highest in the fourth and last.
+    """
+    script = ((8, False), (4, True), (16, False), (10, True))
+    return [_scripted(logits, wrong, confident) for wrong, confident in script]
+
+
+_BEST = 1
+_INSTEAD = {
+    -1: "Let configure_callbacks return a ModelCheckpoint.",
+    0: "That is the best by a loss: let it monitor val/acc.",
+    2: 'It is the worst: for an accuracy the mode is "max".',
+    3: "That is the last epoch, or the one of the highest loss: monitor val/acc.",
+}
+
+
+def _kept_right(kept: Kept, acc: float) -> Iterator[Finding]:
+    seen = f"It kept epoch {kept.epoch} of 0 to 3; val/acc was best in epoch {_BEST}."
+    if kept.epoch < 0:
+        seen = "No best checkpoint was kept."
+    remedy = _INSTEAD.get(kept.epoch, "")
+    yield Finding("the epoch that was kept", seen, kept.epoch == _BEST, remedy)
+    yield Finding(
+        "the folder",
+        "The slash of the metric's name made a sub-folder of the checkpoint folder.",
+        "/" not in kept.name,
+        "Let auto_insert_metric_name=False keep the name out of the file's name.",
+    )
+    numbers = [float(each) for each in re.findall(r"\d+(?:\.\d+)?", kept.name)]
+    shown = _BEST in numbers and any(abs(n - acc) <= 0.006 for n in numbers)
+    yield Finding(
+        "the file's name",
+        f"In epoch {_BEST} val/acc was {acc:.3f}; the file is called "
+        f"{kept.name.removesuffix('.ckpt')!r}.",
+        shown,
+        "It should show the epoch and the accuracy, under the name that is logged.",
+    )
+
+
+def keeps_the_best(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 4.2: four epochs whose metrics follow a script."""
+    module = taught(answer)
+    images, _ = digits(_SCRIPT)
+    logits = logits_of(module, images)
+    labels = scripted_validations(logits)
+    epochs = [[(images, each)] for each in labels]
+    kept = kept_checkpoint(twin(module), _batches([20, 20]), epochs)
+    final = kept.ends[-1]
+    truths = {
+        "train/loss": None,
+        "val/loss": F.cross_entropy(logits, labels[-1]).item(),
+        "val/acc": (logits.argmax(1) == labels[-1]).float().mean().item(),
+    }
+    for name, truth in truths.items():
+        known = ", ".join(final) or "nothing"
+        seen = f"Callbacks find no metric {name!r}; they see {known}."
+        yield Finding(
+            name, seen, name in final, f'Log it with self.log("{name}", ...).'
+        )
+        if truth is not None:
+            value = final.get(name, torch.nan)
+            seen = f"{name} is {value:.3f}, exact is {truth:.3f}."
+            remedy = "Log it in validation_step, for each batch."
+            yield Finding(name, seen, abs(value - truth) <= 1e-4, remedy)
+    acc = (logits.argmax(1) == labels[_BEST]).float().mean().item()
+    yield from _kept_right(kept, acc)
+
+
+_4_2 = Exercise(
+    practice="4.2",
+    starter="""
+class KeepsTheBest(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        self.log("loss", loss)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        logits = self(images)
+        self.log("loss", F.cross_entropy(logits, labels))
+        self.log("acc", (logits.argmax(1) == labels).float().mean())
+
+    def configure_callbacks(self):
+        return [ModelCheckpoint(filename="{epoch}-{acc:.2f}")]
+""",
+    examine=keeps_the_best,
+    hints=(
+        "Four things to settle: the names, what the checkpoint monitors, whether more "
+        "of it is better, and where the slash in its file name leads.",
+        'Without `monitor` it keeps the last epoch, and `mode` is "min" unless you say '
+        "otherwise. auto_insert_metric_name=False writes only what you write.",
+        'ModelCheckpoint(monitor="val/acc", mode="max", auto_insert_metric_name=False, '
+        'filename="epoch={epoch}-acc={val/acc:.2f}")',
+    ),
+    solution="""
+class KeepsTheBest(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        self.log("train/loss", loss)
+        return loss
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        logits = self(images)
+        self.log("val/loss", F.cross_entropy(logits, labels))
+        self.log("val/acc", (logits.argmax(1) == labels).float().mean())
+
+    def configure_callbacks(self):
+        best = ModelCheckpoint(
+            monitor="val/acc",
+            mode="max",
+            filename="epoch={epoch}-acc={val/acc:.2f}",
+            auto_insert_metric_name=False,
+        )
+        return [best]
+""",
+    reason=(
+        "Each number has its own name, the checkpoint watches the right one, and the "
+        "slash stays out of the path."
+    ),
+)
+
+# 4.3 ----------------------------------------------------------------------------
+
+
+class Files(IterableDataset[Batch]):
+    """Images in two files of different length; each process reads its own."""
+
+    def __init__(self, images: Tensor, labels: Tensor, first: int) -> None:
+        """Cut images and labels after the first ``first``."""
+        sizes = [first, len(labels) - first]
+        self.files = list(zip(images.split(sizes), labels.split(sizes), strict=True))
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the images of this process's files."""
+        group = torch.distributed
+        rank, processes = 0, 1
+        if group.is_available() and group.is_initialized():
+            rank, processes = group.get_rank(), group.get_world_size()
+        mine = self.files[rank::processes]
+        return chain.from_iterable(zip(*file, strict=True) for file in mine)
+
+
+_FIRST = "This is what the first process saw."
+_NAMES = ("val_loss", "val_worst", "val_errors")
+
+
+def _three(logits: Tensor, labels: Tensor) -> dict[str, float]:
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    errors = (logits.argmax(1) != labels).sum()
+    values = (losses.mean(), losses.max(), errors)
+    return {n: float(v) for n, v in zip(_NAMES, values, strict=True)}
+
+
+def _mean_over_batches(
+    logits: Tensor, labels: Tensor, size: int, weighted: bool
+) -> dict[str, float]:
+    parts = zip(logits.split(size), labels.split(size), strict=True)
+    scores = [(_three(*part), len(part[1]) if weighted else 1) for part in parts]
+    votes = sum(vote for _, vote in scores)
+    return {n: sum(s[n] * vote for s, vote in scores) / votes for n in _NAMES}
+
+
+def _mistakes(
+    logits: Tensor, labels: Tensor, first: int, size: int
+) -> dict[str, dict[str, float]]:
+    one = _three(logits[:first], labels[:first])
+    two = _three(logits[first:], labels[first:])
+    weighted = _mean_over_batches(logits, labels, size, True)
+    equal = _mean_over_batches(logits, labels, size, False)
+    return {
+        name: {
+            _FIRST: one[name],
+            "This is the mean of the two processes' values.": (one[name] + two[name])
+            / 2,
+            "This is a mean over batches.": weighted[name],
+            "Each batch has the same vote, whatever its size.": equal[name],
+        }
+        for name in _NAMES
+    }
+
+
+def reports_three(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 4.3: files of 64 and 32 digits, in one process and in two."""
+    module, first, size = taught(answer), 64, 20
+    images, labels = digits(96)
+    logits = logits_of(module, images)
+    loader = DataLoader(Files(images, labels, first), batch_size=size)
+    truths = _three(logits, labels)
+    for processes in (1, 2):
+        mistakes = _mistakes(logits, labels, first, size)
+        yield from metrics_are_exact(
+            twin(module), loader, truths, mistakes, processes=processes
+        )
+
+
+_4_3 = Exercise(
+    practice="4.3",
+    starter="""
+class ReportsThree(DigitClassifier):
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        logits = self(images)
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        errors = (logits.argmax(1) != labels).float()
+        self.log("val_loss", losses.mean())
+        self.log("val_worst", losses.max())
+        self.log("val_errors", errors.sum())
+""",
+    examine=reports_three,
+    hints=(
+        "self.log makes a mean of all it gets, unless told otherwise. Which of the "
+        "three numbers is a mean?",
+        "reduce_fx says how batches are combined, and sync_dist=True combines the "
+        "processes in the same way.",
+        'val_loss needs sync_dist=True; val_worst also reduce_fx="max"; val_errors '
+        'also reduce_fx="sum".',
+    ),
+    solution="""
+class ReportsThree(DigitClassifier):
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        logits = self(images)
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        errors = (logits.argmax(1) != labels).float()
+        self.log("val_loss", losses.mean(), sync_dist=True)
+        self.log("val_worst", losses.max(), reduce_fx="max", sync_dist=True)
+        self.log("val_errors", errors.sum(), reduce_fx="sum", sync_dist=True)
+""",
+    reason=(
+        "A mean is weighted by batch size, a maximum and a sum are what they say, over "
+        "batches and over processes."
+    ),
+    seconds=90,
+)
+
+# 4.4 ----------------------------------------------------------------------------
+
+_START = 0.1
+
+
+def _line(update: int, updates: int) -> float:
+    return _START * (1 - update / updates)
+
+
+def falls_to_zero(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 4.4: three runs of different length, then two processes."""
+    images, labels = digits(96)
+    loader = DataLoader(TensorDataset(images, labels), batch_size=8)
+    runs: dict[str, dict[str, int]] = {
+        "2 epochs": {"max_epochs": 2},
+        "3 epochs": {"max_epochs": 3},
+        "2 epochs that accumulate 3 batches": {
+            "max_epochs": 2,
+            "accumulate_grad_batches": 3,
+        },
+    }
+    for run, options in runs.items():
+        book = Logbook()
+        rates = applied_rates(fresh(answer), loader, book, **options)
+        # Two ways of counting are right: zero in the last update, or after it.
+        slack = 1.6 * _START / max(len(rates), 1)
+        yield rates_follow(rates, _line, slack, run)
+        yield rates_are_logged(rates, book, "lr")
+    learns = any(done.changed for done in updates(fresh(answer), _batches([16] * 3)))
+    seen = f"{'A' if learns else 'No'} batch changed the weights."
+    yield Finding("training", seen, learns, "Return the loss.")
+    yield same_rates_in_two_processes(fresh(answer), loader, max_epochs=1)
+
+
+_4_4 = Exercise(
+    practice="4.4",
+    starter="""
+class FallsToZero(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        scheduler = torch.optim.lr_scheduler.LinearLR(
+            optimizer, start_factor=1.0, end_factor=0.0, total_iters=100
+        )
+        return {"optimizer": optimizer, "lr_scheduler": scheduler}
+""",
+    examine=falls_to_zero,
+    hints=(
+        "How often does this scheduler step, and how many updates will there be?",
+        "self.trainer.estimated_stepping_batches is the number of updates of the whole "
+        'run; "interval": "step" makes the scheduler step after each of them.',
+        'Return {"scheduler": scheduler, "interval": "step"} as lr_scheduler, with '
+        "total_iters=self.trainer.estimated_stepping_batches; in training_step log "
+        '"lr" from self.optimizers().param_groups[0]["lr"].',
+    ),
+    solution="""
+class FallsToZero(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        self.log("lr", self.optimizers().param_groups[0]["lr"])
+        return F.cross_entropy(self(images), labels)
+
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+        scheduler = torch.optim.lr_scheduler.LinearLR(
+            optimizer,
+            start_factor=1.0,
+            end_factor=0.0,
+            total_iters=self.trainer.estimated_stepping_batches,
+        )
+        schedule = {"scheduler": scheduler, "interval": "step"}
+        return {"optimizer": optimizer, "lr_scheduler": schedule}
+""",
+    reason=(
+        "The scheduler counts the updates that the Trainer will make, and what is "
+        "logged is read where it is applied."
+    ),
+    seconds=90,
+)
+
+EXERCISES = (_4_1, _4_2, _4_3, _4_4)

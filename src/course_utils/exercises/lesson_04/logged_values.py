@@ -1,0 +1,145 @@
+"""What does a training run log, step by step and at the end of an epoch?"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+from torch.utils.data import DataLoader
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import learners_code
+from course_utils.checks.training_step import tensors_in
+from course_utils.hardware import quiet_trainer
+from course_utils.measure.in_memory_logger import EpochEnds, Logbook
+
+TOLERANCE = 1e-5
+
+
+@dataclass(frozen=True)
+class TrainingLog:
+    """What a run did, and what it said about it.
+
+    Attributes:
+        losses: The loss of each batch, one tuple an epoch.
+        sizes: The number of samples in each batch, one tuple an epoch.
+        book: What the logger got.
+        ends: What callbacks saw at the end of each epoch, by metric name.
+    """
+
+    losses: tuple[tuple[float, ...], ...]
+    sizes: tuple[tuple[int, ...], ...]
+    book: Logbook
+    ends: tuple[dict[str, float], ...]
+
+    def mean(self, epoch: int) -> float:
+        """Return the mean loss over the samples of an epoch."""
+        pairs = list(zip(self.losses[epoch], self.sizes[epoch], strict=True))
+        return sum(loss * size for loss, size in pairs) / sum(self.sizes[epoch])
+
+
+class _Losses(L.Callback):
+    def __init__(self) -> None:
+        self.losses: list[list[float]] = []
+        self.sizes: list[list[int]] = []
+
+    def on_train_epoch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule
+    ) -> None:
+        self.losses.append([])
+        self.sizes.append([])
+
+    def on_train_batch_end(
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+    ) -> None:
+        loss = outputs["loss"] if isinstance(outputs, dict) else outputs
+        self.losses[-1].append(float("nan") if loss is None else float(loss))
+        self.sizes[-1].append(len(tensors_in(batch)[0]))
+
+
+def training_log(
+    module: L.LightningModule, batches: Sequence[Any], epochs: int = 2
+) -> TrainingLog:
+    """Train on the CPU with a logger that gets every step, and return what it got.
+
+    Args:
+        module: Is trained; its step returns the loss.
+        batches: Ready-made batches in the form that ``training_step`` expects.
+        epochs: How often they are gone through.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    losses, ends, book = _Losses(), EpochEnds(), Logbook()
+    options = quiet_trainer(accelerator="cpu", logger=book, callbacks=[losses, ends])
+    trainer = L.Trainer(max_epochs=epochs, log_every_n_steps=1, **options)
+    with learners_code("Training"):
+        trainer.fit(module, DataLoader(list(batches), batch_size=None))
+    return TrainingLog(
+        tuple(map(tuple, losses.losses)),
+        tuple(map(tuple, losses.sizes)),
+        book,
+        tuple(ends.metrics),
+    )
+
+
+def _close(values: Sequence[float], others: Sequence[float]) -> bool:
+    return len(values) == len(others) and all(
+        abs(a - b) <= TOLERANCE for a, b in zip(values, others, strict=True)
+    )
+
+
+def logs_each_step(log: TrainingLog, name: str) -> Finding:
+    """Ask whether the logger got the loss of every batch as ``name``."""
+    asked = f"{name} in the logger"
+    values, losses = log.book.values(name), [x for epoch in log.losses for x in epoch]
+    if not values:
+        known = ", ".join(dict.fromkeys(n for _, row in log.book.rows for n in row))
+        seen = f"The logger got no {name!r}; it got {known or 'nothing'}."
+        return Finding(asked, seen, False, f"Log every step as {name!r}.")
+    if len(values) != len(losses):
+        seen = f"The logger got {name!r} {len(values)} times in {len(losses)} steps."
+        return Finding(asked, seen, False, "Log it in each step, with on_step=True.")
+    same = _close(values, losses)
+    seen = f"The logger got {name!r} in each step, but not the loss of that batch."
+    if same:
+        seen = f"The logger got {name!r} in each step."
+    return Finding(asked, seen, same, "Log the loss of the batch as it is.")
+
+
+def _why(log: TrainingLog, epoch: int, value: float) -> str:
+    losses = log.losses[epoch]
+    so_far = [x for each in log.losses[: epoch + 1] for x in each]
+    sizes = [n for each in log.sizes[: epoch + 1] for n in each]
+    pooled = sum(x * n for x, n in zip(so_far, sizes, strict=True)) / sum(sizes)
+    mistakes = {
+        "This is the loss of the last batch.": losses[-1],
+        "Each batch has the same vote, also the small one.": sum(losses) / len(losses),
+        "The first epoch is still in it; start each epoch empty.": pooled,
+        "The first epoch is still in the list; clear it.": sum(so_far) / len(so_far),
+    }
+    near = [s for s, wrong in mistakes.items() if abs(wrong - value) <= TOLERANCE]
+    return near[0] if near else "Average over the samples of the epoch."
+
+
+def logs_the_epoch_mean(log: TrainingLog, name: str) -> list[Finding]:
+    """Ask of every epoch whether ``name`` is the mean loss over its samples."""
+    findings = []
+    for epoch, metrics in enumerate(log.ends):
+        asked = f"{name} after epoch {epoch + 1}"
+        if name not in metrics:
+            known = ", ".join(metrics) or "nothing"
+            seen = f"After epoch {epoch + 1} callbacks find no {name!r}, only {known}."
+            remedy = f"Log the mean of the epoch as {name!r}."
+            findings.append(Finding(asked, seen, False, remedy))
+            continue
+        value, truth = metrics[name], log.mean(epoch)
+        ok = abs(value - truth) <= TOLERANCE
+        seen = f"After epoch {epoch + 1} {name} is {value:.3f}, exact is {truth:.3f}."
+        findings.append(Finding(asked, seen, ok, "" if ok else _why(log, epoch, value)))
+    return findings

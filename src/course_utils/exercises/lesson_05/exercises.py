@@ -1,0 +1,281 @@
+"""The exercises of lesson 05, reproducibility."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_utils.checks.exact_resume import resumes_exactly
+from course_utils.checks.finding import Finding
+from course_utils.checks.interrupted_run import Parts, Place
+from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.sample_data import digits, fresh
+from course_utils.checks.training_step import inputs_seen
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_05.determinism import (
+    depends_on_the_seed_alone,
+    same_gradients_on_two_threads,
+)
+from course_utils.exercises.lesson_05.resumable_parts import (
+    KeepsItsPlace,
+    KeepsRandomState,
+)
+from course_utils.hardware import quiet_trainer
+
+# 5.1 ----------------------------------------------------------------------------
+
+
+def trains_from_its_seed(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 5.1: one seed, one result; another seed, another result."""
+    if isinstance(answer, type) or not callable(answer):
+        raise LearnerError(
+            f"Expected the function `train` but got {type(answer).__name__}; hand over "
+            "the function itself, without calling it."
+        )
+    updates: list[object] = []
+    handle = register_optimizer_step_post_hook(lambda *_: updates.append(1))
+    try:
+        yield from depends_on_the_seed_alone(answer)
+    finally:
+        handle.remove()
+    seen = "The function returns a network that no optimizer has touched."
+    yield Finding("training", seen, bool(updates), "Keep the training in it.")
+
+
+_5_1 = Exercise(
+    practice="5.1",
+    starter="""
+ORDER = torch.Generator().manual_seed(0)
+
+
+def train(seed):
+    model = DigitNet()
+    torch.manual_seed(seed)
+    data = ImageDataModule(train_size=640)
+    kept = np.random.permutation(640)[:320]  # half of the images
+    images, labels = scaled(data.train_images[kept]), data.train_labels[kept]
+    dataset = TensorDataset(images, labels)
+    loader = DataLoader(dataset, batch_size=32, shuffle=True, generator=ORDER)
+    L.Trainer(max_epochs=1, **quiet_trainer()).fit(model, loader)
+    return model
+""",
+    examine=trains_from_its_seed,
+    hints=(
+        "Go through the function line by line, and ask of each: does it draw a number, "
+        "and from which generator?",
+        "The model draws before the seed is set; permutation draws from NumPy, which "
+        "torch.manual_seed does not seed; ORDER outlives the call.",
+        "Begin with L.seed_everything(seed), drop torch.manual_seed, and make the "
+        "loader's generator inside: torch.Generator().manual_seed(seed).",
+    ),
+    solution="""
+def train(seed):
+    L.seed_everything(seed, verbose=False)
+    model = DigitNet()
+    data = ImageDataModule(train_size=640)
+    kept = np.random.permutation(640)[:320]  # half of the images
+    images, labels = scaled(data.train_images[kept]), data.train_labels[kept]
+    dataset = TensorDataset(images, labels)
+    order = torch.Generator().manual_seed(seed)
+    loader = DataLoader(dataset, batch_size=32, shuffle=True, generator=order)
+    L.Trainer(max_epochs=1, **quiet_trainer()).fit(model, loader)
+    return model
+""",
+    reason=(
+        "All generators are seeded before the first draw, and none of them outlives "
+        "the call: the second call starts like the first."
+    ),
+)
+
+# 5.2 ----------------------------------------------------------------------------
+
+LEVELS, WIDTH = 8, 16
+
+
+def _table_and_out(module: nn.Module) -> tuple[Tensor, nn.Module]:
+    table, out = getattr(module, "table", None), getattr(module, "out", None)
+    table = getattr(table, "weight", table)  # an nn.Embedding is a table, too
+    if not isinstance(table, Tensor) or table.numel() != LEVELS * LEVELS * WIDTH:
+        raise LearnerError("The table of 8 x 8 vectors is gone; change forward only.")
+    if not isinstance(out, nn.Module):
+        raise LearnerError("The layer `out` is gone; change forward only.")
+    return table, out
+
+
+def _pairs(images: Tensor) -> Tensor:
+    """Return the row of the flat table for each pair of neighbours."""
+    levels = (F.avg_pool2d(images, 2) * 7).round().long()
+    return levels[..., :-1] * LEVELS + levels[..., 1:]
+
+
+@torch.no_grad()
+def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
+    """Ask whether the logits are those of the starter, computed in another way."""
+    table, out = _table_and_out(module)
+    rows = F.embedding(_pairs(images), table.reshape(-1, WIDTH))
+    expected = out(rows.flatten(1))
+    with learners_code("forward"):
+        logits = module(images)
+    same = logits.shape == expected.shape and torch.allclose(
+        logits, expected, atol=1e-5
+    )
+    seen = f"The logits are {'' if same else 'not '}those of the original network."
+    remedy = "Each pair of neighbours looks up table[left, right], as before."
+    return Finding("the logits", seen, same, "" if same else remedy)
+
+
+@torch.enable_grad()
+def _teaches_the_table(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Finding:
+    """Ask whether the table has the gradient that the original network gives it."""
+    asked = "the table's gradient"
+    (images, labels), (table, out) = batch, _table_and_out(module)
+    if table.grad is None or not table.grad.any():
+        seen = "The table gets no gradient."
+        return Finding(asked, seen, False, "Let the table learn.")
+    leaf = table.detach().reshape(-1, WIDTH).clone().requires_grad_()
+    loss = F.cross_entropy(out(F.embedding(_pairs(images), leaf).flatten(1)), labels)
+    (expected,) = torch.autograd.grad(loss, leaf)
+    far = (table.grad.reshape(-1, WIDTH) - expected).abs().max()
+    same = bool(far <= 1e-3 * expected.abs().max())
+    seen = f"The table's gradient is {'' if same else 'not '}the original one."
+    remedy = "Let every pixel that looks a row up pass its gradient on to that row."
+    return Finding(asked, seen, same, "" if same else remedy)
+
+
+def looks_up_without_a_race(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 5.2: the same logits, and one gradient, each time."""
+    module = fresh(answer)
+    batch = digits(512)
+    yield _looks_up_the_pairs(module, batch[0][:64])
+    yield same_gradients_on_two_threads(module, batch)
+    yield _teaches_the_table(module, batch)
+
+
+_5_2 = Exercise(
+    practice="5.2",
+    starter="""
+class PairTable(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(0.1 * torch.randn(8, 8, 16))
+        self.out = nn.Linear(14 * 13 * 16, 10)
+
+    def forward(self, images):
+        levels = (F.avg_pool2d(images, 2) * 7).round().long()
+        left, right = levels[..., :-1], levels[..., 1:]
+        return self.out(self.table[left, right].flatten(1))
+""",
+    examine=looks_up_without_a_race,
+    hints=(
+        "Which operation's gradient is a sum to which two threads add at once? What "
+        "does PyTorch offer for looking up rows of a table?",
+        "F.embedding(rows, table) looks up rows of a table with two dimensions, and "
+        "sums its gradient in one order. Make one row number out of left and right.",
+        "The row is 8 * left + right, the table self.table.flatten(0, 1).",
+    ),
+    solution="""
+class PairTable(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.table = nn.Parameter(0.1 * torch.randn(8, 8, 16))
+        self.out = nn.Linear(14 * 13 * 16, 10)
+
+    def forward(self, images):
+        levels = (F.avg_pool2d(images, 2) * 7).round().long()
+        pair = 8 * levels[..., :-1] + levels[..., 1:]
+        return self.out(F.embedding(pair, self.table.flatten(0, 1)).flatten(1))
+""",
+    reason=(
+        "F.embedding does the same look-up, and its gradient is summed in one fixed "
+        "order, whatever the threads do."
+    ),
+)
+
+# 5.3 ----------------------------------------------------------------------------
+
+PLACES = (Place("batch", 4), Place("batch", 13), Place("epoch", 1))
+
+
+def _adds_new_noise(answer: Any) -> Finding:
+    """Ask whether every step adds other noise, seen in the inputs of the network."""
+    images, labels = digits(16)
+    loader = DataLoader([(images, labels)] * 3, batch_size=None)
+    module = fresh(answer)
+    with inputs_seen(images.shape) as inputs, learners_code("Training"):
+        options = quiet_trainer(accelerator="cpu", max_epochs=1)
+        L.Trainer(**options).fit(module, loader)
+    kinds = len({each.numpy().tobytes() for each in inputs})
+    none = kinds == 1 and torch.equal(inputs[0], images)
+    seen = "The steps add no noise." if none else "The steps add the same noise."
+    if kinds >= 3:
+        return Finding("the noise", "Each step adds other noise.", True)
+    return Finding("the noise", seen, False, "Draw new noise in each step.")
+
+
+def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 5.3: noise in each step, and an exact resume at three places."""
+    yield _adds_new_noise(answer)
+    dataset = TensorDataset(*digits(160))
+
+    def build() -> Parts:
+        return answer(), KeepsItsPlace(dataset), [KeepsRandomState()]
+
+    yield from resumes_exactly(build, PLACES, max_epochs=2, limit_val_batches=0)
+
+
+_5_3 = Exercise(
+    practice="5.3",
+    starter="""
+class AddsItsOwnNoise(DigitNet):
+    def __init__(self):
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        noise = torch.from_numpy(self.rng.normal(0, 0.3, images.shape)).float()
+        return F.cross_entropy(self(images + noise), labels)
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["rng"] = self.rng
+
+    def on_load_checkpoint(self, checkpoint):
+        self.rng = checkpoint["rng"]
+""",
+    examine=goes_on_with_its_noise,
+    hints=(
+        "What kind of object goes into the file, and which kinds come out again?",
+        "A generator of NumPy keeps its state in rng.bit_generator.state: a dict of "
+        "text and whole numbers, which you can also set.",
+        "Save self.rng.bit_generator.state, and set self.rng.bit_generator.state = "
+        'checkpoint["rng"] when you load.',
+    ),
+    solution="""
+class AddsItsOwnNoise(DigitNet):
+    def __init__(self):
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        noise = torch.from_numpy(self.rng.normal(0, 0.3, images.shape)).float()
+        return F.cross_entropy(self(images + noise), labels)
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["rng"] = self.rng.bit_generator.state
+
+    def on_load_checkpoint(self, checkpoint):
+        self.rng.bit_generator.state = checkpoint["rng"]
+""",
+    reason=(
+        "The file holds plain values. Nobody but this module draws from its generator, "
+        "so here on_load_checkpoint is early enough."
+    ),
+)
+
+EXERCISES = (_5_1, _5_2, _5_3)

@@ -1,0 +1,295 @@
+"""The exercises of lesson 06, debugging."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.sample_data import digits, fresh, function
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_06.finite_gradients import (
+    finite_gradients,
+    same_as,
+    value_and_gradient,
+)
+from course_utils.exercises.lesson_06.fixed_subset import is_a_fixed_fraction
+from course_utils.exercises.lesson_06.overfit_one_batch import overfits
+from course_utils.exercises.lesson_06.planted_bugs import notices_planted_bugs
+from course_utils.exercises.lesson_06.slowest_part import names_the_slowest
+
+# 6.1 ----------------------------------------------------------------------------
+
+
+def notices_four_bugs(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 6.1 with a healthy model and broken ones."""
+    yield from notices_planted_bugs(function(answer))
+
+
+_6_1 = Exercise(
+    practice="6.1",
+    starter="""
+def smoke_test(model, loader):
+    trainer = L.Trainer(fast_dev_run=True, **quiet_trainer())
+    trainer.fit(model, loader)
+""",
+    examine=notices_four_bugs,
+    hints=(
+        "Three of the four are outside a dry run's view: which batch does it use, what "
+        "does it never write, and what does it not look at?",
+        "The Trainer trains on any loader: one that holds the first and the last batch "
+        "is enough. trainer.save_checkpoint writes a checkpoint whenever you like.",
+        "On copy.deepcopy(model): batches = list(loader); fit on "
+        "DataLoader([batches[0], batches[-1]], batch_size=None); save into a "
+        "TemporaryDirectory; raise if all parameters equal those of model.",
+    ),
+    solution="""
+def smoke_test(model, loader):
+    trained = copy.deepcopy(model)
+    batches = list(loader)
+    few = DataLoader([batches[0], batches[-1]], batch_size=None)
+    trainer = L.Trainer(max_epochs=1, **quiet_trainer())
+    trainer.fit(trained, few)
+    with TemporaryDirectory() as folder:
+        trainer.save_checkpoint(f"{folder}/smoke.ckpt")
+    pairs = zip(model.parameters(), trained.cpu().parameters())
+    if all(torch.equal(before.cpu(), after) for before, after in pairs):
+        raise RuntimeError("training changes no weight")
+""",
+    reason="Two batches, one checkpoint and one comparison find all four bugs.",
+)
+
+# 6.2 ----------------------------------------------------------------------------
+
+_COUNTS = (
+    [90, 80, 75, 70, 70, 65, 60, 50, 30, 10],
+    [4, 129, 60, 60, 60, 33, 29, 20, 19, 9],
+)
+
+
+def takes_a_fair_tenth(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 6.2 with two sets of images, each with a rare class."""
+    for counts in _COUNTS:
+        yield from is_a_fixed_fraction(function(answer), counts)
+
+
+_6_2 = Exercise(
+    practice="6.2",
+    starter="""
+def tenth(dataset):
+    chosen = torch.randperm(len(dataset))[: len(dataset) // 10]
+    return DataLoader(Subset(dataset, chosen.tolist()), batch_size=16, shuffle=True)
+""",
+    examine=takes_a_fair_tenth,
+    hints=(
+        "Two things are left to chance here: which images are drawn, and whether a "
+        "rare class is among them.",
+        "torch.randperm takes a generator. And you may draw within each class: "
+        "(labels == c).nonzero() are its places.",
+        "For each class: places = (labels == c).nonzero().flatten(); take "
+        "max(1, len(places) // 10) of them, in the order of "
+        "torch.randperm(len(places), generator=torch.Generator().manual_seed(0)).",
+    ),
+    solution="""
+def tenth(dataset):
+    labels = dataset.tensors[1]
+    generator = torch.Generator().manual_seed(0)
+    chosen = []
+    for label in labels.unique():
+        places = (labels == label).nonzero().flatten()
+        order = torch.randperm(len(places), generator=generator)
+        chosen += places[order[: max(1, len(places) // 10)]].tolist()
+    return DataLoader(Subset(dataset, chosen), batch_size=16, shuffle=True)
+""",
+    reason=(
+        "A generator of its own fixes the choice, drawing by class keeps the rare "
+        "ones, and shuffling is left to the loader."
+    ),
+)
+
+# 6.3 ----------------------------------------------------------------------------
+
+
+def _reference(features: Tensor) -> Tensor:
+    return features / features.square().sum(dim=1, keepdim=True).sqrt()
+
+
+def has_finite_gradients(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 6.3 with zero rows among ordinary, faint and bright ones."""
+    unit_length = function(answer)
+    generator = torch.Generator().manual_seed(0)
+    rows = torch.randn(12, 5, generator=generator)
+    yield from same_as(unit_length, _reference, rows, "ordinary rows")
+    yield from same_as(unit_length, _reference, rows * 1e-11, "faint rows")
+    yield from same_as(unit_length, _reference, rows * 1e6, "bright rows")
+    mixed = rows.clone()
+    mixed[[2, 7]] = 0
+    yield finite_gradients(unit_length, mixed, "rows of which two are zero")
+    yield finite_gradients(unit_length, torch.zeros(3, 5), "rows of zeros only")
+    values, _ = value_and_gradient(unit_length, mixed)
+    seen = f"Of 12 rows, two of them zero, it returns {len(values)}."
+    yield Finding("the rows", seen, len(values) == 12, "Return every row.")
+    seen = "A row of zeros does not stay zero."
+    yield Finding("zero rows", seen, not values[[2, 7]].any(), "Let zeros be zeros.")
+    kept = torch.tensor([row for row in range(12) if row not in (2, 7)])
+    yield from same_as(
+        lambda part: unit_length(mixed.index_put((kept,), part))[kept],
+        _reference,
+        mixed[kept],
+        "rows beside a zero row",
+    )
+
+
+_6_3 = Exercise(
+    practice="6.3",
+    starter="""
+def unit_length(features):
+    length = features.square().sum(dim=1, keepdim=True).sqrt()
+    return torch.where(length > 0, features / length, 0.0)
+""",
+    examine=has_finite_gradients,
+    hints=(
+        "Which two operations in it have no finite slope at a row of zeros?",
+        "Choose before you compute: give the root and the division a harmless number "
+        "where the row is zero.",
+        "squares = features.square().sum(dim=1, keepdim=True); safe = "
+        "torch.where(squares > 0, squares, 1.0); return features / safe.sqrt().",
+    ),
+    solution="""
+def unit_length(features):
+    squares = features.square().sum(dim=1, keepdim=True)
+    safe = torch.where(squares > 0, squares, 1.0)
+    return features / safe.sqrt()
+""",
+    reason=(
+        "A zero row is divided by one, so neither the root nor the division ever sees "
+        "a zero; all other rows are computed as before."
+    ),
+)
+
+# 6.4 ----------------------------------------------------------------------------
+
+
+def learns_by_heart(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 6.4: 128 digits with labels drawn by lot, 120 times.
+
+    A last layer on random features does not learn them in that many steps.
+    """
+    images, labels = digits(128)
+    generator = torch.Generator().manual_seed(0)
+    lots = torch.randint(10, labels.shape, generator=generator)
+    module = fresh(answer)
+    yield from overfits(module, (images, lots), 120, weights=54_000)
+    layers = sum(weight.ndim > 1 for weight in module.parameters())
+    seen = f"The network has {layers} layers with weights, fewer than three."
+    remedy = "Keep both hidden layers, and the one that returns logits."
+    yield Finding("its layers", seen, layers >= 3, remedy)
+
+
+_6_4 = Exercise(
+    practice="6.4",
+    starter="""
+class LearnsByHeart(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Linear(784, 64), nn.Linear(64, 64)]
+        self.net = nn.Linear(64, 10)
+
+    def forward(self, images):
+        hidden = images.flatten(1)
+        for layer in self.layers:
+            hidden = layer(hidden).relu()
+        return self.net(hidden)
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        images = images[torch.randperm(len(images))]  # another order in each step
+        return F.cross_entropy(self(images), labels)
+""",
+    examine=learns_by_heart,
+    hints=(
+        "Count the parameters: sum(p.numel() for p in LearnsByHeart().parameters()). "
+        "And follow one image through the step, beside its label.",
+        "A module finds its parts in its attributes, but not inside a Python list. And "
+        "whoever shuffles images has to shuffle labels alike.",
+        "self.layers = nn.ModuleList([...]); and delete the line with randperm: the "
+        "loader shuffles already.",
+    ),
+    solution="""
+class LearnsByHeart(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(784, 64), nn.Linear(64, 64)])
+        self.net = nn.Linear(64, 10)
+
+    def forward(self, images):
+        hidden = images.flatten(1)
+        for layer in self.layers:
+            hidden = layer(hidden).relu()
+        return self.net(hidden)
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+""",
+    reason="All layers reach the optimizer, and every image keeps its label.",
+)
+
+# 6.5 ----------------------------------------------------------------------------
+
+_SLOW = [
+    {"loading": 16, "forward": 3},
+    {"forward": 16, "backward": 3},
+    {"optimizer": 16, "forward": 4},
+    {"backward": 16, "loading": 3},
+]
+
+
+def names_the_slowest_part(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 6.5 with four loops, each slow in another part."""
+    yield from names_the_slowest(function(answer), _SLOW)
+
+
+_6_5 = Exercise(
+    practice="6.5",
+    starter="""
+def slowest_part(model, loader):
+    profiler = SimpleProfiler()
+    trainer = L.Trainer(max_epochs=1, profiler=profiler, **quiet_trainer())
+    trainer.fit(model, loader)
+    times = {name: sum(each) for name, each in profiler.recorded_durations.items()}
+    return max(times, key=times.get)
+""",
+    examine=names_the_slowest_part,
+    hints=(
+        "Print the names that the profiler recorded. Which of them contain others?",
+        "limit_train_batches keeps it short. optimizer_step calls training_step and "
+        "backward: what is the optimizer's own?",
+        "parts(profiler), a function of this lesson, returns the four times that you "
+        "need. Limit the batches, and return max(times, key=times.get).",
+    ),
+    solution="""
+def slowest_part(model, loader):
+    profiler = SimpleProfiler()
+    limits = {"max_epochs": 1, "limit_train_batches": 10}
+    trainer = L.Trainer(profiler=profiler, **limits, **quiet_trainer())
+    trainer.fit(model, loader)
+    recorded = profiler.recorded_durations.items()
+    times = {name.split(".")[-1]: median(each) for name, each in recorded}
+    forward, backward = times["training_step"], times["backward"]
+    own = {
+        "loading": times["train_dataloader_next"],
+        "forward": forward,
+        "backward": backward,
+        "optimizer": times["optimizer_step"] - forward - backward,
+    }
+    return max(own, key=own.get)
+""",
+    reason=(
+        "Ten batches are enough, each part is counted alone, and what remains of "
+        "optimizer_step is the optimizer's."
+    ),
+)
+
+EXERCISES = (_6_1, _6_2, _6_3, _6_4, _6_5)

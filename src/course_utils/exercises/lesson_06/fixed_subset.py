@@ -1,0 +1,101 @@
+"""Is a loader over a part of the data the same part, and a fair one, every time?"""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from course_utils.checks.data_splits import disturb
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError, learners_code
+
+MakeLoader = Callable[[TensorDataset], Any]
+GENERATOR = "Draw with a generator of its own: torch.Generator().manual_seed(0)."
+
+
+def numbered(counts: list[int]) -> TensorDataset:
+    """Return images that carry their own number, and labels ordered by class.
+
+    Args:
+        counts: Images of each class.
+
+    Returns:
+        Images of shape ``(n, 1, 2, 2)``, float32; labels of shape ``(n,)``, int64.
+    """
+    labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    numbers = torch.arange(len(labels), dtype=torch.float32)
+    return TensorDataset(numbers.view(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone(), labels)
+
+
+def _random_state() -> tuple[Any, ...]:
+    """Return the states of Python's, NumPy's and torch's global generators."""
+    _, keys, *rest = np.random.get_state()
+    return random.getstate(), keys.tolist(), rest, torch.get_rng_state().tolist()
+
+
+def _epoch(loader: Any) -> tuple[list[int], Tensor]:
+    """Return the numbers of the images of one epoch, and their labels."""
+    numbers, labels = [], []
+    with learners_code("The loader"):
+        for images, targets in loader:
+            numbers += images.flatten(1)[:, 0].round().long().tolist()
+            labels.append(targets)
+    if not numbers:
+        raise LearnerError("The loader is empty; return a DataLoader over the images.")
+    return numbers, torch.cat(labels)
+
+
+def _first_look(
+    epoch: tuple[list[int], Tensor], dataset: TensorDataset, share: float
+) -> Iterator[Finding]:
+    (numbers, labels), total = epoch, len(dataset)
+    most = int(share * total)
+    count = len(numbers)
+    seen = f"An epoch has {count} of {total} images; {share:.0%} are {most}."
+    fits = most // 2 <= count <= most
+    yield Finding("size", seen, fits, f"Take {most} at most, and at least half of it.")
+    twice = count - len(set(numbers))
+    seen = f"{twice} images come twice in an epoch."
+    yield Finding("repeated images", seen, not twice, "Draw without replacement.")
+    right = bool((dataset.tensors[1][numbers] == labels).all())
+    yield Finding("labels", "Labels and images are mixed up.", right, "Keep pairs.")
+    classes = int(dataset.tensors[1].max()) + 1
+    found = len(labels.unique())
+    seen = f"{found} of {classes} classes are in it."
+    remedy = "Draw within each class, at least one image of each."
+    yield Finding("classes", seen, found == classes, remedy)
+
+
+def is_a_fixed_fraction(
+    make_loader: MakeLoader, counts: list[int], share: float = 0.1
+) -> Iterator[Finding]:
+    """Ask for size, classes, the same images each time, and another order.
+
+    Args:
+        make_loader: Makes a loader over a part of a data set.
+        counts: Images of each class in the data set, which is ordered by class.
+        share: Largest part allowed.
+    """
+    dataset = numbered(counts)
+    disturb(1)
+    before = _random_state()
+    loader = make_loader(dataset)
+    untouched = before == _random_state()
+    epochs = [_epoch(loader) for _ in range(3)]
+    yield from _first_look(epochs[0], dataset, share)
+    sets = {frozenset(numbers) for numbers, _ in epochs}
+    seen = f"Three epochs show {len(sets)} different sets of images."
+    yield Finding("the set of each epoch", seen, len(sets) == 1, "Choose once.")
+    disturb(2)
+    again = frozenset(_epoch(make_loader(numbered(counts)))[0])  # an equal data set
+    seen = f"A second call shows {'the same' if again in sets else 'other'} images."
+    yield Finding("the set of a second call", seen, again in sets, GENERATOR)
+    seen = "The call changes the global random state."
+    yield Finding("the global random state", seen, untouched, GENERATOR)
+    orders = {tuple(numbers) for numbers, _ in epochs}
+    seen = f"Three epochs have {len(orders)} different orders."
+    yield Finding("the order", seen, len(orders) == 3, "Shuffle the loader.")

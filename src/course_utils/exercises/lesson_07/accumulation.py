@@ -1,0 +1,109 @@
+"""Does an accumulated gradient equal that of the large batch?"""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.utils.data import DataLoader
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import learners_code
+from course_utils.hardware import quiet_trainer
+
+Batches = Sequence[tuple[Tensor, Tensor]]
+SLACK = 1e-3  # of the gradient's norm
+
+
+def _gradient(module: L.LightningModule) -> Tensor:
+    pairs = [(p, p.grad) for p in module.parameters()]
+    flat = [(torch.zeros_like(p) if g is None else g).flatten() for p, g in pairs]
+    return torch.cat(flat).clone()
+
+
+def gradients_used(
+    module: L.LightningModule, batches: Batches, group: int
+) -> list[Tensor]:
+    """Train one epoch and return the gradient of each update, as one vector.
+
+    The learning rate is 0, so that all updates see the same weights. A module with
+    manual optimization accumulates by itself; for others the Trainer does.
+
+    Args:
+        module: Is trained on the CPU.
+        batches: Ready-made batches of images and labels.
+        group: Batches in an update.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    used: list[Tensor] = []
+
+    def note(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        used.append(_gradient(module))
+
+    module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)
+    options = quiet_trainer(accelerator="cpu", max_epochs=1)
+    if module.automatic_optimization:
+        options["accumulate_grad_batches"] = group
+    handle = register_optimizer_step_post_hook(note)
+    try:
+        with learners_code("Training"):
+            L.Trainer(**options).fit(module, DataLoader(list(batches), batch_size=None))
+    finally:
+        handle.remove()
+    return used
+
+
+def mean_gradient(module: L.LightningModule, batches: Batches) -> Tensor:
+    """Return the gradient of the mean cross-entropy of all images at once."""
+    whole = copy.deepcopy(module).train()
+    whole.zero_grad()
+    images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+    with torch.enable_grad(), learners_code("forward"):
+        F.cross_entropy(whole(images), labels).backward()
+    return _gradient(whole)
+
+
+def _one_update(used: Tensor, mean: Tensor, which: str, last: bool) -> Finding:
+    ratio = float(used @ mean / (mean @ mean))
+    seen = f"{which} used {ratio:.2f} times the mean gradient of its batches."
+    ok = bool((used - mean).norm() <= SLACK * mean.norm())
+    if not ok and abs(ratio - 1) < 0.005:
+        seen = f"{which} did not use the mean gradient of its batches."
+    remedy = "Leave full groups to the Trainer: it divides them by the right number."
+    if last:
+        remedy = "Divide the last group by its own number of batches."
+    return Finding("the gradient of an update", seen, ok, "" if ok else remedy)
+
+
+def accumulates(
+    module: L.LightningModule, batches: Batches, group: int
+) -> list[Finding]:
+    """Ask whether each update uses the mean gradient of the images in its group.
+
+    Args:
+        module: Is trained for an epoch whose last group may be smaller; its loss is the
+            cross-entropy of ``forward(images)``.
+        batches: Ready-made batches, all of the same size.
+        group: Batches in an update.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    groups = [batches[i : i + group] for i in range(0, len(batches), group)]
+    means = [mean_gradient(module, each) for each in groups]
+    used = gradients_used(module, batches, group)
+    seen = f"{len(batches)} batches made {len(used)} updates instead of {len(groups)}."
+    remedy = f"Update after every {group} batches, and after the last batch."
+    findings = [Finding("updates", seen, len(used) == len(groups), remedy)]
+    for i, (gradient, mean) in enumerate(zip(used, means, strict=False)):
+        which = f"With {len(batches)} batches, update {i + 1} of {len(groups)}"
+        last = len(groups[i]) < group
+        findings.append(_one_update(gradient, mean, which, last))
+    return findings

@@ -1,0 +1,448 @@
+"""The exercises of lesson 07, memory."""
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import lightning as L
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
+from course_utils.checks.sample_data import fresh, lesson_images
+from course_utils.checks.submodules import output_of
+from course_utils.checks.weight_updates import flat_weights
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_07.accumulation import accumulates
+from course_utils.exercises.lesson_07.memory_growth import holds_little
+from course_utils.exercises.lesson_07.saved_for_backward import (
+    adds_few_operations,
+    cost_of_step,
+    lowers_the_peak,
+    same_gradients,
+    saved_for_backward,
+)
+from course_utils.hardware import quiet_trainer
+
+# 7.1 ----------------------------------------------------------------------------
+
+
+def _conv_net() -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Dropout(), nn.Flatten()
+    )
+
+
+def _wide_net() -> nn.Module:
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(144, 96), nn.ReLU(), nn.Linear(96, 96), nn.Tanh()
+    ).append(nn.Linear(96, 10))
+
+
+def _early_net() -> nn.Module:
+    """Most weights are in the first layer, where autograd saves no copy of them."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(144, 256), nn.Tanh(), nn.Linear(256, 10)
+    )
+
+
+_NETS = {  # none is near its break-even
+    "a wide MLP and 4 images": (_wide_net, 4),
+    "a conv net and 4 images": (_conv_net, 4),
+    "a wide MLP and 512 images": (_wide_net, 512),
+    "an MLP with a large first layer and 64 images": (_early_net, 64),
+}
+_PRECISIONS = ("32-true", "bf16-mixed")
+
+
+def _chosen(answer: Any, net: nn.Module, images: Tensor) -> str:
+    if not callable(answer) or isinstance(answer, type):
+        raise LearnerError(
+            f"Expected a function but got {type(answer).__name__}; hand over the "
+            "function itself, without calling it."
+        )
+    with learners_code("Your function"):
+        return answer(net, images)
+
+
+def _state(net: nn.Module) -> dict[str, Any]:
+    return {
+        "the type of its weights": {p.dtype for p in net.parameters()},
+        "its gradients": [p.grad is None for p in net.parameters()],
+        "its training mode": [part.training for part in net.modules()],
+        "what it trains": [p.requires_grad for p in net.parameters()],
+    }
+
+
+def chooses_the_precision(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 7.1: three kinds of networks, small batches and large."""
+    for name, (build, count) in _NETS.items():
+        torch.manual_seed(0)
+        net, images = build(), torch.rand(count, 1, 12, 12)
+        net[1].eval()  # a part that has a mode of its own
+        before, weights = _state(net), copy.deepcopy(net.state_dict())
+        chosen = _chosen(answer, net, images)
+        left = [what for what, value in _state(net).items() if value != before[what]]
+        if not left and any(
+            not torch.equal(value, weights[key])
+            for key, value in net.state_dict().items()
+        ):
+            left = ["its weights"]
+        seen = f"Your function changed the network: {', '.join(left)}."
+        remedy = "Run forward passes only, and leave the network as it was."
+        yield Finding("the network", seen, not left, remedy)
+        cost = {p: saved_for_backward(net, images, p) for p in _PRECISIONS}
+        told = " and ".join(f"{p} {size / 1024:.1f} KB" for p, size in cost.items())
+        seen = f"For {name} it returned {chosen!r}; {told} are saved."
+        ok = chosen == min(cost, key=cost.__getitem__)
+        remedy = "Count both, in a forward pass whose result is alive."
+        yield Finding("the choice", seen, ok, remedy)
+
+
+_7_1 = Exercise(
+    practice="7.1",
+    starter='''
+def cheaper_precision(net, images):
+    """Return "32-true" or "bf16-mixed", whichever saves fewer bytes for backward."""
+    return "bf16-mixed"
+''',
+    examine=chooses_the_precision,
+    hints=(
+        "Run the network twice, once in each precision, and count both times.",
+        "torch.autocast(images.device.type, dtype=torch.bfloat16) does for a block "
+        "what bf16-mixed does for a step. The weights exist anyway: ignore them.",
+        "with SavedTensors(ignore=net.parameters()) as mixed, torch.autocast(...): "
+        "net(images). The same without autocast, then compare the peaks.",
+    ),
+    solution="""
+def cheaper_precision(net, images):
+    with SavedTensors(ignore=net.parameters()) as full:
+        net(images)
+    autocast = torch.autocast(images.device.type, dtype=torch.bfloat16)
+    with SavedTensors(ignore=net.parameters()) as mixed, autocast:
+        net(images)
+    return "bf16-mixed" if mixed.peak < full.peak else "32-true"
+""",
+    reason="It counts both for the network and the batch at hand.",
+)
+
+# 7.2 ----------------------------------------------------------------------------
+
+
+def counts_the_leftover(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 7.2: epochs of 8, 6, 5 and 3 batches in groups of four."""
+    for count in (6, 8, 5, 3):
+        images, labels = lesson_images(8 * count)
+        batches = list(zip(images.split(8), labels.split(8), strict=True))
+        yield from accumulates(fresh(answer), batches, 4)
+
+
+_7_2 = Exercise(
+    practice="7.2",
+    starter="""
+class CountsTheLeftover(ConvNet):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+""",
+    examine=counts_the_leftover,
+    hints=(
+        "By what does Lightning divide the last group, and how many batches are in it?",
+        "The first batch of a group has the index batch_idx // 4 * 4. How many batches "
+        "are there from it to the end of the epoch, and how many of them in its group?",
+        "size = min(4, self.trainer.num_training_batches - batch_idx // 4 * 4). Then "
+        "return loss * 4 / size.",
+    ),
+    solution="""
+class CountsTheLeftover(ConvNet):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        first = batch_idx // 4 * 4
+        size = min(4, self.trainer.num_training_batches - first)
+        return F.cross_entropy(self(images), labels) * 4 / size
+""",
+    reason="Each update uses the mean gradient of its own group, however small it is.",
+)
+
+# 7.3 ----------------------------------------------------------------------------
+
+
+_BLOCKS = (9, 3)  # of the large and of the small stage
+
+
+class _Plain(L.LightningModule):
+    """The two stages of a module one after the other, nothing recomputed."""
+
+    def __init__(self, module: Any) -> None:
+        super().__init__()
+        self.module = module
+        stages = [module.stem, *module.large, module.shrink, *module.small]
+        self.layers = [*stages, module.head]
+
+    def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        hidden, labels = batch
+        for layer in self.layers:
+            hidden = layer(hidden)
+        return F.cross_entropy(hidden, labels)
+
+
+def recomputes_the_cheap(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 7.3: gradients, peak and operations of one step."""
+    module, batch = fresh(answer), lesson_images(8)
+    missing = [
+        n
+        for n in ("stem", "large", "shrink", "small", "head")
+        if not hasattr(module, n)
+    ]
+    if missing:
+        raise CannotCheck(f"The check needs self.{missing[0]}; keep the base class.")
+    if (blocks := (len(module.large), len(module.small))) != _BLOCKS:
+        raise LearnerError(
+            f"The stages have {blocks[0]} and {blocks[1]} blocks; there were "
+            f"{_BLOCKS[0]} and {_BLOCKS[1]}. Keep all layers of the base class."
+        )
+    module.train()
+    plain = cost_of_step(_Plain(module), batch)
+    cost = cost_of_step(module, batch)
+    yield same_gradients(cost, plain)
+    yield lowers_the_peak(cost, plain, 0.6)
+    yield adds_few_operations(cost, plain, 0.1)
+    output_of(module, batch[0])  # it predicts, too
+
+
+_7_3 = Exercise(
+    practice="7.3",
+    starter="""
+class RecomputesTheCheap(TwoStages):
+    def forward(self, images):
+        hidden = self.stem(images)
+        for block in self.large:
+            hidden = block(hidden)
+        hidden = self.shrink(hidden)
+        for block in self.small:
+            hidden = block(hidden)
+        return self.head(hidden)
+""",
+    examine=recomputes_the_cheap,
+    hints=(
+        "Which of the two stages holds the memory, and which makes the operations?",
+        "Checkpoint the first stage only. One checkpoint around all of it would bring "
+        "everything back at once: how large should a group be?",
+        "Three groups of three: for i in (0, 3, 6): group = "
+        "nn.Sequential(*self.large[i : i + 3]); hidden = checkpoint(group, hidden, "
+        "use_reentrant=False).",
+    ),
+    solution="""
+class RecomputesTheCheap(TwoStages):
+    def forward(self, images):
+        hidden = self.stem(images)
+        for i in range(0, len(self.large), 3):
+            group = nn.Sequential(*self.large[i : i + 3])
+            hidden = checkpoint(group, hidden, use_reentrant=False)
+        hidden = self.shrink(hidden)
+        for block in self.small:
+            hidden = block(hidden)
+        return self.head(hidden)
+""",
+    reason="Large activations are computed again, expensive operations are not.",
+)
+
+# 7.4 ----------------------------------------------------------------------------
+
+
+def _worst_of(
+    module: L.LightningModule, loader: DataLoader[Any]
+) -> list[tuple[Tensor, float]]:
+    """Return the image with the highest loss of each batch, and that loss."""
+    found = []
+    for images, labels in loader:
+        with torch.no_grad(), learners_code("forward"):
+            losses = F.cross_entropy(module(images), labels, reduction="none")
+        found.append((images[losses.argmax()], losses.max().item()))
+    return found
+
+
+def _same_images(kept: Any, truth: list[tuple[Tensor, float]]) -> bool:
+    kept = list(kept)
+    return len(kept) == len(truth) and all(
+        isinstance(image, Tensor | np.ndarray)
+        and torch.equal(torch.as_tensor(image), right)
+        for image, (right, _) in zip(kept, truth, strict=True)
+    )
+
+
+def keeps_the_worst(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 7.4: what is kept of ten batches, and what that holds."""
+    module = fresh(answer)
+    images, labels = lesson_images(160)
+    loader = DataLoader(TensorDataset(images, labels), batch_size=16)
+    truth = _worst_of(module, loader)
+    little = holds_little(module, loader, 3 * images[0].nbytes, images[:16].nbytes)
+    for name in ("worst", "scores"):
+        if not hasattr(module, name):
+            raise LearnerError(f"There is no self.{name}; keep both lists.")
+    with learners_code("Reading worst and scores"):
+        right = _same_images(module.worst, truth)
+        scores = [torch.as_tensor(score).detach().item() for score in module.scores]
+    close = len(scores) == len(truth) and all(
+        abs(score - best) < 1e-4 for score, (_, best) in zip(scores, truth, strict=True)
+    )
+    seen = f"After 10 batches, worst has {len(module.worst)} entries"
+    seen += (
+        "." if len(module.worst) != 10 else ", not the images with the highest loss."
+    )
+    remedy = "Keep one image of each batch, in its own shape."
+    yield Finding("the images kept", seen, right, remedy)
+    seen = "scores are not the highest loss of each batch."
+    yield Finding("the scores kept", seen, close, "Keep one loss of each batch.")
+    yield little
+    before = flat_weights(module)
+    torch.manual_seed(0)
+    again = fresh(answer)
+    L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu")).fit(again, loader)
+    moved = not torch.equal(before, flat_weights(again))
+    yield Finding("training", "The weights stay as they are.", moved, "Return a loss.")
+
+
+_7_4 = Exercise(
+    practice="7.4",
+    starter="""
+class KeepsTheWorst(ConvNet):
+    def __init__(self):
+        super().__init__()
+        self.worst, self.scores = [], []
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        losses = F.cross_entropy(self(images), labels, reduction="none")
+        self.worst.append(images[losses.argmax()])
+        self.scores.append(losses.max())
+        return losses.mean()
+""",
+    examine=keeps_the_worst,
+    hints=(
+        "Both lists hold tensors. For each: does it have a memory of its own?",
+        "images[i] is a view: it shares the memory of the whole batch. detach makes a "
+        "view, too. Which call copies?",
+        "self.worst.append(images[losses.argmax()].clone()), and losses.max().item().",
+    ),
+    solution="""
+class KeepsTheWorst(ConvNet):
+    def __init__(self):
+        super().__init__()
+        self.worst, self.scores = [], []
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        losses = F.cross_entropy(self(images), labels, reduction="none")
+        self.worst.append(images[losses.argmax()].clone())
+        self.scores.append(losses.max().item())
+        return losses.mean()
+""",
+    reason="A clone has a memory of its own, so the rest of the batch can go.",
+)
+
+# 7.5 ----------------------------------------------------------------------------
+
+
+def _pale(count: int) -> tuple[Tensor, Tensor]:
+    """Return images from 1/2 in steps of 1/256, which are exact in bfloat16.
+
+    Their mean is not: it lies 0.4 steps above a number that bfloat16 has.
+    """
+    images, labels = lesson_images(count)
+    steps = (63 * images).round().flatten()
+    raised = int((0.4 - steps.mean().item()) % 1 * len(steps))
+    steps[:raised] += 1
+    return 1 / 2 + steps.view_as(images) / 256, labels
+
+
+def _uneven_batches() -> list[tuple[Tensor, Tensor]]:
+    """Return 12 batches of 33 pale images, then 12 smaller and a little brighter.
+
+    A mean kept in bfloat16 does not follow such a small step.
+    """
+    (images, labels), (fewer, their_labels) = _pale(33), _pale(17)
+    return [(images, labels)] * 12 + [(fewer + 1 / 64, their_labels)] * 12
+
+
+def counts_in_two_bytes(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 7.5: 24 batches of two sizes, with ``bf16-true``."""
+    module, batches = fresh(answer), _uneven_batches()
+    module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.1)
+    before = flat_weights(module).bfloat16()
+    options = quiet_trainer(accelerator="cpu", max_epochs=1, precision="bf16-true")
+    loader = DataLoader(batches, batch_size=None)
+    with learners_code("Training"):
+        L.Trainer(**options).fit(module, loader)
+    types = {p.dtype for p in module.parameters()}
+    seen = "The network's weights are not all bfloat16 any more."
+    remedy = "Only the two statistics need more; leave the network in two bytes."
+    yield Finding("the network", seen, types == {torch.bfloat16}, remedy)
+    moved = not torch.equal(flat_weights(module), before)
+    yield Finding(
+        "training", "The weights stay as they are.", moved, "Return the loss."
+    )
+    read: dict[str, Callable[[], float]] = {
+        "seen": lambda: float(module.seen),
+        "brightness": lambda: float(module.brightness),
+    }
+    with learners_code("Reading seen and brightness"):
+        count, mean = (number() for number in read.values())
+    total = sum(len(images) for images, _ in batches)
+    text = f"After {total} images, seen is {count:.0f}."
+    remedy = "A buffer of floats becomes bfloat16, too. What type counts exactly?"
+    yield Finding("the counter", text, count == total, remedy)
+    truth = torch.cat([images for images, _ in batches]).double().mean().item()
+    text = f"brightness is {mean:.4f}, exact is {truth:.4f}."
+    remedy = (
+        "Compute and keep the mean in a type with more digits, as a Python number, "
+        "and let each image count the same."
+    )
+    yield Finding("the mean", text, abs(mean - truth) < 5e-4, remedy)
+
+
+_7_5 = Exercise(
+    practice="7.5",
+    starter="""
+class KnowsItsData(FineTuned):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(()))
+        self.register_buffer("brightness", torch.zeros(()))
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        self.seen += len(images)
+        self.brightness += (images.mean() - self.brightness) * len(images) / self.seen
+        return F.cross_entropy(self(images), labels)
+""",
+    examine=counts_in_two_bytes,
+    hints=(
+        "bf16-true converts every float in the module. Are the buffers floats?",
+        "Integer tensors stay as they are; Python numbers are not converted at all. "
+        "The images arrive in bfloat16: take their mean in float32.",
+        "self.seen = 0 and self.brightness = 0.0 in __init__; in the step, "
+        "images.float().mean().item().",
+    ),
+    solution="""
+class KnowsItsData(FineTuned):
+    def __init__(self):
+        super().__init__()
+        self.seen, self.brightness = 0, 0.0
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        self.seen += len(images)
+        mean = images.float().mean().item()
+        self.brightness += (mean - self.brightness) * len(images) / self.seen
+        return F.cross_entropy(self(images), labels)
+""",
+    reason="Python numbers are not converted, and the mean is taken in four bytes.",
+)
+
+EXERCISES = (_7_1, _7_2, _7_3, _7_4, _7_5)

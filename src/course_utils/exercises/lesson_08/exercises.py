@@ -1,0 +1,306 @@
+"""The exercises of lesson 08, training stability."""
+
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError
+from course_utils.checks.learning_rates import applied_rates
+from course_utils.checks.sample_data import digits, fresh
+from course_utils.checks.weight_updates import updates
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_08.activations import has_activations
+from course_utils.exercises.lesson_08.clipping import clips_by_norm
+from course_utils.exercises.lesson_08.early_stopping import (
+    keeps_the_best,
+    stops_in_time,
+)
+from course_utils.exercises.lesson_08.gradient_flow import gradients_flow
+from course_utils.exercises.lesson_08.labels_reach_weights import heeds_the_labels
+from course_utils.exercises.lesson_08.scripted_metric import scripted_run
+from course_utils.exercises.lesson_08.used_gradients import UsedGradient, used_gradients
+from course_utils.exercises.lesson_08.warm_up import (
+    AppliedMomenta,
+    momentum_stays,
+    warms_up,
+)
+
+# 8.1 ----------------------------------------------------------------------------
+
+# Faint images have a short gradient, those with values up to 255 a very long one.
+_FACTORS = (0.02, 0.02, 1.0, 255.0, 255.0, 1.0, 255.0, 255.0, 0.02, 0.02, 1.0, 1.0)
+
+
+def _of_all_lengths() -> list[tuple[Tensor, Tensor]]:
+    """Return a batch for each factor; in the last two, all images are the same digit.
+
+    Their gradient is longer than 1 although the images are not brighter than usual.
+    """
+    images, labels = digits(16 * len(_FACTORS))
+    images[-32:], labels[-32:] = images[-1], labels[-1]
+    batches = zip(images.split(16), labels.split(16), strict=True)
+    return [
+        (factor * images, labels)
+        for factor, (images, labels) in zip(_FACTORS, batches, strict=True)
+    ]
+
+
+def _two_batches_each(used: list[UsedGradient]) -> Finding:
+    batches = len(_FACTORS)
+    seen = f"There are {len(used)} updates in {batches} batches."
+    ok = len(used) == batches // 2 and all(each.passes == 2 for each in used)
+    remedy = "Step after every second batch, and keep the gradient of the first."
+    return Finding("batches in an update", seen, ok, remedy)
+
+
+def clips_over_two_batches(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 8.1: six updates of two batches, with gradients of all sizes.
+
+    The second update has a long gradient after a usual one, the third the other way
+    round, the fourth two long ones; the fifth is short, so that a gradient left over
+    from the update before would show.
+    """
+    used = used_gradients(fresh(answer), _of_all_lengths())
+    yield _two_batches_each(used)
+    yield from clips_by_norm(used, limit=1.0)
+
+
+_8_1 = Exercise(
+    practice="8.1",
+    starter="""
+class ClipsByHand(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        optimizer = self.optimizers()
+        loss = F.cross_entropy(self(images), labels) / 2
+        self.manual_backward(loss)
+        nn.utils.clip_grad_value_(self.parameters(), 1.0)
+        if batch_idx % 2 == 1:
+            optimizer.step()
+            optimizer.zero_grad()
+""",
+    examine=clips_over_two_batches,
+    hints=(
+        "What is the norm of a gradient with thousands of entries up to 1? And what is "
+        "clipped after the first of the two batches?",
+        "Only a complete sum has the direction of both batches: clip when both "
+        "backward passes are done.",
+        "Inside the `if`, before the step, call "
+        "nn.utils.clip_grad_norm_(self.parameters(), 1.0), and nowhere else.",
+    ),
+    solution="""
+class ClipsByHand(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        optimizer = self.optimizers()
+        loss = F.cross_entropy(self(images), labels) / 2
+        self.manual_backward(loss)
+        if batch_idx % 2 == 1:
+            nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+            optimizer.step()
+            optimizer.zero_grad()
+""",
+    reason=(
+        "Each update uses the direction of both batches and a norm of at most 1; short "
+        "gradients stay as they are."
+    ),
+)
+
+# 8.2 ----------------------------------------------------------------------------
+
+_PEAK, _SHARE, _MOMENTUM = 0.1, 0.25, 0.9
+
+
+def rises_and_falls(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 8.2: three runs of 24, 36 and 8 updates."""
+    images, labels = digits(96)
+    loader = DataLoader(TensorDataset(images, labels), batch_size=8)
+    runs: dict[str, dict[str, int]] = {
+        "2 epochs": {"max_epochs": 2},
+        "3 epochs": {"max_epochs": 3},
+        "2 epochs that accumulate 3 batches": {
+            "max_epochs": 2,
+            "accumulate_grad_batches": 3,
+        },
+    }
+    for run, options in runs.items():
+        with AppliedMomenta() as momenta:
+            rates = applied_rates(fresh(answer), loader, **options)
+        yield from warms_up(rates, _PEAK, _SHARE, run)
+        yield momentum_stays(momenta.values, _MOMENTUM, run)
+    batches = list(zip(images.split(8), labels.split(8), strict=True))
+    learns = any(done.changed for done in updates(fresh(answer), batches))
+    seen = f"{'Batches' if learns else 'No batch'} changed the weights."
+    yield Finding("training", seen, learns, "Return the loss.")
+
+
+_8_2 = Exercise(
+    practice="8.2",
+    starter="""
+class RisesAndFalls(DigitClassifier):
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, max_lr=0.1, total_steps=300, pct_start=0.25
+        )
+        return [optimizer], [scheduler]
+""",
+    examine=rises_and_falls,
+    hints=(
+        "How often does this scheduler step, how many updates will there be, and what "
+        "else does OneCycleLR change?",
+        "self.trainer.estimated_stepping_batches counts the updates of the whole run, "
+        "accumulation included. A bare scheduler steps once an epoch.",
+        "total_steps=self.trainer.estimated_stepping_batches, cycle_momentum=False, "
+        'and in the list {"scheduler": scheduler, "interval": "step"}.',
+    ),
+    solution="""
+class RisesAndFalls(DigitClassifier):
+    def configure_optimizers(self):
+        optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+        updates = self.trainer.estimated_stepping_batches
+        scheduler = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, 0.1, updates, pct_start=0.25, cycle_momentum=False
+        )
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+""",
+    reason=(
+        "The scheduler counts the updates that the Trainer will make, steps after each "
+        "of them, and leaves the momentum alone."
+    ),
+)
+
+# 8.3 ----------------------------------------------------------------------------
+
+_MATRICES = 9
+
+
+def _keeps_its_layers(module: torch.nn.Module) -> Finding:
+    trained = [p for p in module.parameters() if p.requires_grad]
+    count = sum(param.ndim > 1 for param in trained)
+    seen = f"{count} weight matrices are trained; there were {_MATRICES}."
+    return Finding("layers", seen, count >= _MATRICES, "Keep all layers, unfrozen.")
+
+
+def reaches_every_layer(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 8.3: four batches; all nine weight matrices must be there."""
+    images, labels = digits(128)
+    batches = list(zip(images.split(32), labels.split(32), strict=True))
+    yield _keeps_its_layers(fresh(answer))
+    yield from gradients_flow(fresh(answer), batches)
+    others = (labels + 1) % 10
+    yield heeds_the_labels(lambda: fresh(answer), images, labels, others)
+    yield has_activations(fresh(answer), images)
+
+
+_8_3 = Exercise(
+    practice="8.3",
+    starter="""
+class DeepAndDeaf(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
+        hidden = [nn.Sequential(nn.Linear(64, 64), nn.Sigmoid()) for _ in range(6)]
+        self.net = nn.Sequential(*hidden)
+        self.refine = nn.Linear(64, 64)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, images):
+        features = self.encoder(images).detach()
+        features = self.net(features)
+        features = features + self.refine(features).round()
+        return self.head(features)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=1e-3)
+""",
+    examine=reaches_every_layer,
+    hints=(
+        "Call backward on a loss, then look at each parameter's .grad: where is it "
+        "None, where is it zero, where is it tiny?",
+        "detach() cuts the graph. round() is flat everywhere but at its jumps, so its "
+        "slope is zero. The slope of a sigmoid is at most a quarter.",
+        "Drop .detach() and .round(), and put nn.ReLU() in place of nn.Sigmoid().",
+    ),
+    solution="""
+class DeepAndDeaf(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
+        hidden = [nn.Sequential(nn.Linear(64, 64), nn.ReLU()) for _ in range(6)]
+        self.net = nn.Sequential(*hidden)
+        self.refine = nn.Linear(64, 64)
+        self.head = nn.Linear(64, 10)
+
+    def forward(self, images):
+        features = self.encoder(images)
+        features = self.net(features)
+        features = features + self.refine(features)
+        return self.head(features)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=1e-3)
+""",
+    reason="Each parameter gets a gradient, and none has vanished on the way.",
+)
+
+# 8.4 ----------------------------------------------------------------------------
+
+# Four checks an epoch. The high of check 11 comes within two epochs of that of check 3,
+# and is hardly higher; check 13 only equals it, which is no new high.
+_DIP = (0.4, 0.45, 0.42, 0.44, 0.47, 0.49, 0.48)
+_LATE_HIGH = (0.1, 0.3, 0.5, *_DIP, 0.51, 0.45, 0.51) + (0.45,) * 19
+_RISING = tuple(0.1 + 0.03 * check for check in range(24))
+
+
+def waits_two_epochs(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 8.4: a late high after a long dip, then only new highs."""
+    if not isinstance(answer, FunctionType):
+        raise LearnerError(
+            f"Expected a function but got {type(answer).__name__}; hand over the "
+            "function itself, without calling it."
+        )
+    for script in (_LATE_HIGH, _RISING):
+        run = scripted_run(answer, "val_acc", script, checks_an_epoch=4)
+        yield stops_in_time(run, script, patience=8, mode="max", epochs=2)
+        yield keeps_the_best(run, script, mode="max")
+
+
+_8_4 = Exercise(
+    practice="8.4",
+    starter="""
+def callbacks(folder):
+    return [EarlyStopping("val_acc", patience=2)]
+""",
+    examine=waits_two_epochs,
+    hints=(
+        "What does patience count? Is a larger val_acc better or worse? And who keeps "
+        "the best weights?",
+        'Two epochs are eight checks. Both callbacks take mode="min" unless you say '
+        "otherwise.",
+        'EarlyStopping("val_acc", patience=8, mode="max"), and '
+        'ModelCheckpoint(folder, monitor="val_acc", mode="max").',
+    ),
+    solution="""
+def callbacks(folder):
+    stop = EarlyStopping("val_acc", patience=8, mode="max")
+    keep_best = ModelCheckpoint(folder, monitor="val_acc", mode="max")
+    return [stop, keep_best]
+""",
+    reason="The run stops after eight checks without a new high, and the best is kept.",
+)
+
+EXERCISES = (_8_1, _8_2, _8_3, _8_4)

@@ -1,0 +1,74 @@
+"""Does the gradient that reaches each weight say anything about the labels?"""
+
+from collections.abc import Callable
+
+import lightning as L
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import learners_code
+from course_utils.hardware import quiet_trainer
+
+_SHOWN = 3
+
+
+def _adds_to(total: Tensor) -> Callable[[Tensor], None]:
+    def note(gradient: Tensor) -> None:
+        total.add_(gradient.detach())
+
+    return note
+
+
+def _arriving(
+    module: L.LightningModule, images: Tensor, labels: Tensor
+) -> dict[str, Tensor]:
+    """Train on one batch; return what backward passes bring to each weight matrix.
+
+    It is seen before it is added to ``.grad``, so that no hook can change it.
+    """
+    matrices = {n: p for n, p in module.named_parameters() if p.ndim > 1}
+    sums = {name: torch.zeros_like(param) for name, param in matrices.items()}
+    for name, param in matrices.items():
+        if param.requires_grad:
+            param.register_hook(_adds_to(sums[name]))
+    torch.manual_seed(0)
+    loader = DataLoader([(images, labels)], batch_size=None)
+    with learners_code("Training"):
+        L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu")).fit(module, loader)
+    return sums
+
+
+def heeds_the_labels(
+    make: Callable[[], L.LightningModule],
+    images: Tensor,
+    labels: Tensor,
+    others: Tensor,
+    least: float = 1e-3,
+) -> Finding:
+    """Ask whether other labels change the gradient of every weight matrix.
+
+    A penalty on the weights gives each of them a gradient, too, whatever the labels.
+
+    Args:
+        make: Returns a new module, the same each time.
+        images: One batch.
+        labels: Its labels.
+        others: Labels that all differ from those.
+        least: Smallest change that counts, as a share of the largest one.
+    """
+    first, second = (_arriving(make(), images, which) for which in (labels, others))
+    changes = {name: (first[name] - second[name]).norm().item() for name in first}
+    largest = max(changes.values(), default=0.0)
+    deaf = [name for name, change in changes.items() if change <= least * largest]
+    more = f" and {len(deaf) - _SHOWN} more" if len(deaf) > _SHOWN else ""
+    seen = "Every gradient depends on the labels."
+    if deaf:
+        named = ", ".join(deaf[:_SHOWN]) + more
+        seen = f"The gradient of {named} hardly depends on the labels."
+    remedy = (
+        "Let the error of the predictions reach it; a penalty or a factor is no "
+        "substitute."
+    )
+    return Finding("gradients that know the labels", seen, not deaf, remedy)

@@ -1,0 +1,115 @@
+"""Does the learning rate rise to its peak in time, and then fall to zero?"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch.optim import Optimizer
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learning_rates import AppliedRates
+
+_COUNT = "Count the updates of the whole run: total steps, not batches or epochs."
+_BY_EPOCH = 'A scheduler steps once an epoch unless its "interval" is "step".'
+
+
+class AppliedMomenta(AppliedRates):
+    """Keep the momentum of every optimizer step taken in a ``with`` block.
+
+    Attributes:
+        values: The first parameter group's momentum; 0 if its optimizer has none.
+    """
+
+    def _hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        for group in optimizer.param_groups[:1]:
+            self.values.append(float(group.get("momentum", 0.0)))
+
+
+def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:
+    steps = [b - a for a, b in zip(rates, rates[1:], strict=False)]
+    rises = all(step >= -slack for step in steps[:top])
+    return rises and all(step <= slack for step in steps[top:])
+
+
+def _shape(rates: Sequence[float], peak: float, run: str) -> Finding:
+    asked, distinct = f"learning rates in {run}", len(set(rates))
+    if distinct == 1:
+        seen = f"In {run} the rate is {rates[0]:.4f} in all {len(rates)} updates."
+        remedy = "Return a scheduler that changes it."
+        return Finding(asked, seen, False, f"{remedy} {_BY_EPOCH}")
+    if distinct < len(rates) / 2 and rates[0] == rates[1]:
+        seen = f"In {run} there are {distinct} rates in {len(rates)} updates."
+        return Finding(asked, seen, False, _BY_EPOCH)
+    top = max(rates)
+    if abs(top - peak) > 0.03 * peak:
+        seen = f"In {run} the largest rate is {top:.4f} instead of {peak:.4f}."
+        remedy = _COUNT if top < peak else "Lower the peak."
+        return Finding(asked, seen, False, remedy)
+    if not _is_hill(rates, rates.index(top), 0.001 * peak):
+        seen = f"In {run} the rate does not rise once and fall once."
+        return Finding(asked, seen, False, _COUNT)
+    return Finding(asked, f"In {run} the rate rises to {top:.4f} and falls.", True)
+
+
+def _peak_place(rates: Sequence[float], share: float, run: str) -> Finding:
+    count, place = len(rates), rates.index(max(rates))
+    off = abs(place - share * count)
+    seen = (
+        f"In {run} the peak comes in update {place + 1} of {count}; wanted is "
+        f"{100 * share:.0f} % of the way."
+    )
+    asked = f"place of the peak in {run}"
+    return Finding(asked, seen, off <= max(1.6, 0.04 * count), _COUNT)
+
+
+def _ends(rates: Sequence[float], peak: float, share: float, run: str) -> list[Finding]:
+    start = f"In {run} the first rate is {rates[0]:.4f}."
+    end = f"In {run} the last rate is {rates[-1]:.4f}."
+    # Two ways of counting are right: zero in the last update, or after it.
+    slack = peak * max(0.02, 1.6 / (len(rates) * (1 - share)))
+    low = rates[0] <= peak / 2
+    fall = "Let it fall after the peak." if rates[-1] == max(rates) else _COUNT
+    return [
+        Finding(f"first rate in {run}", start, low, "Begin far below the peak."),
+        Finding(f"last rate in {run}", end, rates[-1] <= slack, fall),
+    ]
+
+
+def warms_up(
+    rates: Sequence[float], peak: float, share: float, run: str
+) -> list[Finding]:
+    """Ask whether the rate rises to ``peak`` in time, then falls to about zero.
+
+    Whether it rises and falls along a line or a cosine is left open.
+
+    Args:
+        rates: The rates applied, one an update; see `applied_rates`.
+        peak: The largest rate wanted.
+        share: Where in the run it is wanted, in 0..1.
+        run: The run in words, for the message, for example ``"2 epochs"``.
+    """
+    if not rates:
+        seen = f"In {run} there was no update."
+        return [Finding(f"updates in {run}", seen, False, "Train.")]
+    shape = _shape(rates, peak, run)
+    if not shape.ok:
+        return [shape]
+    place = _peak_place(rates, share, run)
+    return [shape, place, *_ends(rates, peak, share, run)]
+
+
+def momentum_stays(momenta: Sequence[float], value: float, run: str) -> Finding:
+    """Ask whether every update has the momentum ``value``.
+
+    Args:
+        momenta: The momenta applied, one an update; see `AppliedMomenta`.
+        value: The momentum wanted.
+        run: The run in words, for the message.
+    """
+    low, high = min(momenta, default=0.0), max(momenta, default=0.0)
+    seen = f"In {run} the momentum goes from {low:.3f} to {high:.3f}."
+    remedy = "OneCycleLR also turns the momentum unless cycle_momentum is False."
+    if low == high:
+        seen = f"In {run} the momentum is {low:.3f}."
+        remedy = f"Train with SGD and momentum={value}."
+    ok = abs(low - value) < 1e-6 and abs(high - value) < 1e-6
+    return Finding(f"momentum in {run}", seen, ok, "" if ok else remedy)

@@ -1,0 +1,134 @@
+"""Call a job that trains, in a process of its own that may be killed on the way."""
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_utils.checks.learner_code import CannotCheck, LearnerError
+from course_utils.distributed import (
+    ProcessError,
+    kill_this_process,
+    run_processes,
+    run_until_killed,
+)
+
+EPOCHS, BATCHES, SIZE = 4, 5, 8  # of the job
+Job = Callable[[L.LightningModule, DataLoader[Any], str], Any]
+
+
+@dataclass(frozen=True)
+class Update:
+    """One update of the weights.
+
+    Attributes:
+        epoch: From 1.
+        samples: Numbers of the samples in its batch.
+        weights: Digest of all parameters after it.
+    """
+
+    epoch: int
+    samples: tuple[int, ...]
+    weights: str
+
+
+def _digest(module: nn.Module) -> str:
+    flat = torch.cat([p.detach().flatten() for p in module.parameters()])
+    return hashlib.sha1(flat.numpy().tobytes()).hexdigest()
+
+
+def _module(journal: Path, kill_after: int | None) -> L.LightningModule:
+    """Return a module that notes each update in a file and may kill its process.
+
+    The class is made anew so that ``type(module)()`` needs no arguments.
+    """
+
+    class Journalled(L.LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            layers = nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2)
+            self.net = nn.Sequential(*layers)
+            self.updates = 0
+
+        def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
+            features, labels, self.samples = batch
+            return F.cross_entropy(self.net(features), labels)
+
+        def on_train_batch_end(self, *_: Any) -> None:
+            self.updates += 1
+            entry = self.current_epoch + 1, self.samples.tolist(), _digest(self)
+            with journal.open("a") as lines:
+                lines.write(json.dumps(entry) + "\n")
+            if self.updates == kill_after:
+                kill_this_process()
+
+        def configure_optimizers(self) -> Any:
+            optimizer = torch.optim.Adam(self.parameters(), lr=0.01)
+            return [optimizer], [torch.optim.lr_scheduler.StepLR(optimizer, 1)]
+
+        def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+            checkpoint["random_state"] = torch.get_rng_state()
+
+        def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+            torch.set_rng_state(checkpoint["random_state"])
+
+    return Journalled()
+
+
+def _loader() -> DataLoader[Any]:
+    generator = torch.Generator().manual_seed(0)
+    features = torch.randn(BATCHES * SIZE, 8, generator=generator)
+    labels = (features.sum(1) > 0).long()
+    data = TensorDataset(features, labels, torch.arange(len(labels)))
+    return DataLoader(data, batch_size=SIZE, shuffle=True)
+
+
+def call(job: Job, folder: Path, seed: int, kill_after: int | None) -> list[Update]:
+    """Call the job in a process of its own and return the updates that it made.
+
+    Its working folder is an empty one, so that a file without a folder is not found
+    again.
+
+    Args:
+        job: Gets a new module and a new loader.
+        folder: Where its files stay, from one call to the next.
+        seed: Of the call; it also names the call's journal.
+        kill_after: Updates of this call after which the process is killed; None: never.
+
+    Raises:
+        LearnerError: If the job raises.
+        CannotCheck: If no process can be started.
+    """
+    journal = folder / f"journal {seed}.txt"
+    journal.touch()
+    (folder / "files").mkdir(exist_ok=True)
+    elsewhere = folder / f"working folder {seed}"
+    elsewhere.mkdir()
+
+    def work() -> None:
+        os.chdir(elsewhere)
+        L.seed_everything(seed, verbose=False)
+        job(_module(journal, kill_after), _loader(), str(folder / "files"))
+
+    try:
+        if kill_after is None:
+            run_processes(work, processes=1)
+        else:
+            run_until_killed(work)
+    except ProcessError as error:
+        if "came to its end" not in str(error):
+            told = str(error).replace("Rank 0", "Your function")
+            raise LearnerError(told) from error
+    except OSError as error:
+        raise CannotCheck(f"No second process could be started: {error}.") from error
+    entries = map(json.loads, journal.read_text().splitlines())
+    return [Update(epoch, tuple(numbers), w) for epoch, numbers, w in entries]

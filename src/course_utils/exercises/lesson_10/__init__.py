@@ -1,0 +1,1 @@
+"""The exercises of lesson 10, and the checks that only it uses."""

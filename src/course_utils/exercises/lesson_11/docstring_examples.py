@@ -1,0 +1,184 @@
+"""Do the examples of a docstring run, and would they notice a mistake?"""
+
+import doctest
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from types import FunctionType
+from typing import Any
+
+import torch
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import learners_code
+from course_utils.experiments.global_state import preserved
+
+Function = Callable[..., Any]
+
+_WRITE_ONE = "Write a call after >>>, and below it what it prints."
+
+
+@dataclass(frozen=True)
+class Examples:
+    """What the examples of one docstring did.
+
+    Attributes:
+        count: Examples that ran.
+        failed: Examples that printed something else than the docstring says.
+        first: The first of them as half a sentence, for example
+            ``"`f(2)` gave `4` instead of `5`"``, ``""`` if none failed.
+    """
+
+    count: int
+    failed: int
+    first: str
+
+
+class _Listener(doctest.DocTestRunner):
+    def __init__(self) -> None:
+        super().__init__(verbose=False)
+        self.count = 0
+        self.sentences: list[str] = []
+
+    def _note(self, example: doctest.Example, got: str) -> None:
+        source, want, got = (
+            " ".join(text.split()) for text in (example.source, example.want, got)
+        )
+        self.sentences.append(
+            f"`{source}` gave `{got or 'nothing'}` instead of `{want or 'nothing'}`"
+        )
+
+    def report_start(self, out: Any, test: Any, example: doctest.Example) -> None:
+        self.count += 1
+
+    def report_success(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def report_failure(
+        self, out: Any, test: Any, example: doctest.Example, got: str
+    ) -> None:
+        self._note(example, got)
+
+    def report_unexpected_exception(
+        self, out: Any, test: Any, example: doctest.Example, exc_info: Any
+    ) -> None:
+        kind, error, _ = exc_info
+        if not isinstance(error, Exception):  # a time limit, or `exit`
+            raise error
+        self._note(example, f"{kind.__name__}: {error}")
+
+
+def _names(thing: Any) -> dict[str, Any]:
+    """Return the names that code beside ``thing`` sees."""
+    own = [thing, *(vars(thing).values() if isinstance(thing, type) else ())]
+    found = [inspect.unwrap(each) for each in own if callable(each)]
+    return next((dict(f.__globals__) for f in found if isinstance(f, FunctionType)), {})
+
+
+def run_examples(thing: Any, **names: Any) -> Examples:
+    """Run the examples in the docstring of a function or class, as doctest does.
+
+    Random state and other settings of the process are put back afterwards.
+
+    Args:
+        thing: A function, method or class.
+        **names: What the examples see besides the names beside ``thing``.
+
+    Raises:
+        ValueError: If the docstring cannot be read as examples.
+
+    Example:
+        >>> def double(x):
+        ...     '''>>> double(2)
+        ...     5
+        ...     '''
+        ...     return 2 * x
+        >>> run_examples(double)
+        Examples(count=1, failed=1, first='`double(2)` gave `4` instead of `5`')
+    """
+    seen = {**_names(thing), thing.__name__: thing, **names}
+    text = inspect.getdoc(thing) or ""
+    test = doctest.DocTestParser().get_doctest(text, seen, thing.__name__, None, 0)
+    listener = _Listener()
+    with preserved():
+        listener.run(test, out=lambda _: None)
+    failures = listener.sentences
+    return Examples(listener.count, len(failures), failures[0] if failures else "")
+
+
+def _run(function: Function, version: Function) -> Examples:
+    """Run the examples of ``function`` while its name means ``version``."""
+    with learners_code("An example of your docstring"):
+        return run_examples(function, **{function.__name__: version})
+
+
+def examples_pass(function: Function, seeds: int = 3) -> Finding:
+    """Ask whether the docstring holds examples that tell what the function does.
+
+    Args:
+        function: Has a docstring.
+        seeds: How often they must pass, each time from another seed.
+
+    Raises:
+        LearnerError: If the docstring cannot be read.
+    """
+    asked = "the examples of the docstring"
+    for seed in range(seeds):
+        with preserved():
+            torch.manual_seed(seed)
+            ran = _run(function, function)
+        if not ran.count:
+            seen = "The docstring holds no example that runs."
+            return Finding(asked, seen, False, _WRITE_ONE)
+        if ran.failed:
+            when = "Now and then" if seed else "With your own function"
+            remedy = "Leave nothing to chance." if seed else "Correct one of the two."
+            return Finding(asked, f"{when} {ran.first}.", False, remedy)
+    return Finding(asked, "All examples pass.", True)
+
+
+def examples_notice(
+    function: Function, mutants: Mapping[str, Function]
+) -> Iterator[Finding]:
+    """Ask, for one wrong version after the other, whether an example fails with it.
+
+    Args:
+        function: Has a docstring with examples that pass.
+        mutants: Wrong versions by what they do, for example
+            ``{"returns the smallest": min}``.
+
+    Raises:
+        LearnerError: If the docstring cannot be read.
+    """
+    for does, mutant in mutants.items():
+        noticed = _run(function, mutant).failed > 0
+        seen = f"{'An example fails' if noticed else 'All examples pass'} with a wrong "
+        yield Finding(
+            f"a version that {does}",
+            f"{seen}version that {does}.",
+            noticed,
+            "" if noticed else "Add a case in which it answers something else.",
+        )
+
+
+def examples_allow(
+    function: Function, variants: Mapping[str, Function]
+) -> Iterator[Finding]:
+    """Ask whether the examples pass with other versions that are right as well.
+
+    Args:
+        function: Has a docstring with examples that pass.
+        variants: Right versions by what they do.
+
+    Raises:
+        LearnerError: If the docstring cannot be read.
+    """
+    for does, variant in variants.items():
+        ran = _run(function, variant)
+        seen = "The examples pass." if not ran.failed else f"There {ran.first}."
+        yield Finding(
+            f"a right version that {does}",
+            f"Another right version {does}. {seen}",
+            not ran.failed,
+            "Show only what every right version answers." if ran.failed else "",
+        )

@@ -1,0 +1,284 @@
+"""The exercises of lesson 11, code quality."""
+
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.sample_data import digits, fresh
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_11.docstring_examples import (
+    examples_allow,
+    examples_notice,
+    examples_pass,
+)
+from course_utils.exercises.lesson_11.live_properties import (
+    is_none_without_training,
+    reads_cheaply,
+    stays_true,
+    tells_the_rate,
+)
+from course_utils.exercises.lesson_11.shape_refusals import (
+    accepts,
+    loss_equals,
+    refuses,
+)
+
+# 11.1 ---------------------------------------------------------------------------
+
+
+def _weighed(count: int, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return images, labels, and weights from 0.1 to 1 of the given shape."""
+    total = torch.Size(shape).numel()
+    return *digits(count), torch.linspace(0.1, 1.0, total).view(shape)
+
+
+def _weighed_loss(module: L.LightningModule) -> Tensor:
+    images, labels, weights = _weighed(16, 16)
+    losses = F.cross_entropy(module(images), labels, reduction="none")
+    return (losses * weights).mean()
+
+
+def refuses_other_weights(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 11.1: weights that fit, then weights that only broadcast."""
+
+    def build() -> L.LightningModule:
+        return fresh(answer)
+
+    right = {f"{n} images": _weighed(n, n) for n in (16, 7)}
+    yield from accepts(build, right | {"1 image": _weighed(1, 1)})
+    yield loss_equals(build, _weighed(16, 16), _weighed_loss)
+    shapes = {16: [(16, 1), (1, 16), (1,), (), (16, 16)], 1: [(1, 1), ()]}
+    wrong = {
+        f"weights of shape {shape} for {count} image{'s' * (count > 1)}": _weighed(
+            count, *shape
+        )
+        for count, each in shapes.items()
+        for shape in each
+    }
+    yield from refuses(build, wrong)
+
+
+_11_1 = Exercise(
+    practice="11.1",
+    starter="""
+class WeighsImages(DigitClassifier):
+    def loss(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        return (losses * weights).mean()
+
+    def training_step(self, batch, batch_idx):
+        images, labels, weights = batch
+        return self.loss(self(images), labels, weights)
+""",
+    examine=refuses_other_weights,
+    hints=(
+        "What shape has `losses * weights` if weights has the shape (16, 1)?",
+        "The hints of `loss` can say which shapes belong together, if `checked` reads "
+        "them. A plain `if` with an error does it as well.",
+        "Put @checked above `loss`, and write labels and weights as PerImage; the "
+        'result is Annotated[Tensor, ""].',
+    ),
+    solution="""
+class WeighsImages(DigitClassifier):
+    @checked
+    def loss(self, logits: Tensor, labels: PerImage, weights: PerImage) -> Scalar:
+        losses = F.cross_entropy(logits, labels, reduction="none")
+        return (losses * weights).mean()
+
+    def training_step(self, batch, batch_idx):
+        images, labels, weights = batch
+        return self.loss(self(images), labels, weights)
+""",
+    reason="One weight an image, or an error before anything is learned.",
+)
+
+# 11.2 ---------------------------------------------------------------------------
+
+
+def _top(logits: Tensor, k: int) -> Tensor:
+    return logits.topk(k, dim=1).indices
+
+
+_MUTANTS = {
+    "returns the labels of the smallest logits": lambda logits, k: _top(-logits, k),
+    "returns the right labels, the smallest first": lambda logits, k: _top(
+        logits, k
+    ).flip(1),
+    "returns the logits, not the labels": lambda logits, k: logits.topk(k, 1).values,
+    "counts labels from 1": lambda logits, k: _top(logits, k) + 1,
+    "returns one label, whatever k is": lambda logits, k: _top(logits, 1),
+    "looks at the size of logits and not at their sign": lambda logits, k: _top(
+        logits.abs(), k
+    ),
+    "gives every image the labels of the first": lambda logits, k: _top(
+        logits[:1], k
+    ).expand(len(logits), k),
+}
+_VARIANTS = {
+    "sorts": lambda logits, k: logits.argsort(1, descending=True)[:, :k],
+}
+
+
+def _still_right(function: FunctionType) -> Finding:
+    """Ask whether the learner left the function itself as it was."""
+    logits = torch.randn(5, 10, generator=torch.Generator().manual_seed(0))
+    with learners_code(function.__name__):
+        answers = [function(logits, k) for k in (1, 3, 10)]
+    right = [_top(logits, k) for k in (1, 3, 10)]
+    ok = all(
+        isinstance(a, Tensor) and torch.equal(a, b)
+        for a, b in zip(answers, right, strict=True)
+    )
+    seen = f"The function {'still returns' if ok else 'no longer returns'} top labels."
+    remedy = "" if ok else "Put its code back; only the docstring is to change."
+    return Finding("the function itself", seen, ok, remedy)
+
+
+def shows_what_it_does(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 11.2: run the learner's examples with versions of the function.
+
+    Raises:
+        LearnerError: If ``answer`` is no function.
+    """
+    if not isinstance(answer, FunctionType):
+        raise LearnerError(
+            f"Expected a function but got {type(answer).__name__}; hand over the "
+            "function itself, without calling it."
+        )
+    yield _still_right(answer)
+    yield examples_pass(answer)
+    yield from examples_notice(answer, _MUTANTS)
+    yield from examples_allow(answer, _VARIANTS)
+
+
+_11_2 = Exercise(
+    practice="11.2",
+    starter='''
+def top_labels(logits, k):
+    """Return the labels of the k largest logits of each image, the largest first.
+
+    Example:
+        >>> top_labels(torch.zeros(2, 10), 3).shape
+        torch.Size([2, 3])
+    """
+    return logits.topk(k, dim=1).indices
+''',
+    examine=shows_what_it_does,
+    hints=(
+        "Which input would you type in to convince a colleague? You know its answer.",
+        "Take two images with different answers, and a negative logit that is large "
+        "without its sign.",
+        "Try torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0, -5.0]]) with k=2, and write "
+        "below it what Python prints.",
+    ),
+    solution='''
+def top_labels(logits, k):
+    """Return the labels of the k largest logits of each image, the largest first.
+
+    Example:
+        >>> logits = torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0, -5.0]])
+        >>> top_labels(logits, 2).tolist()
+        [[1, 2], [0, 1]]
+    """
+    return logits.topk(k, dim=1).indices
+''',
+    reason="Each way to be wrong changes what the example prints.",
+)
+
+# 11.3 ---------------------------------------------------------------------------
+
+
+def _bytes(module: nn.Module) -> int:
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def _new_head(module: L.LightningModule) -> None:
+    module.head = nn.Linear(64, 3)
+
+
+def _add_buffer(module: L.LightningModule) -> None:
+    module.register_buffer("mean_image", torch.zeros(784), persistent=False)
+
+
+def _tie(module: L.LightningModule) -> None:
+    module.again = module.head
+
+
+def _freeze(module: L.LightningModule) -> None:
+    module.encoder.requires_grad_(False)
+
+
+_CHANGES = {
+    "with another head": _new_head,
+    "with a buffer that is not saved": _add_buffer,
+    "after half()": lambda module: module.half(),
+    "with a part used twice": _tie,
+    "with a frozen encoder": _freeze,
+    "after float()": lambda module: module.float(),
+}
+
+
+def knows_itself(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 11.3: change the module, then train it, and ask each time."""
+    yield from stays_true(fresh(answer), "size_in_bytes", _bytes, _CHANGES)
+    yield reads_cheaply(fresh(answer), "size_in_bytes")
+    loader = DataLoader(TensorDataset(*digits(128)), batch_size=16)
+    yield tells_the_rate(fresh(answer), loader, "learning_rate")
+    yield from is_none_without_training(fresh(answer), loader, "learning_rate")
+
+
+_11_3 = Exercise(
+    practice="11.3",
+    starter="""
+class KnowsItself(SchedulesItsRate):
+    def __init__(self, learning_rate=0.01):
+        super().__init__(learning_rate)
+        self.size_in_bytes = 4 * sum(p.numel() for p in self.parameters())
+        self.learning_rate = None
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+""",
+    examine=knows_itself,
+    hints=(
+        "Which two lines of `__init__` are notes about one moment?",
+        "A tensor has element_size(): 4 bytes for float32, 2 for half. Without a "
+        "Trainer, self.trainer raises a RuntimeError; one that only predicts has an "
+        "empty list of optimizers.",
+        "Write two properties. The size sums numel() * element_size() over parameters "
+        "and buffers. The rate is self.trainer.optimizers[0].param_groups[0]['lr'], "
+        "or None if there is a RuntimeError or no optimizer.",
+    ),
+    solution="""
+class KnowsItself(SchedulesItsRate):
+    @property
+    def size_in_bytes(self):
+        tensors = [*self.parameters(), *self.buffers()]
+        return sum(each.numel() * each.element_size() for each in tensors)
+
+    @property
+    def learning_rate(self):
+        try:
+            optimizers = self.trainer.optimizers
+        except RuntimeError:  # no Trainer
+            return None
+        return optimizers[0].param_groups[0]["lr"] if optimizers else None
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+""",
+    reason="Both are computed from the thing itself, each time somebody asks.",
+)
+
+EXERCISES = (_11_1, _11_2, _11_3)

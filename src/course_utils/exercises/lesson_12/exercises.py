@@ -1,0 +1,334 @@
+"""The exercises of lesson 12, common pitfalls."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics.functional.classification import multiclass_f1_score
+
+from course_utils.checks.devices import runs_on
+from course_utils.checks.fake_gpus import pretended_gpus
+from course_utils.checks.finding import Finding
+from course_utils.checks.metrics import metric_is_exact
+from course_utils.checks.sample_data import digits, fresh, logits_of, taught, twin
+from course_utils.checks.training_step import batch_untouched, loss_trains
+from course_utils.checks.weight_updates import lowers_cross_entropy, skips_only, updates
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_12.epoch_metrics import exact, reports_each_epoch
+from course_utils.exercises.lesson_12.patch_masking import hides_a_patch
+
+# 12.1 ---------------------------------------------------------------------------
+
+
+def _batches(count: int, size: int = 16) -> list[tuple[Tensor, Tensor]]:
+    images, labels = digits(count * size)
+    return list(zip(images.split(size), labels.split(size), strict=True))
+
+
+def skips_broken_batches(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 12.1: one of six batches, then another, has ``nan`` pixels."""
+    for broken in (2, 4):
+        batches = _batches(6)
+        images, labels = batches[broken]
+        third = torch.tensor([3])
+        batches[broken] = (images.clone().index_fill_(0, third, torch.nan), labels)
+        yield from skips_only(fresh(answer), batches, broken)
+    yield lowers_cross_entropy(fresh(answer), _batches(6))
+
+
+_12_1 = Exercise(
+    practice="12.1",
+    starter="""
+class SkipsBrokenBatches(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        if loss.isfinite():
+            self.log("train_loss", loss)
+""",
+    examine=skips_broken_batches,
+    hints=(
+        "What does Lightning get from this step when the loss is finite?",
+        "A step that returns None is skipped. Which batches should be skipped?",
+        "Return the loss inside the `if`, and nothing outside it.",
+    ),
+    solution="""
+class SkipsBrokenBatches(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+        if loss.isfinite():
+            self.log("train_loss", loss)
+            return loss
+        return None
+""",
+    reason="Good batches train the model, the broken one changes nothing.",
+)
+
+# 12.2 ---------------------------------------------------------------------------
+
+
+def _f1(logits: Tensor, labels: Tensor, average: str = "macro") -> float:
+    return multiclass_f1_score(logits, labels, 10, average=average).item()
+
+
+def _mean_f1(logits: Tensor, labels: Tensor, size: int) -> float:
+    parts = zip(logits.split(size), labels.split(size), strict=True)
+    scores = [_f1(*part) for part in parts]
+    sizes = [len(part) for part in labels.split(size)]
+    return sum(f * n for f, n in zip(scores, sizes, strict=True)) / len(labels)
+
+
+def reports_exact_f1(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 12.2: 104 digits in one process, then 52 in each of two.
+
+    At last one object validates two epochs, to see whether it starts anew.
+    """
+    module, size = taught(answer), 16
+    images, labels = digits(104)
+    logits = logits_of(module, images)
+    loader = DataLoader(TensorDataset(images, labels), batch_size=size)
+    mistakes = {
+        "This is the mean of batch scores.": _mean_f1(logits, labels, size),
+        "This is the micro F1, which equals accuracy.": _f1(logits, labels, "micro"),
+        "This is the weighted F1.": _f1(logits, labels, "weighted"),
+    }
+    truth = _f1(logits, labels)
+    yield metric_is_exact(lambda: twin(module), loader, "val_f1", truth, mistakes)
+    halves = {
+        "This is the score of the first process's images.": _f1(
+            logits[::2], labels[::2]
+        ),
+        "This is the mean of the two processes' scores.": (
+            _f1(logits[::2], labels[::2]) + _f1(logits[1::2], labels[1::2])
+        )
+        / 2,
+    }
+    yield metric_is_exact(
+        lambda: twin(module), loader, "val_f1", truth, halves, processes=2
+    )
+    yield from _starts_each_epoch_anew(module)
+
+
+def _starts_each_epoch_anew(module: Any) -> list[Finding]:
+    def score(images: Tensor, labels: Tensor) -> float:
+        return _f1(logits_of(module, images), labels)
+
+    def pooled(epochs: Sequence[Any]) -> float:
+        return exact([batch for epoch in epochs for batch in epoch], score)
+
+    epochs = [[digits(40, start)] for start in (200, 300)]
+    mistakes = {"The first epoch is still in it; reset the metric.": pooled}
+    return reports_each_epoch(twin(module), epochs, "val_f1", score, mistakes)
+
+
+_12_2 = Exercise(
+    practice="12.2",
+    starter="""
+class ReportsF1(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        f1 = multiclass_f1_score(self(images), labels, num_classes=10)
+        self.log("val_f1", f1, sync_dist=True)
+""",
+    examine=reports_exact_f1,
+    hints=(
+        "F1 divides by counts that differ from batch to batch. What has to be added up "
+        "before dividing?",
+        "A torchmetrics object, created in __init__, adds up counts over batches and "
+        "processes.",
+        "self.f1 = MulticlassF1Score(num_classes=10); in the step call "
+        'self.f1(logits, labels), then self.log("val_f1", self.f1): log the object.',
+    ),
+    solution="""
+class ReportsF1(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.f1 = MulticlassF1Score(num_classes=10)
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        self.f1(self(images), labels)
+        self.log("val_f1", self.f1)
+""",
+    reason="val_f1 is exact in one process and in two.",
+    seconds=90,
+)
+
+# 12.3 ---------------------------------------------------------------------------
+
+
+class Scans:
+    """A batch of a class that Lightning does not know how to move."""
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        """Hold images and labels."""
+        self.images = images
+        self.labels = labels
+
+
+def trains_on_scans(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 12.3: on the CPU, also beside an unused GPU, and on two GPUs."""
+    images, labels = digits(16)
+    pretended = [
+        runs_on(fresh(answer), Scans(images, labels), device)
+        for device in ("cpu", "cuda:0", "cuda:1")
+    ]
+    with pretended_gpus(1):
+        pretended.append(runs_on(fresh(answer), Scans(images, labels), "cpu"))
+    yield from (finding for finding in pretended if finding.ok is False)
+    done = updates(fresh(answer), [Scans(images, labels)])
+    changed = bool(done) and done[0].changed
+    seen = "A step on the CPU leaves the weights as they were."
+    yield Finding("training on the CPU", seen, changed, "Return the loss.")
+    yield from pretended  # what stayed undecided comes last
+
+
+_12_3 = Exercise(
+    practice="12.3",
+    starter="""
+class TrainsOnScans(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch.images.cuda(), batch.labels.cuda()
+        return F.cross_entropy(self(images), labels)
+""",
+    examine=trains_on_scans,
+    hints=(
+        "Which device should the tensors be on, if the module may be on any?",
+        "The module knows its device: self.device. Or teach it to move the batch: "
+        "transfer_batch_to_device(self, batch, device, dataloader_idx).",
+        "Override transfer_batch_to_device: move batch.images and batch.labels with "
+        ".to(device) and return the batch. Then drop .cuda() from the step.",
+    ),
+    solution="""
+class TrainsOnScans(DigitClassifier):
+    def transfer_batch_to_device(self, batch, device, dataloader_idx):
+        batch.images = batch.images.to(device)
+        batch.labels = batch.labels.to(device)
+        return batch
+
+    def training_step(self, batch, batch_idx):
+        return F.cross_entropy(self(batch.images), batch.labels)
+""",
+    reason="It trains on the CPU, and would on a first and on a second GPU.",
+)
+
+# 12.4 ---------------------------------------------------------------------------
+
+
+def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 12.4: two epochs with batches of 40, 40 and 3 images.
+
+    Each epoch's last batch has wrong labels, so that a vote too many shows.
+    """
+    module = taught(answer)
+
+    def score(images: Tensor, labels: Tensor) -> float:
+        return (logits_of(module, images).argmax(1) == labels).float().mean().item()
+
+    def by_batch(batches: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
+        return [score(*batch) for batch in batches]
+
+    def pooled(epochs: Sequence[Any]) -> list[tuple[Tensor, Tensor]]:
+        return [batch for epoch in epochs for batch in epoch]
+
+    def epoch(start: int) -> list[tuple[Tensor, Tensor]]:
+        images, labels = digits(83, start)
+        labels = torch.cat([labels[:80], (labels[80:] + 1) % 10])
+        return list(zip(images.split(40), labels.split(40), strict=True))
+
+    mistakes = {
+        "Each batch has the same vote, also the small one.": lambda epochs: (
+            sum(by_batch(epochs[-1])) / 3
+        ),
+        "This is the last batch alone.": lambda epochs: by_batch(epochs[-1])[-1],
+        "The first epoch is still in it; start each epoch empty.": lambda epochs: exact(
+            pooled(epochs), score
+        ),
+        "The first epoch is still in the list; clear it.": lambda epochs: (
+            sum(by_batch(pooled(epochs))) / (3 * len(epochs))
+        ),
+    }
+    epochs = [epoch(0), epoch(200)]
+    yield from reports_each_epoch(module, epochs, "val_acc", score, mistakes)
+
+
+_12_4 = Exercise(
+    practice="12.4",
+    starter="""
+class ReportsAccuracy(DigitClassifier):
+    def __init__(self):
+        super().__init__()
+        self.accs = []
+
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        acc = (self(images).argmax(1) == labels).float().mean()
+        self.accs.append(acc)
+
+    def on_validation_epoch_end(self):
+        self.log("val_acc", torch.stack(self.accs).mean())
+""",
+    examine=reports_epoch_accuracy,
+    hints=(
+        "How much does a batch of 3 images count in the mean of the list? "
+        "And when is the list emptied?",
+        "self.log inside validation_step averages over the epoch, by batch size.",
+        'Replace the list by self.log("val_acc", acc) in validation_step, and delete '
+        "on_validation_epoch_end.",
+    ),
+    solution="""
+class ReportsAccuracy(DigitClassifier):
+    def validation_step(self, batch, batch_idx):
+        images, labels = batch
+        acc = (self(images).argmax(1) == labels).float().mean()
+        self.log("val_acc", acc)
+""",
+    reason="Right for batches of any size and in every epoch, and callbacks see it.",
+)
+
+# 12.5 ---------------------------------------------------------------------------
+
+
+def fills_the_hole(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 12.5: what the network sees, and what the loss knows."""
+    yield batch_untouched(fresh(answer), digits(16))
+    yield from hides_a_patch(fresh(answer))
+    yield loss_trains(fresh(answer), digits(16))
+
+
+_12_5 = Exercise(
+    practice="12.5",
+    starter="""
+class FillsTheHole(Denoiser):
+    def training_step(self, batch, batch_idx):
+        images, _ = batch
+        row, column = torch.randint(0, 20, (2,)).tolist()
+        patched = images
+        patched[:, :, row : row + 8, column : column + 8] = 0
+        return F.mse_loss(self(patched), images.flatten(1))
+""",
+    examine=fills_the_hole,
+    hints=(
+        "How many tensors are there in this step, and how many names?",
+        "A slice or a view shares memory with its source. Which call copies?",
+        "patched = images.clone(), before the patch is set to 0.",
+    ),
+    solution="""
+class FillsTheHole(Denoiser):
+    def training_step(self, batch, batch_idx):
+        images, _ = batch
+        row, column = torch.randint(0, 20, (2,)).tolist()
+        patched = images.clone()
+        patched[:, :, row : row + 8, column : column + 8] = 0
+        return F.mse_loss(self(patched), images.flatten(1))
+""",
+    reason="The hole is in a tensor of its own; batch and target stay complete.",
+)
+
+EXERCISES = (_12_1, _12_2, _12_3, _12_4, _12_5)

@@ -1,0 +1,213 @@
+"""The exercises of lesson 13, performance."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError
+from course_utils.checks.sample_data import digits
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_13.benchmark_mode import as_it_was, on_while_training
+from course_utils.exercises.lesson_13.per_image_augmentation import (
+    all_at_once,
+    differs_per_call,
+    differs_per_image,
+    draws_evenly,
+    draws_independently,
+    keeps_form,
+    keeps_input,
+    moves_sideways,
+)
+from course_utils.exercises.lesson_13.tunable_batch_size import (
+    found_and_delivered,
+    shuffles,
+    size_that_user_asks_for,
+)
+from course_utils.exercises.lesson_13.worker_processes import (
+    serves_all,
+    workers_live_on,
+)
+
+
+def _callable(answer: Any, what: str) -> Any:
+    if not callable(answer):
+        raise LearnerError(
+            f"Expected {what} but got {type(answer).__name__}; hand it over without "
+            "calling it."
+        )
+    return answer
+
+
+# 13.1 ---------------------------------------------------------------------------
+
+
+def keeps_its_workers(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 13.1: with no workers, with two, and with one."""
+    make = _callable(answer, "a function")
+    yield from serves_all(make, 0, batch_size=16)
+    for workers in (0, 2, 1):
+        yield workers_live_on(make, workers)
+    yield from serves_all(make, 2, batch_size=16)
+
+
+_13_1 = Exercise(
+    practice="13.1",
+    starter="""
+def make_loader(dataset, workers):
+    return DataLoader(dataset, batch_size=16, shuffle=True, num_workers=workers)
+""",
+    examine=keeps_its_workers,
+    hints=(
+        "Which option of the lesson's good loader is missing here? Try it with "
+        "`workers=0`, too.",
+        "`persistent_workers=True` is an error when there are no workers. Can the "
+        "option depend on `workers`?",
+        "persistent_workers=workers > 0",
+    ),
+    solution="""
+def make_loader(dataset, workers):
+    return DataLoader(
+        dataset,
+        batch_size=16,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+    )
+""",
+    reason="Workers that exist stay for every epoch; without workers nothing is asked.",
+)
+
+# 13.2 ---------------------------------------------------------------------------
+
+
+def leaves_benchmark_mode_as_it_was(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 13.2: from off and from on, after success and failure."""
+    train = _callable(answer, "a function")
+    yield from on_while_training(train)
+    for fails in (False, True):
+        for before in (True, False):
+            yield as_it_was(train, before=before, fails=fails)
+
+
+_13_2 = Exercise(
+    practice="13.2",
+    starter="""
+def train_with_benchmark(model, loader):
+    options = quiet_trainer(accelerator="cpu", max_epochs=1)
+    L.Trainer(benchmark=True, **options).fit(model, loader)
+    torch.backends.cudnn.benchmark = False
+""",
+    examine=leaves_benchmark_mode_as_it_was,
+    hints=(
+        "What does the last line do to somebody who had turned the switch on?",
+        "Note `torch.backends.cudnn.benchmark` before you make the Trainer. Which "
+        "statement of Python runs its block even after an error?",
+        "before = torch.backends.cudnn.benchmark; then `try:` make the Trainer and "
+        "fit, `finally:` torch.backends.cudnn.benchmark = before",
+    ),
+    solution="""
+def train_with_benchmark(model, loader):
+    before = torch.backends.cudnn.benchmark
+    options = quiet_trainer(accelerator="cpu", max_epochs=1)
+    try:
+        L.Trainer(benchmark=True, **options).fit(model, loader)
+    finally:
+        torch.backends.cudnn.benchmark = before
+""",
+    reason="The switch is what it was before, after success and after an error.",
+)
+
+# 13.3 ---------------------------------------------------------------------------
+
+
+def obeys_finder_and_user(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 13.3: two limits of memory, two sizes of a user."""
+    make = _callable(answer, "a LightningDataModule class")
+    for limit in (100, 300):
+        yield from found_and_delivered(make, limit)
+    for size in (48, 7):
+        yield size_that_user_asks_for(make, size)
+    yield shuffles(make)
+
+
+_13_3 = Exercise(
+    practice="13.3",
+    starter="""
+class TunableData(L.LightningDataModule):
+    def __init__(self, dataset, batch_size=32):
+        super().__init__()
+        self.batch_size = batch_size
+        self.loader = DataLoader(dataset, batch_size=batch_size, shuffle=True)
+
+    def train_dataloader(self):
+        return self.loader
+""",
+    examine=obeys_finder_and_user,
+    hints=(
+        "When is the loader built, and when does the finder set the attribute?",
+        "The finder sets `batch_size` and calls `train_dataloader` again. What would "
+        "that method have to do each time?",
+        "Keep the dataset in __init__. In train_dataloader return "
+        "DataLoader(self.dataset, batch_size=self.batch_size, shuffle=True).",
+    ),
+    solution="""
+class TunableData(L.LightningDataModule):
+    def __init__(self, dataset, batch_size=32):
+        super().__init__()
+        self.batch_size = batch_size
+        self.dataset = dataset
+
+    def train_dataloader(self):
+        return DataLoader(self.dataset, batch_size=self.batch_size, shuffle=True)
+""",
+    reason="A loader that is built when it is asked for has the size of that moment.",
+)
+
+# 13.4 ---------------------------------------------------------------------------
+
+
+def shifts_each_image(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 13.4 on digits with three empty columns at both sides."""
+    transform = _callable(answer, "a function")
+    images, _ = digits(140)
+    images[..., :3] = 0
+    images[..., -3:] = 0
+    in_colour = images.repeat(1, 3, 1, 1)
+    yield keeps_form(transform, images)
+    yield keeps_form(transform, in_colour)
+    yield differs_per_image(transform, images[0], least=7)
+    yield all_at_once(transform, images[0])
+    yield moves_sideways(transform, in_colour, 3)
+    yield draws_evenly(transform, images[0], 3)
+    yield differs_per_call(transform, images)
+    yield draws_independently(transform, images[0], 3)
+    yield keeps_input(transform, images)
+
+
+_13_4 = Exercise(
+    practice="13.4",
+    starter="""
+def shift_each(images):
+    pixels = int(torch.randint(-3, 4, (1,)))
+    return images.roll(pixels, dims=-1)
+""",
+    examine=shifts_each_image,
+    hints=(
+        "`torch.randint(-3, 4, (1,))` draws one number. How many do you need?",
+        "`roll` takes one number for all images. Which operation picks, for every "
+        "image, the columns that you name? For example columns 3, 4, ..., 27, 0, 1, 2.",
+        "columns = (torch.arange(width) - pixels[:, None]) % width has the shape "
+        "(batch, width). Give it two axes more, expand it to images.shape, and use "
+        "images.gather(3, columns).",
+    ),
+    solution="""
+def shift_each(images):
+    batch, _, _, width = images.shape
+    pixels = torch.randint(-3, 4, (batch, 1), device=images.device)
+    columns = (torch.arange(width, device=images.device) - pixels) % width
+    return images.gather(3, columns[:, None, None, :].expand_as(images))
+""",
+    reason="Each image moves by a number of its own, without a loop over images.",
+)
+
+EXERCISES = (_13_1, _13_2, _13_3, _13_4)

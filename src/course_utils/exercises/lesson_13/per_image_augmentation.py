@@ -1,0 +1,205 @@
+"""Does a transform of a batch treat each image differently, and all of them at once?"""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.measure import Operations
+
+Transform = Callable[[Tensor], Tensor]
+
+
+def apply(transform: Transform, images: Tensor, seed: int = 0) -> Tensor:
+    """Return what ``transform`` makes of a copy of ``images``, seeded.
+
+    Args:
+        transform: The learner's.
+        images: Shape ``(batch, channel, height, width)``.
+        seed: Of torch's generator.
+
+    Raises:
+        LearnerError: If it raises, or returns no tensor.
+    """
+    torch.manual_seed(seed)
+    with learners_code("The transform"), torch.no_grad():
+        result: Any = transform(images.clone())
+    if not isinstance(result, Tensor):
+        raise LearnerError(
+            f"Expected a tensor of images but got {type(result).__name__}; return one."
+        )
+    return result
+
+
+def keeps_form(transform: Transform, images: Tensor) -> Finding:
+    """Ask whether shape and dtype stay, for batches of several sizes."""
+    asked, remedy = "shape and dtype", "Return images of the shape and dtype you got."
+    for count in (len(images), 3, 1):
+        given = images[:count]
+        made = apply(transform, given)
+        if (made.shape, made.dtype) != (given.shape, given.dtype):
+            shapes = f"{tuple(given.shape)} became {tuple(made.shape)}"
+            dtypes = f"{given.dtype} became {made.dtype}".replace("torch.", "")
+            seen = shapes if made.shape != given.shape else dtypes
+            return Finding(asked, f"{seen}.", False, remedy)
+    return Finding(asked, "Shape and dtype stay.", True)
+
+
+def keeps_input(transform: Transform, images: Tensor) -> Finding:
+    """Ask whether the images that went in are as they were."""
+    given = images.clone()
+    with learners_code("The transform"), torch.no_grad():
+        transform(given)
+    kept = torch.equal(given, images)
+    seen = f"The images that went in {'stay as they were' if kept else 'changed'}."
+    remedy = "Write into a new tensor: whoever gave you the images may need them again."
+    return Finding("the images that went in", seen, kept, remedy)
+
+
+def differs_per_image(
+    transform: Transform, image: Tensor, *, least: int, count: int = 64
+) -> Finding:
+    """Ask whether equal images of one batch come out differently.
+
+    Args:
+        transform: The learner's.
+        image: Shape ``(channel, height, width)``.
+        least: Different results that there must be.
+        count: Copies of the image in the batch.
+    """
+    asked = "a batch of equal images"
+    made = apply(transform, image.expand(count, *image.shape))
+    distinct = len(made.flatten(1).unique(dim=0))
+    if distinct == 1:
+        changed = not torch.equal(made[0], image)
+        seen = f"All {count} came out the same{'' if changed else ', unchanged'}."
+        remedy = "Draw one random number for each image, not one for the batch."
+        return Finding(asked, seen, False, remedy)
+    seen = f"{count} equal images came out in {distinct} ways."
+    remedy = "Draw one random number for each image, from the whole range."
+    return Finding(asked, seen, distinct >= least, remedy)
+
+
+def differs_per_call(transform: Transform, images: Tensor) -> Finding:
+    """Ask whether another draw of random numbers gives another result."""
+    first, second = (apply(transform, images, seed) for seed in (1, 2))
+    remedy = "Draw the random numbers at each call, from torch's generator."
+    differs = not torch.equal(first, second)
+    seen = f"Two calls gave {'different' if differs else 'the same'} images."
+    return Finding("two calls", seen, differs, remedy)
+
+
+def _calls(transform: Transform, images: Tensor) -> int:
+    with Operations() as operations:
+        apply(transform, images)
+    return sum(operations.counts.values())
+
+
+def all_at_once(transform: Transform, image: Tensor) -> Finding:
+    """Ask whether the number of torch operations is the same for 8 and 64 images.
+
+    Args:
+        transform: The learner's.
+        image: Shape ``(channel, height, width)``.
+    """
+    few, many = (
+        _calls(transform, image.expand(count, *image.shape)) for count in (8, 64)
+    )
+    seen = f"8 images take {few} torch operations, 64 images take {many}."
+    remedy = "Work on the whole batch; use no loop over images."
+    return Finding("operations on a batch", seen, many <= 1.5 * few, remedy)
+
+
+def moves_sideways(transform: Transform, images: Tensor, most: int) -> Finding:
+    """Ask whether each image comes out moved by -most to most pixels, and unharmed.
+
+    What leaves on one side may come back on the other or be lost.
+
+    Args:
+        transform: The learner's.
+        images: Shape ``(batch, channel, height, width)``, floats; with columns at both
+            sides that are empty, the two ways agree.
+        most: Pixels.
+    """
+    asked = f"images moved by up to {most} pixels"
+    made = apply(transform, images)
+    ways = range(-most, most + 1)
+    near = torch.stack([_near(made, images.roll(way, -1)) for way in ways])
+    strays = int((~near.any(0)).sum())
+    if strays:
+        seen = f"{strays} of {len(images)} images are not their input, moved sideways."
+        remedy = f"Move each image by a whole number of pixels, from -{most} to {most}."
+        return Finding(asked, seen, False, remedy)
+    used = int(near.any(1).sum())
+    seen = f"The images moved by {used} of {len(ways)} possible numbers of pixels."
+    remedy = f"Draw from all of -{most} to {most}."
+    return Finding(asked, seen, used == len(ways), remedy)
+
+
+def draws_evenly(
+    transform: Transform, image: Tensor, most: int, each: int = 700
+) -> Finding:
+    """Ask whether every number of pixels from -most to most is equally likely.
+
+    Args:
+        transform: The learner's; moves images sideways.
+        image: Gives the shape, ``(channel, height, width)``.
+        most: Pixels.
+        each: Images that should move by each number.
+    """
+    numbers = range(-most, most + 1)
+    moved = _moved(transform, image, each * len(numbers))
+    counts = {number: int((moved == number).sum()) for number in numbers}
+    rare, often = min(counts, key=counts.get), max(counts, key=counts.get)
+    seen = (
+        f"Of {len(moved)} equal images {counts[rare]} moved by {rare} and "
+        f"{counts[often]} by {often}."
+    )
+    even = 0.8 * each < counts[rare] and counts[often] < 1.2 * each
+    remedy = f"Draw every number from -{most} to {most} equally often."
+    return Finding("how often each number is drawn", seen, even, remedy)
+
+
+def draws_independently(
+    transform: Transform, image: Tensor, most: int, count: int = 4902
+) -> Finding:
+    """Ask whether one image's number of pixels says nothing about another's.
+
+    Of two images that have nothing to do with each other, every ``2 * most + 1``-th
+    pair moves by the same number. Neighbours are asked, and the two halves of a batch.
+
+    Args:
+        transform: The learner's; moves images sideways.
+        image: Gives the shape, ``(channel, height, width)``.
+        most: Pixels.
+        count: Images in the batch; half of it is no multiple of the ways for 3 pixels.
+    """
+    ways = 2 * most + 1
+    moved = _moved(transform, image, count)
+    pairs = {"neighbours": 1, "next but one": 2, "half a batch apart": count // 2}
+    shares = {
+        pair: float((moved[lag:] == moved[:-lag]).float().mean())
+        for pair, lag in pairs.items()
+    }
+    odd = max(shares, key=lambda pair: abs(shares[pair] - 1 / ways))
+    seen = f"Of pairs of images ({odd}) {shares[odd]:.0%} moved by the same number."
+    chance = 0.8 < shares[odd] * ways < 1.2
+    remedy = f"Draw a number of its own for each image; then 1 pair in {ways} agrees."
+    return Finding("pairs of images", seen, chance, remedy)
+
+
+def _moved(transform: Transform, image: Tensor, count: int) -> Tensor:
+    """Return by how many pixels each of ``count`` equal images moves sideways."""
+    middle = image.shape[-1] // 2
+    line = torch.zeros_like(image)
+    line[..., middle] = 1
+    made = apply(transform, line.expand(count, *image.shape))
+    return made.flatten(1, -2).sum(1).argmax(1) - middle
+
+
+def _near(images: Tensor, others: Tensor) -> Tensor:
+    """Return for each pair whether they agree, up to rounding."""
+    return (images - others).abs().flatten(1).amax(1) < 1e-3

@@ -1,0 +1,133 @@
+"""Run a bad and a good version under equal conditions and show the difference."""
+
+import contextlib
+import gc
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from IPython.display import display
+
+from course_utils import progress, settings, syllabus
+from course_utils.authoring.evidence.confidence import how_sure
+from course_utils.experiments import plots, recorder
+from course_utils.experiments.global_state import preserved
+from course_utils.experiments.result import Contrast, Side, Value
+
+Measurements = Mapping[str, Any]
+
+
+def _curve(name: str, values: Sequence[Any]) -> tuple[float, ...]:
+    for value in values:
+        if isinstance(value, str) or not hasattr(value, "__float__"):
+            raise TypeError(
+                f"Expected every value of measurement {name!r} to be a number "
+                f"but got {type(value).__name__}."
+            )
+    return tuple(float(value) for value in values)
+
+
+def _plain(name: str, value: Any) -> Value:
+    """Return a Python number, text or tuple for what a version measured."""
+    if hasattr(value, "tolist"):  # torch and NumPy, also their scalars
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return _curve(name, value)
+    if isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        f"Expected measurement {name!r} to be a number, text or list of numbers "
+        f"but got {type(value).__name__}."
+    )
+
+
+def _is_extra(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and value.ndim > 1
+
+
+def _side(measurements: object) -> Side:
+    """Return the outcome, holding no graph and no memory of the version's tensors."""
+    if not isinstance(measurements, Mapping):
+        raise TypeError(
+            "Expected a version to return a dict of named measurements but got "
+            f"{type(measurements).__name__}; end it with `return {{...}}`."
+        )
+    named = {str(name): value for name, value in measurements.items()}
+    extras = {n: v.detach().cpu().clone() for n, v in named.items() if _is_extra(v)}
+    numbers = {n: _plain(n, v) for n, v in named.items() if n not in extras}
+    return Side(numbers, extras=extras)
+
+
+def _error(error: BaseException) -> str:
+    first = next((line for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {first.strip()}".rstrip(": ")
+
+
+def _run(version: Callable[[], Measurements]) -> Side:
+    gc.collect()
+    with preserved():
+        L.seed_everything(settings.seed(), verbose=False)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                return _side(version())
+        except Exception as error:  # an error is an outcome to look at
+            return Side(error=_error(error))
+
+
+def _answer(practice: syllabus.Practice, prediction: str | None) -> str:
+    if prediction is None:
+        return f"The answer is {practice.answer}. You made no prediction."
+    if prediction not in practice.options:
+        options = ", ".join(f'"{option}"' for option in practice.options)
+        return (
+            f"The answer is {practice.answer}. "
+            f"Expected a prediction out of {options} but got {prediction!r}."
+        )
+    right = prediction == practice.answer
+    progress.record("prediction", practice.id, right)
+    verdict = "as you predicted" if right else f"you predicted {prediction}"
+    return f"The answer is {practice.answer}, {verdict}."
+
+
+def contrast(
+    practice: str,
+    *,
+    bad: Callable[[], Measurements],
+    good: Callable[[], Measurements],
+    prediction: str | None = None,
+    figure: plots.Picture | None = None,
+) -> Contrast:
+    """Run both versions from the same seed and the same process state, and show them.
+
+    It displays a table, the figure, the figure's data and the answer to the
+    prediction. Random state and every other sticky setting of the process are put
+    back afterwards. What a version prints is not shown.
+
+    Args:
+        practice: Practice id, for example ``"12.1"``.
+        bad: Returns named measurements: a float is a measurement, an int a fact, a
+            list of numbers a curve, a tensor of two or more dimensions an image for
+            the figure. An exception is an outcome, too: the table shows it, also
+            the one sentence that says a version returned something else.
+        good: The same with the habit repaired.
+        prediction: One of the practice's options; ``None`` if none was made.
+        figure: What to draw, one of `course_utils.experiments.plots`.
+
+    Returns:
+        Both outcomes, for `claim`.
+
+    Raises:
+        ValueError: If the practice is unknown, or ``COURSE_SEED`` is not a seed.
+    """
+    known = syllabus.load().practice(practice)
+    result = Contrast(practice, _run(bad), _run(good))
+    display(result)
+    if figure is not None:
+        plots.show(figure, result)
+    print(_answer(known, prediction))
+    if sentence := how_sure(practice, syllabus.load().lesson_of(practice).id):
+        print(sentence)
+    recorder.keep(lambda: {"contrast": practice, "measured": result.numbers()})
+    return result

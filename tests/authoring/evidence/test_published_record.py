@@ -1,0 +1,106 @@
+"""The published record is of the lessons that are there, and its page is in step."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from course_utils import syllabus
+from course_utils.authoring.evidence import page, store
+from course_utils.authoring.evidence.tasks import code_digest
+
+ROOT = Path(__file__).parents[3]
+FOLDER = ROOT / store.FOLDER
+CLAIMING = [lesson for lesson in syllabus.load().ready if lesson.practices]
+OUTCOMES = store.load()
+# At least so many, from 0 on.
+SEEDS = {"embedded": 30, "fashion-mnist": 10, "fashion-mnist:all": 1}
+REMEDY = "run `make evidence`"
+
+
+def _notebook(lesson):
+    path = ROOT / "notebooks" / f"{lesson.file}.ipynb"
+    return json.loads(path.read_text("utf-8"))
+
+
+def _runs(lesson, data):
+    return [
+        each
+        for each in OUTCOMES
+        if (each.task.lesson, each.task.data, each.task.cores) == (lesson.id, data, 0)
+    ]
+
+
+def test_every_practice_has_a_claim_and_every_claim_held_in_every_run():
+    broken = [
+        (run.task, claim.text)
+        for run in OUTCOMES
+        for claim in run.claims
+        if not claim.holds
+    ]
+    assert not broken
+    assert not [run.failure for run in OUTCOMES if run.failure]
+    practices = {claim.practice for run in OUTCOMES for claim in run.claims}
+    assert practices == {p.id for lesson in CLAIMING for p in lesson.practices}
+
+
+@pytest.mark.parametrize("data", SEEDS)
+@pytest.mark.parametrize("lesson", CLAIMING, ids=lambda each: each.id)
+def test_every_lesson_was_run_under_every_seed(lesson, data):
+    found = sorted(run.task.seed for run in _runs(lesson, data))
+    assert found[: SEEDS[data]] == list(range(SEEDS[data])), REMEDY
+
+
+@pytest.mark.parametrize("lesson", CLAIMING, ids=lambda each: each.id)
+def test_the_record_is_of_the_code_that_the_lesson_has_now(lesson):
+    now = code_digest(_notebook(lesson))
+    runs = [run for run in OUTCOMES if run.task.lesson == lesson.id]
+    assert {run.task.code for run in runs} == {now}, REMEDY
+
+
+@pytest.mark.parametrize("lesson", CLAIMING, ids=lambda each: each.id)
+def test_every_run_made_the_claims_that_the_notebook_shows(lesson):
+    shown = [
+        line.removeprefix("✓ ")
+        for cell in _notebook(lesson)["cells"]
+        for output in cell.get("outputs", [])
+        for line in "".join(output.get("text", [])).splitlines()
+        if re.match(r"[✓✗] \d+\.\d ", line)
+    ]
+    for run in OUTCOMES:
+        if run.task.lesson == lesson.id:
+            made = [f"{claim.practice} {claim.text}" for claim in run.claims]
+            assert made == shown
+
+
+def test_the_page_shows_the_record():
+    assert (FOLDER / page.NAME).read_text("utf-8") == page.page(OUTCOMES)
+
+
+@pytest.mark.parametrize("lesson", CLAIMING, ids=lambda each: each.id)
+def test_a_lesson_links_to_its_rows(lesson):
+    text = (ROOT / "notebooks" / f"{lesson.file}.py").read_text("utf-8")
+    link = f"(../{store.FOLDER.as_posix()}/{page.NAME}#lesson-{lesson.id})"
+    assert link in text
+    assert f'<a id="lesson-{lesson.id}"></a>' in page.page(OUTCOMES)
+
+
+@pytest.mark.parametrize("lesson", CLAIMING, ids=lambda each: each.id)
+def test_every_contrast_of_numbers_says_how_sure_we_are(lesson):
+    text = "".join(
+        "".join(output.get("text", []))
+        for cell in _notebook(lesson)["cells"]
+        if "contrast" in cell["metadata"].get("tags", [])
+        for output in cell["outputs"]
+    )
+    runs = len(_runs(lesson, "embedded"))
+    paired = {pair.practice for run in OUTCOMES for pair in run.pairs}
+    told = [each.id for each in lesson.practices if each.id in paired]
+    assert text.count(f"How sure? Over {runs} seeds, ") == len(told)
+    assert len(told) >= len(lesson.practices) - 1  # 13.2 compares no numbers
+
+
+def test_readme_links_to_the_page():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert f"({store.FOLDER.as_posix()}/{page.NAME})" in readme

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from course_utils import syllabus
+from course_utils.authoring import readme
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text("utf-8")
+
+
+def test_readme_is_in_step_with_syllabus_and_notebooks():
+    assert readme.filled(README, ROOT) == README, "run `make sync`"
+
+
+def test_picture_is_the_one_in_the_notebook():
+    png, _ = readme.picture(ROOT)
+    assert (ROOT / readme.PICTURE).read_bytes() == png, "run `make sync`"
+
+
+def test_table_links_written_lessons_only():
+    rows = readme.lesson_table().splitlines()[2:]
+    lessons = syllabus.load().lessons
+    assert len(rows) == len(lessons)
+    for row, lesson in zip(rows, lessons, strict=True):
+        assert (f"notebooks/{lesson.file}.ipynb" in row) is lesson.ready
+        assert ("in preparation" in row) is not lesson.ready
+
+
+def test_a_changed_table_is_noticed():
+    damaged = README.replace("| 12 |", "| 21 |")
+    assert damaged != README
+    assert readme.filled(damaged, ROOT) == README
+
+
+def test_every_relative_link_leads_somewhere():
+    for file in ("README.md", "CONTRIBUTING.md"):
+        text = (ROOT / file).read_text("utf-8")
+        targets = [part.split(")")[0] for part in text.split("](")[1:]]
+        local = [target for target in targets if "://" not in target]
+        missing = [target for target in local if not (ROOT / target).exists()]
+        assert not missing, file
+
+
+def test_a_missing_picture_is_one_sentence(monkeypatch):
+    monkeypatch.setattr(readme, "PICTURED", ("12_common_pitfalls", "No such title"))
+    with pytest.raises(LookupError, match="Expected a figure titled 'No such title'"):
+        readme.picture(ROOT)

@@ -1,0 +1,203 @@
+"""The learner's script: copied, loaded, judged; and what the learner gets to see."""
+
+import json
+
+import pytest
+from capstone_script import ORIGINAL, edited, examined, small, written
+
+from course_utils import capstone, syllabus
+from course_utils.capstone import observed_run, runs, script
+from course_utils.capstone import scoreboard as boards
+from course_utils.capstone.examine import examine
+from course_utils.capstone.symptoms import SYMPTOMS
+from course_utils.checks.learner_code import LearnerError
+
+TRAIN = "    data = data or make_data(seed)\n    model"
+
+
+@pytest.fixture
+def board():
+    """Judge the small script beside itself."""
+    first = examined(small())
+    return lambda *suspects: boards.judged(first, first, suspects)
+
+
+def refusal(source, capsys):
+    assert capstone.scoreboard(written(source)) is None
+    return capsys.readouterr().out.strip()
+
+
+def test_a_copy_is_made_once_and_never_overwritten(tmp_path, capsys):
+    path = capstone.copy_script(tmp_path / "new")
+    assert path.read_text("utf-8") == ORIGINAL
+    first = capsys.readouterr().out
+    path.write_text("# mine\n", encoding="utf-8")
+    assert capstone.copy_script(tmp_path / "new") == path
+    assert path.read_text("utf-8") == "# mine\n"
+    again = capsys.readouterr().out
+    assert again.startswith(first)
+    assert "differs" in again
+    assert "differs" not in first
+
+
+def test_the_script_is_read_anew_each_time(tmp_path):
+    path = tmp_path / "mine.py"
+    path.write_text(f"{ORIGINAL}\nNUMBER = 1\n", encoding="utf-8")
+    assert capstone.load(path).NUMBER == 1
+    path.write_text(f"{ORIGINAL}\nNUMBER = 2\n", encoding="utf-8")
+    assert capstone.load(path).NUMBER == 2
+
+
+def test_an_unchanged_script_is_not_run_again(monkeypatch):
+    known = examined(small())
+    monkeypatch.setattr(observed_run, "observed", None)
+    assert examine(written(small())) is known
+
+
+def test_a_script_that_was_run_is_examined_without_another_full_run(monkeypatch):
+    path = written(small() + "\n# run first\n")
+    assert capstone.run(path) is not None
+    full = []
+
+    def observed(train, watch, *args, **options):
+        full.append(watch.saved is not None)
+        return observed_run.observed(train, watch, *args, **options)
+
+    monkeypatch.setattr(runs, "observed", observed)
+    assert examine(path).findings
+    assert full
+    assert not any(full)
+
+
+def test_a_missing_script_is_one_sentence(tmp_path, capsys):
+    assert capstone.scoreboard(tmp_path / "none.py") is None
+    said = capsys.readouterr().out
+    assert "could not read it; copy_script() puts a fresh copy there" in said
+
+
+@pytest.mark.parametrize(
+    ("edit", "words"),
+    [
+        (("def train(folder,", "def train(folder"), "not valid Python yet: line 1"),
+        (("class DigitSet(Dataset)", "class DigitSet(Datset)"), "NameError: name 'Dat"),
+        (("def evaluate(", "def measure("), "has no evaluate; its first lines say"),
+        ((TRAIN, f"    data.missing\n{TRAIN}"), "train raised AttributeError: "),
+        (("    return Result(", "    return (("), "valid Python yet"),
+        (("    return Result(", "    return dict(), ("), "but model is missing"),
+    ],
+    ids=["syntax", "import", "name", "raises", "bracket", "result"],
+)
+def test_a_script_that_cannot_be_judged_is_one_sentence(edit, words, capsys):
+    said = refusal(edited(small(), edit), capsys)
+    assert words in said
+    assert "\n" not in said
+
+
+def test_an_error_in_the_script_names_its_line(capsys):
+    source = edited(small(), (TRAIN, f"    data.missing\n{TRAIN}"))
+    line = source.splitlines().index("    data.missing") + 1
+    assert f"(line {line}, in train)" in refusal(source, capsys)
+
+
+def test_a_script_that_runs_for_ever_is_one_sentence(monkeypatch, capsys):
+    monkeypatch.setattr(observed_run, "SECONDS", 1.0)
+    said = refusal(
+        edited(small(), (TRAIN, f"    while True:\n        pass\n{TRAIN}")), capsys
+    )
+    assert said.startswith("train was still running after 1 seconds; look for a loop")
+    assert "\n" not in said
+
+
+def test_leaving_python_is_one_sentence(capsys):
+    said = refusal(edited(small(), (TRAIN, f"    raise SystemExit\n{TRAIN}")), capsys)
+    assert said == "train left Python with `exit`; return instead."
+
+
+def test_every_trainer_is_left_alone_afterwards():
+    import lightning as L
+
+    before = L.Trainer.__init__
+    with pytest.raises(LearnerError):
+        examined(edited(small(), (TRAIN, f"    data.missing\n{TRAIN}")))
+    assert L.Trainer.__init__ is before
+
+
+def test_practices_are_hidden_until_they_are_found(board):
+    untouched = board()
+    assert untouched.with_state("left") == tuple(s.practice for s in SYMPTOMS)
+    assert all(row.cells[3] == "?" for row in untouched.rows)
+    titles = [syllabus.load().practice(s.practice).title for s in SYMPTOMS]
+    assert not any(title in str(untouched) for title in titles)
+    found = board("4.4", "11.1", "4.4")
+    assert found.with_state("found") == ("4.4",)
+    assert "4.4 Monitor" in str(found)
+    assert "4.4 Monitor" in found._repr_html_()
+    assert found.summary.startswith("16 bad practices: 0 repaired, 1 found")
+
+
+def test_a_wrong_suspect_is_told_kindly(board):
+    assert board("4.4").on_suspects == ""
+    assert board("11.1").on_suspects.startswith("Not here: 11.1. A good thing")
+
+
+def test_a_part_shows_its_own_lines(board):
+    part = board().only("data")
+    assert [row.number for row in part.rows] == [1, 2, 3]
+    assert "measured" not in str(part)
+    assert part.summary.startswith("3 bad practices")
+
+
+def test_gains_are_found_by_name(board):
+    before, after = board().measured("accuracy that it reports")
+    assert before == after
+    with pytest.raises(ValueError, match="Expected one of accuracy that it reports"):
+        board().measured("beauty")
+
+
+def test_a_repair_is_recorded(board, monkeypatch, tmp_path):
+    file = tmp_path / "progress.jsonl"
+    monkeypatch.setenv("COURSE_PROGRESS_FILE", str(file))
+    monkeypatch.setattr(script, "ORIGINAL", written(small()))
+    capstone.scoreboard(written(small("4.4")))
+    events = [json.loads(line) for line in file.read_text().splitlines()]
+    assert events == [{"event": "repair", "practice": "4.4", "outcome": True}]
+
+
+def test_every_symptom_has_three_hints(capsys):
+    for number, symptom in enumerate(SYMPTOMS, start=1):
+        assert len(set(symptom.hints)) == 3
+        capstone.hint(number, level=3)
+        said = capsys.readouterr().out
+        assert said.startswith(f"Line {number}, hint 3 of 3. ")
+        assert symptom.hints[2] in said
+
+
+@pytest.mark.parametrize(("number", "level"), [(0, 1), (17, 1), (1, 4), ("4.4", 1)])
+def test_an_unknown_hint_is_one_sentence(number, level, capsys):
+    capstone.hint(number, level)
+    assert "Expected a line from 1 to 16" in capsys.readouterr().out
+
+
+def test_the_parts_are_the_whole_script_without_head_and_tail():
+    parts = [script.part(name) for name in script.ROUNDS]
+    assert "\n".join(ORIGINAL.split()).count("\n".join("\n".join(parts).split())) == 1
+    with pytest.raises(ValueError, match="Expected a part out of data, model"):
+        script.part("music")
+
+
+@pytest.mark.parametrize("part", ["data", "model", "training", "evaluation"])
+def test_a_picture_says_what_was_seen(part, capsys):
+    capstone.picture(part, written(small()))
+    said = capsys.readouterr().out
+    words = {
+        "data": "the digits are eaten",
+        "model": "Saved and loaded, the model is another one",
+        "training": "moves once an epoch",
+        "evaluation": "What it reports is not what it ships",
+    }
+    assert words[part] in said
+
+
+def test_an_unknown_picture_is_one_sentence(capsys):
+    capstone.picture("music")
+    assert "Expected a part out of data, model" in capsys.readouterr().out

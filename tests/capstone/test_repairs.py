@@ -1,0 +1,254 @@
+"""Each symptom is told by behaviour: alone, half repaired, and in another style."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+from capstone_script import ORIGINAL, asked, edited, examined, good, small, solved
+
+from course_utils import syllabus
+from course_utils.capstone.examine import examine
+from course_utils.capstone.repairs import REPAIRS, repaired
+from course_utils.capstone.symptoms import SYMPTOMS
+
+EVERY = {symptom.practice for symptom in SYMPTOMS}
+SPLIT = "        digits, labels = self.read(train=True, count="
+STEPS = "self.trainer.estimated_stepping_batches"
+REPORT = "    accuracy = evaluate(model, data.test_dataloader())\n"
+ONE_PATCH = """\
+    digits, labels = zip(*samples, strict=True)
+    digits = torch.stack(digits)
+    row, column = torch.randint(0, 20, (2,)).tolist()
+    digits[:, row : row + 8, column : column + 8] = 0
+"""
+LOAD = "    model.load_state_dict(best_weights)\n"
+
+
+def test_at_least_twelve_of_the_47_practices_are_broken():
+    assert len(EVERY - {"0.1"}) >= 12
+    assert len(EVERY) == len(SYMPTOMS)
+    assert all(syllabus.load().practice(each).title for each in EVERY)
+    assert REPAIRS.keys() == EVERY
+
+
+def test_the_untouched_script_trains_and_shows_every_symptom():
+    found = examined(small())
+    assert good(found) == set()
+    assert found.numbers["accuracy that it reports"] > 0.4
+    assert all(not finding.remedy for finding in found.findings.values())
+
+
+def test_the_solution_shows_none():
+    found = examined(solved())
+    assert good(found) == EVERY
+    assert found.numbers["accuracy of the file that it ships"] > 0.6
+
+
+# Each practice has three trials of its own out of six. So for any two practices there
+# is a trial in which the first is repaired and the second is not.
+TRIALS = range(6)
+IN_TRIALS = dict(zip(sorted(EVERY), itertools.combinations(TRIALS, 3), strict=False))
+
+
+@pytest.mark.parametrize("trial", TRIALS)
+def test_repairs_remove_their_own_symptoms_and_no_other(trial):
+    chosen = {each for each, trials in IN_TRIALS.items() if trial in trials}
+    assert 0 < len(chosen) < len(EVERY)
+    assert good(examined(small(*chosen))) == chosen
+
+
+def test_a_script_in_another_style_shows_none():
+    assert (
+        good(examine(Path(__file__).parents[1].joinpath("capstone_rewrite.py")))
+        == EVERY
+    )
+
+
+def test_comments_and_new_names_repair_nothing():
+    source = edited(small(), ("def loader(self,", "def make_loader(self,"))
+    source = "# Seeded, by value, buffered\n" + source.replace(
+        ".loader(", ".make_loader("
+    )
+    assert good(examined(source)) == set()
+
+
+def _twice(source: str) -> str:
+    return edited(source, (REPORT, REPORT + REPORT))
+
+
+HALF = {
+    "split once an object, unseeded": (
+        "1.2",
+        lambda: edited(
+            small(),
+            (
+                SPLIT,
+                f'        if hasattr(self, "val_set"):\n            return\n{SPLIT}',
+            ),
+        ),
+        "After a restart",
+    ),
+    "no patch at all": (
+        "12.5",
+        lambda: edited(small(), ("if self.erase:", "if False:")),
+        "The patch is gone",
+    ),
+    "a patch of whole columns": (
+        "12.5",
+        lambda: edited(
+            small("12.5"), ("digit[row : row + 8, column", "digit[:, column")
+        ),
+        "mind the size of the patch",
+    ),
+    "fast, with one patch for all": (
+        "13.4",
+        lambda: edited(
+            small("13.4", "12.5"),
+            ("        if self.erase:\n", "        if False:\n"),
+            ("    digits, labels = zip(*samples, strict=True)\n", ONE_PATCH),
+            ("torch.stack(digits).unsqueeze(1) / 255", "digits.unsqueeze(1) / 255"),
+        ),
+        "draw a patch for every image",
+    ),
+    "the dropout is saved, the rate is not": (
+        "3.1",
+        lambda: edited(
+            small("3.1", "3.3"),
+            ("save_hyperparameters()", 'save_hyperparameters("dropout")'),
+        ),
+        "the learning rate does not",
+    ),
+    "no dropout any more": (
+        "3.1",
+        lambda: edited(small("3.1"), ("nn.Dropout(dropout)", "nn.Dropout(0.0)")),
+        "drops nothing",
+    ),
+    "cleared once an epoch": (
+        "7.4",
+        lambda: edited(
+            ORIGINAL,
+            ("max_epochs=8", "max_epochs=1"),
+            (
+                "    def configure_optimizers",
+                "    def on_train_epoch_end(self):\n"
+                "        self.shifted_losses.clear()\n\n"
+                "    def configure_optimizers",
+            ),
+        ),
+        "let go too late",
+    ),
+    "distinct names, the wrong one watched": (
+        "4.2",
+        lambda: edited(
+            small("4.2"), ('EarlyStopping("val/loss"', 'EarlyStopping("train/loss"')
+        ),
+        "now watch the one that rises",
+    ),
+    "each update, of a plan three times too long": (
+        "4.4",
+        lambda: edited(small("4.4"), (STEPS, f"3 * {STEPS}")),
+        "count the updates of the whole run",
+    ),
+    "each update, without warm-up": (
+        "4.4",
+        lambda: edited(
+            small("4.4"),
+            ("lr_scheduler.OneCycleLR(", "lr_scheduler.LinearLR("),
+            ("5e-3, total_steps=steps", "1.0, 0.01, total_iters=steps"),
+        ),
+        "Let it rise",
+    ),
+    "a seed of one's own": (
+        "5.1",
+        lambda: edited(small("5.1"), ("seed_everything(seed,", "seed_everything(0,")),
+        "Use the seed that was given",
+    ),
+    "the best, not the newest": (
+        "9.1",
+        lambda: edited(
+            small("9.1"), ("callbacks=[best, newest, stop]", "callbacks=[best, stop]")
+        ),
+        "if the power fails",
+    ),
+    "save_last": (
+        "9.1",
+        lambda: edited(
+            small(),
+            ('monitor="accuracy")', 'monitor="accuracy", mode="max", save_last=True)'),
+        ),
+        "if the power fails",
+    ),
+    "fewer epochs, weights only": (
+        "9.2",
+        lambda: edited(
+            small(),
+            (
+                "max_epochs=max_epochs,",
+                "max_epochs=max_epochs // (2 if resume else 1),",
+            ),
+        ),
+        "let the Trainer restore them",
+    ),
+    "tests the last weights": (
+        "10.1",
+        lambda: edited(small("10.1", "9.1"), (LOAD, "")),
+        "Test what you ship",
+    ),
+    "tests twice": ("10.1", lambda: _twice(small("10.1")), "Read it once"),
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_a_half_repair_is_told_apart(name):
+    practice, source, words = HALF[name]
+    finding = asked(practice, source())
+    assert not finding.ok
+    assert words in f"{finding.seen} {finding.remedy}"
+
+
+@pytest.mark.parametrize(
+    ("practice", "edit"),
+    [
+        (
+            "3.3",
+            ("5e-3, total_steps", "self.lr, total_steps"),  # OneCycleLR sets the rate
+        ),
+        ("12.5", ("= self.digits[index]\n", "= torch.clone(self.digits[index])\n")),
+        (
+            "7.4",
+            (
+                "append(F.cross_entropy(shifted, labels))",
+                "append(shifted.mean().item())",
+            ),
+        ),
+        ("8.1", ('algorithm="value"', 'algorithm="norm"')),
+        ("0.1", ("(model(images).argmax", "(model.eval()(images).argmax")),
+    ],
+    ids=lambda each: each if isinstance(each, str) else "",
+)
+def test_another_way_to_repair_counts_as_well(practice, edit):
+    assert asked(practice, edited(small(), edit)).ok
+
+
+def test_the_best_weights_may_be_tested_in_a_model_of_their_own():
+    source = edited(
+        small("10.1", "9.1", "2.3", "0.1", "12.4"),
+        (
+            '    best_weights = torch.load(best.best_model_path)["state_dict"]\n',
+            "    shipped = DigitModel.load_from_checkpoint(best.best_model_path)\n",
+        ),
+        (LOAD, ""),
+        (REPORT, REPORT.replace("model,", "shipped,")),
+    )
+    assert asked("10.1", source).ok
+
+
+def test_repairs_fit_the_script_in_any_order():
+    forwards = repaired(ORIGINAL)
+    assert repaired(ORIGINAL, *reversed(REPAIRS)) == forwards
+    compile(forwards, "solution", "exec")
+
+
+def test_a_repair_that_does_not_fit_is_an_error():
+    with pytest.raises(ValueError, match="Expected once in the script"):
+        repaired(repaired(ORIGINAL, "4.4"), "4.4")

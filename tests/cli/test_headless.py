@@ -1,0 +1,148 @@
+"""One notebook, executed headless in a kernel of its own."""
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import psutil
+import pytest
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
+from nbformat import v4
+
+from course_utils.authoring.execute import execute
+
+
+@pytest.fixture
+def store(tmp_path: Path):
+    """Return what stores a notebook of code cells and returns its path."""
+
+    def stored(*sources: str, tag: str = "") -> Path:
+        metadata = {"tags": [tag]} if tag else {}
+        cells = [v4.new_code_cell(source, metadata=metadata) for source in sources]
+        foreign = {"kernelspec": {"name": "not-installed", "display_name": "X"}}
+        path = tmp_path / "lesson.ipynb"
+        nbformat.write(v4.new_notebook(cells=cells, metadata=foreign), path)
+        return path
+
+    return stored
+
+
+def texts(run) -> list[str]:
+    return ["".join(o.get("text", "") for o in c.outputs) for c in run.notebook.cells]
+
+
+def test_a_clean_run_uses_this_python_in_the_notebooks_folder(store):
+    path = store(
+        "import os, sys\nprint(sys.executable)",
+        "print(os.getcwd())",
+        "print(os.environ['COURSE_SEED'])\nsys.stdout.flush()\nprint('end')",
+    )
+    before = path.read_bytes()
+    seen = []
+    run = execute(
+        path,
+        environment={"COURSE_SEED": "7"},
+        on_cell=lambda done, total: seen.append((done, total)),
+    )
+    assert run.ok
+    assert texts(run) == [f"{sys.executable}\n", f"{path.parent}\n", "7\nend\n"]
+    assert len(run.notebook.cells[2].outputs) == 1
+    assert [cell.execution_count for cell in run.notebook.cells] == [1, 2, 3]
+    assert all("execution" not in cell.metadata for cell in run.notebook.cells)
+    assert seen == [(0, 3), (1, 3), (1, 3), (2, 3), (2, 3), (3, 3)]
+    assert run.seconds > 0
+    assert path.read_bytes() == before
+
+
+def test_a_failed_cell_is_told_in_one_sentence_and_ends_the_run(store):
+    run = execute(store("print(1)", "\nvalue = 1 / 0", "print(3)"))
+    assert run.failure == (
+        "Cell 2 of 3 (`value = 1 / 0`) raised ZeroDivisionError: division by zero."
+    )
+    assert not run.ok
+    assert texts(run) == ["1\n", "", ""]
+
+
+def test_an_announced_error_is_an_output(store):
+    run = execute(store("1 / 0", tag="raises-exception"))
+    assert run.ok
+    assert run.notebook.cells[0].outputs[0].ename == "ZeroDivisionError"
+
+
+def test_a_kernel_that_dies_is_told(store):
+    failure = execute(store("import os", "os._exit(1)")).failure
+    assert failure.startswith("Cell 2 of 2 (`os._exit(1)`) ended the kernel")
+
+
+def test_a_cell_that_does_not_end_is_told_and_its_kernel_is_gone(store):
+    path = store(
+        "import os\nopen('pid', 'w').write(str(os.getpid()))\nimport time",
+        "time.sleep(60)",
+    )
+    run = execute(path, timeout_seconds=2)
+    assert run.failure == (
+        "Cell 2 of 2 (`time.sleep(60)`) did not finish within 2 seconds."
+    )
+    assert not psutil.pid_exists(int(path.with_name("pid").read_text()))
+
+
+@pytest.mark.parametrize("name", ["absent.ipynb", "lesson.py"])
+def test_what_is_no_notebook_is_refused(tmp_path, name):
+    (tmp_path / "lesson.py").write_text("x = 1")
+    with pytest.raises(ValueError, match=r"Expected .* \.ipynb but got .*" + name):
+        execute(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CellExecutionError("", "KeyboardInterrupt", ""),
+        AttributeError("'NoneType' object has no attribute 'shutdown_kernel'"),
+        asyncio.CancelledError(),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+def test_whatever_nbclient_says_after_ctrl_c_is_no_failed_cell(
+    store, monkeypatch, error
+):
+    def interrupted(client, **start):
+        client._async_cleanup_kernel_future = object()  # set by its signal handler
+        raise error
+
+    path = store("1")
+    monkeypatch.setattr(NotebookClient, "execute", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        execute(path)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows sends no SIGINT")
+def test_ctrl_c_ends_the_kernel_too(store):
+    path = store(
+        "import os\n"
+        "open('pid.part', 'w').write(str(os.getpid()))\n"
+        "os.rename('pid.part', 'pid')\n"
+        "import time; time.sleep(60)"
+    )
+    program = f"""
+from course_utils.authoring.execute import execute
+try:
+    execute({str(path)!r})
+except KeyboardInterrupt:
+    print("stopped by the user")
+"""
+    child = subprocess.Popen(
+        [sys.executable, "-c", program], stdout=subprocess.PIPE, text=True
+    )
+    noted = path.with_name("pid")
+    while not noted.exists():
+        assert child.poll() is None
+        time.sleep(0.05)
+    kernel = int(noted.read_text())
+    child.send_signal(signal.SIGINT)
+    assert child.communicate(timeout=60)[0] == "stopped by the user\n"
+    assert not psutil.pid_exists(kernel)

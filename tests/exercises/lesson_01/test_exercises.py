@@ -1,0 +1,613 @@
+"""Answers to the exercises of lesson 01, right and wrong, and what each is told."""
+
+import pytest
+from learner import lesson_names
+
+from course_utils.exercises import api
+from course_utils.exercises.lesson_01.exercises import EXERCISES
+
+EXERCISE = {exercise.practice: exercise for exercise in EXERCISES}
+IMPORTS = "from torch.utils.data import *\n"
+
+
+def judged(practice, source):
+    names = dict(lesson_names("01_code_organization"))
+    exec(IMPORTS, names)
+    before = set(names)
+    exec(compile(source, "<cell>", "exec"), names)
+    answer = [value for name, value in names.items() if name not in before][-1]
+    return api.judge(EXERCISE[practice], answer)
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=EXERCISE)
+def test_the_untouched_starter_is_not_attempted(exercise):
+    assert judged(exercise.practice, exercise.starter).status == "not attempted"
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=EXERCISE)
+def test_the_solution_is_correct(exercise):
+    assert judged(exercise.practice, exercise.solution).status == "correct"
+
+
+def test_a_second_process_that_cannot_start_is_no_fault_of_the_learner(monkeypatch):
+    def refuse(*_, **__):
+        raise OSError("no more processes")
+
+    monkeypatch.setattr(
+        "course_utils.exercises.lesson_01.replicas.run_processes", refuse
+    )
+    result = judged("1.1", EXERCISE["1.1"].solution)
+    assert result.status == "cannot be checked"
+    assert "No second process could be started: no more processes." in result.message
+
+
+# 1.1 ----------------------------------------------------------------------------
+
+OWN = """
+    def __init__(self):
+        super().__init__()
+        self.optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+"""
+NONE = """
+    def configure_optimizers(self):
+        return None
+"""
+SGD = """
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+"""
+STEP = """
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        loss = F.cross_entropy(self(images), labels)
+"""
+BY_HAND = """
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+"""
+RETURN = "        return loss\n"
+
+
+def module(*parts, base="DigitClassifier"):
+    return f"class Answer({base}):\n" + "".join(parts)
+
+
+RIGHT_1_1 = {
+    "returns a dict": module(STEP, "        return {'loss': loss}\n", SGD),
+    "keeps the attribute": module(
+        OWN,
+        STEP,
+        RETURN,
+        "\n    def configure_optimizers(self):\n        return self.optimizer\n",
+    ),
+    "with a scheduler": module(
+        STEP,
+        "        self.log('train_loss', loss)\n",
+        RETURN,
+        """
+    def configure_optimizers(self):
+        sgd = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+        steps = torch.optim.lr_scheduler.StepLR(sgd, 1)
+        return {"optimizer": sgd, "lr_scheduler": steps}
+""",
+    ),
+    "another base class": module(
+        """
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Flatten(), nn.LazyLinear(16), nn.ReLU())
+        self.top = nn.Linear(16, 10)
+        self(torch.zeros(1, 1, 28, 28))
+
+    def forward(self, x):
+        return self.top(self.body(x))
+""",
+        STEP.replace("loss", "error"),
+        "        return error\n",
+        SGD,
+        base="L.LightningModule",
+    ),
+    "official manual-free hooks": module(
+        STEP,
+        RETURN,
+        """
+    def optimizer_zero_grad(self, epoch, batch_idx, optimizer):
+        optimizer.zero_grad(set_to_none=True)
+""",
+        SGD,
+    ),
+}
+WRONG_1_1 = {
+    "also returns the loss": (
+        module(OWN, STEP, BY_HAND, RETURN, NONE),
+        "the loss went through backward twice",
+    ),
+    "steps after every batch": (
+        module(OWN, STEP, BY_HAND, NONE),
+        "With accumulate_grad_batches=4 the optimizer made 8 updates in 8 batches; the "
+        "Trainer asked for 2. Return the loss, return the optimizer from",
+    ),
+    "returns the loss, no optimizer": (
+        module(OWN, STEP, RETURN, NONE),
+        "made 0 updates in 8 batches; the Trainer asked for 2. Return the loss from "
+        "training_step and the optimizer from configure_optimizers.",
+    ),
+    "returns the optimizer, no loss": (
+        module(STEP, SGD),
+        "made 0 updates in 8 batches; the Trainer asked for 2.",
+    ),
+    "lets both step": (
+        module(OWN, STEP, BY_HAND, SGD.replace("torch.optim", "torch.optim")),
+        "updates in 8 batches; the Trainer asked for 2.",
+    ),
+    "manual optimization": (
+        module(
+            "    automatic_optimization = False\n",
+            STEP,
+            "        optimizer = self.optimizers()\n",
+            BY_HAND.replace("self.optimizer", "optimizer").replace(
+                "loss.backward()", "self.manual_backward(loss)"
+            ),
+            SGD,
+        ),
+        "Automatic gradient accumulation is not supported for manual optimization.",
+    ),
+    "still every fourth batch": (
+        module(
+            OWN,
+            STEP,
+            """
+        loss.backward()
+        if (batch_idx + 1) % 4 == 0:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+""",
+            NONE,
+        ),
+        "With accumulate_grad_batches=1 the optimizer made 2 updates in 8 batches; the "
+        "Trainer asked for 8.",
+    ),
+    "reads the flag itself": (
+        module(
+            OWN,
+            STEP,
+            """
+        loss.backward()
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+""",
+            NONE,
+        ),
+        "With gradient_clip_val=0.05 the largest gradient norm is",
+    ),
+    "reads both flags itself": (
+        module(
+            OWN,
+            STEP,
+            """
+        loss.backward()
+        if (batch_idx + 1) % self.trainer.accumulate_grad_batches == 0:
+            limit = self.trainer.gradient_clip_val or 1e9
+            nn.utils.clip_grad_norm_(self.parameters(), limit)
+            self.optimizer.step()
+            self.optimizer.zero_grad()
+""",
+            NONE,
+        ),
+        "With 2 processes: Training raised RuntimeError: Skipping the `training_step`",
+    ),
+    "updates the weights by hand": (
+        module(
+            STEP,
+            """
+        loss.backward()
+        with torch.no_grad():
+            for weight in self.parameters():
+                weight -= 0.1 * weight.grad
+                weight.grad = None
+""",
+            NONE,
+        ),
+        "made 0 updates in 8 batches; the Trainer asked for 2. Return the loss, return",
+    ),
+    "does not clip": (
+        module(
+            STEP,
+            RETURN,
+            """
+    def configure_gradient_clipping(self, optimizer, **options):
+        pass
+""",
+            SGD,
+        ),
+        "With gradient_clip_val=0.05 the largest gradient norm is",
+    ),
+    "climbs": (
+        module(STEP, "        return -loss\n", SGD),
+        "Training makes the cross-entropy of the training images larger.",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_1_1.values(), ids=RIGHT_1_1)
+def test_1_1_accepts(source):
+    result = judged("1.1", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_1_1.values(), ids=WRONG_1_1)
+def test_1_1_names_the_mistake(source, message):
+    result = judged("1.1", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+# 1.2 ----------------------------------------------------------------------------
+
+KEEP = """
+    def __init__(self, images, labels):
+        super().__init__()
+        self.images, self.labels = images, labels
+"""
+LOADERS = """
+    def train_dataloader(self):
+        return DataLoader(self.train_set, batch_size=64, shuffle=True)
+
+    def val_dataloader(self):
+        return DataLoader(self.val_set, batch_size=64)
+
+    def test_dataloader(self):
+        return DataLoader(self.test_set, batch_size=64)
+"""
+SETUP = """
+    def setup(self, stage):
+        dataset = TensorDataset(self.images, self.labels)
+        generator = torch.Generator().manual_seed(0)
+        self.train_set, self.val_set, self.test_set = random_split(
+            dataset, [0.7, 0.15, 0.15], generator=generator
+        )
+"""
+UNSEEDED = SETUP.replace(", generator=generator", "")
+
+
+def data(*parts, base="L.LightningDataModule"):
+    return f"class Answer({base}):\n" + "".join(parts)
+
+
+RIGHT_1_2 = {
+    "slices of a seeded order": data(
+        KEEP,
+        """
+    def setup(self, stage=None):
+        order = np.random.default_rng(7).permutation(len(self.images))
+        a, b = int(0.7 * len(order)), int(0.85 * len(order))
+        full = TensorDataset(self.images, self.labels)
+        self.train_set = Subset(full, order[:a].tolist())
+        self.val_set = Subset(full, order[a:b].tolist())
+        self.test_set = Subset(full, order[b:].tolist())
+""",
+        LOADERS,
+    ),
+    "split once, in __init__": data(
+        """
+    def __init__(self, images, labels):
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        full = TensorDataset(images, labels)
+        parts = random_split(full, [0.7, 0.15, 0.15], generator=generator)
+        self.train_set, self.val_set, self.test_set = parts
+""",
+        LOADERS,
+    ),
+    "by stage": data(
+        KEEP,
+        SETUP.replace("def setup(self, stage)", "def split(self)"),
+        """
+    def setup(self, stage):
+        self.split()
+        if stage != "test":
+            del self.test_set
+        if stage == "test":
+            del self.train_set, self.val_set
+""",
+        LOADERS,
+    ),
+    "every seventh, without randomness": data(
+        KEEP,
+        """
+    def setup(self, stage):
+        place = torch.arange(len(self.images)) % 20
+        full = TensorDataset(self.images, self.labels)
+        pick = lambda mask: Subset(full, mask.nonzero()[:, 0].tolist())
+        self.train_set = pick(place < 14)
+        self.val_set = pick(place >= 17)
+        self.test_set = pick((place > 13) & (place < 17))
+""",
+        LOADERS.replace("shuffle=True", "shuffle=True, drop_last=True"),
+    ),
+    "a seed that leaves no trace": data(
+        KEEP,
+        UNSEEDED.replace(
+            "        generator = torch.Generator().manual_seed(0)\n",
+            "        state = torch.get_rng_state()\n        torch.manual_seed(0)\n",
+        ),
+        "        torch.set_rng_state(state)\n",
+        LOADERS,
+    ),
+}
+WRONG_1_2 = {
+    "unseeded": (
+        data(KEEP, UNSEEDED, LOADERS),
+        "of 30 validation samples of a later stage had been trained on. Draw the split "
+        "with a generator of its own: torch.Generator().manual_seed(seed).",
+    ),
+    "once an instance": (
+        data(
+            KEEP,
+            UNSEEDED.replace(
+                "        dataset =",
+                "        if hasattr(self, 'train_set'):\n            return\n"
+                "        dataset =",
+            ),
+            LOADERS,
+        ),
+        "In another instance ",
+    ),
+    "state in prepare_data": (
+        data(
+            KEEP,
+            SETUP.replace("def setup(self, stage)", "def prepare_data(self)"),
+            LOADERS,
+        ),
+        "On an instance whose prepare_data was not called, train_dataloader raised "
+        "AttributeError:",
+    ),
+    "seeds everything": (
+        data(
+            KEEP,
+            UNSEEDED.replace("torch.Generator().manual_seed", "torch.manual_seed"),
+            LOADERS,
+        ),
+        "setup seeds a global random generator. Draw the split with a generator of its",
+    ),
+    "overlapping parts": (
+        data(
+            KEEP,
+            """
+    def setup(self, stage):
+        full = TensorDataset(self.images, self.labels)
+        n = len(full)
+        self.train_set = Subset(full, range(int(0.7 * n)))
+        self.val_set = self.test_set = Subset(full, range(int(0.85 * n), n))
+""",
+            LOADERS,
+        ),
+        "30 of 30 test samples are validation samples. Give each sample to one part",
+    ),
+    "validates on training images": (
+        data(KEEP, SETUP, "        self.val_set = self.train_set\n", LOADERS),
+        "140 of 140 validation samples had been trained on. Give each sample to one",
+    ),
+    "tests on training images": (
+        data(
+            KEEP,
+            SETUP,
+            LOADERS.replace("DataLoader(self.test_set", "DataLoader(self.train_set"),
+        ),
+        "140 of 140 test samples had been trained on.",
+    ),
+    "no test loader": (
+        data(KEEP, SETUP, LOADERS[: LOADERS.index("    def test")]),
+        "`test_dataloader` must be implemented",
+    ),
+    "other shares": (
+        data(KEEP, SETUP.replace("0.7, 0.15, 0.15", "0.8, 0.1, 0.1"), LOADERS),
+        "Of 200 samples train has 160; 70% are 140. random_split takes shares, too",
+    ),
+    "forgets to shuffle": (
+        data(KEEP, SETUP, LOADERS.replace(", shuffle=True", "")),
+        "Two epochs of training come in the same order. Give the training loader",
+    ),
+    "labels of other images": (
+        data(
+            KEEP,
+            SETUP.replace("self.labels)", "self.labels.roll(1))"),
+            LOADERS,
+        ),
+        "Some validation images have another image's label. Reorder images and",
+    ),
+    "an empty part": (
+        data(KEEP, SETUP.replace("0.7, 0.15, 0.15", "0.7, 0.0, 0.3"), LOADERS),
+        "val_dataloader delivers no samples.",
+    ),
+    "a class of another kind": (
+        data(KEEP.replace("super().__init__()", "pass"), SETUP, LOADERS, base="object"),
+        "Expected a LightningDataModule class but got type; hand over the class itself",
+    ),
+    "an error of its own": (
+        data(KEEP, SETUP, "        self.missing\n", LOADERS),
+        "setup('fit') raised AttributeError: 'Answer' object has no attribute "
+        "'missing' (line ",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_1_2.values(), ids=RIGHT_1_2)
+def test_1_2_accepts(source):
+    result = judged("1.2", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_1_2.values(), ids=WRONG_1_2)
+def test_1_2_names_the_mistake(source, message):
+    result = judged("1.2", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+# 1.3 ----------------------------------------------------------------------------
+
+INIT = """
+    def __init__(self, encoder, features):
+        super().__init__()
+        self.encoder = {encoder}
+        self.head = nn.Linear(features, 10)
+"""
+FROZEN = INIT.format(encoder="encoder.requires_grad_(False).eval()")
+FORWARD = """
+    def forward(self, images):
+        return self.head(self.encoder(images))
+"""
+LEARN = """
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam({weights}, lr=1e-2)
+"""
+HEAD, ALL = (
+    LEARN.format(weights=f"self.{w}") for w in ("head.parameters()", "parameters()")
+)
+
+
+def reuse(*parts):
+    return module(*parts, base="L.LightningModule")
+
+
+RIGHT_1_3 = {
+    "optimizer gets all": reuse(FROZEN, FORWARD, ALL),
+    "a copy": reuse(
+        INIT.format(encoder="copy.deepcopy(encoder).requires_grad_(False).eval()"),
+        FORWARD,
+        HEAD,
+    ),
+    "no gradient in forward, train overridden": reuse(
+        INIT.format(encoder="encoder"),
+        """
+    def train(self, mode=True):
+        super().train(mode)
+        self.encoder.eval()
+        return self
+
+    def forward(self, images):
+        with torch.no_grad():
+            features = self.encoder(images)
+        return self.head(features)
+""",
+        HEAD,
+        "\n    def on_fit_start(self):\n        self.encoder.eval()\n",
+    ),
+    "kept outside the parameters": reuse(
+        """
+    def __init__(self, encoder, features):
+        super().__init__()
+        self.parts = [encoder.eval()]
+        self.top = nn.Sequential(nn.Linear(features, 32), nn.ReLU(), nn.Linear(32, 10))
+
+    def forward(self, images):
+        return self.top(self.parts[0](images).detach())
+""",
+        ALL,
+    ),
+    "one Sequential": reuse(
+        """
+    def __init__(self, encoder, features):
+        super().__init__()
+        for weight in encoder.parameters():
+            weight.requires_grad = False
+        self.model = nn.Sequential(encoder, nn.Linear(features, 10))
+
+    def on_train_epoch_start(self):
+        self.model[0].eval()
+
+    def forward(self, images):
+        return self.model(images)
+""",
+        ALL,
+    ),
+}
+WRONG_1_3 = {
+    "not frozen": (
+        reuse(INIT.format(encoder="encoder"), FORWARD, ALL),
+        "mix.weight, norm.bias, norm.num_batches_tracked, norm.running_mean",
+    ),
+    "frozen in evaluation mode only": (
+        reuse(INIT.format(encoder="encoder.eval()"), FORWARD, ALL),
+        "norm.weight of the part. Freeze its weights: requires_grad_(False) on the",
+    ),
+    "frozen weights only": (
+        reuse(INIT.format(encoder="encoder.requires_grad_(False)"), FORWARD, HEAD),
+        "Training changed norm.num_batches_tracked, norm.running_mean, "
+        "norm.running_var of the part. These are buffers that training mode updates: "
+        "put the part into evaluation mode.",
+    ),
+    "left out of the optimizer only": (
+        reuse(INIT.format(encoder="encoder"), FORWARD, HEAD),
+        "put the part into evaluation mode.",
+    ),
+    "an encoder of its own": (
+        reuse(
+            INIT.format(
+                encoder="nn.Sequential(nn.Flatten(), nn.Linear(784, features))"
+                ".requires_grad_(False)"
+            ),
+            FORWARD,
+            HEAD,
+        ),
+        "The forward pass never calls the part that was handed over. Keep it in",
+    ),
+    "calls it and drops the result": (
+        reuse(
+            FROZEN,
+            """
+    def forward(self, images):
+        self.encoder(images)
+        return self.head(images.flatten(1)[:, :self.head.in_features])
+""",
+            HEAD,
+        ),
+        "The output does not depend on the given part. Compute the output from",
+    ),
+    "a copy that is trained": (
+        reuse(INIT.format(encoder="copy.deepcopy(encoder)"), FORWARD, ALL),
+        "Training changed mix.bias",
+    ),
+    "a width of 32": (
+        reuse(FROZEN.replace("nn.Linear(features", "nn.Linear(32"), FORWARD, HEAD),
+        "forward raised RuntimeError: mat1 and mat2 shapes cannot be multiplied",
+    ),
+    "five classes": (
+        reuse(FROZEN.replace("features, 10", "features, 5"), FORWARD, HEAD),
+        "For 16 images forward returns the shape (16, 5). Return one logit for each",
+    ),
+    "no forward": (reuse(FROZEN, HEAD), "There is no forward pass. Write forward(self"),
+    "no optimizer": (
+        reuse(FROZEN, FORWARD, HEAD[: HEAD.index("    def configure")]),
+        "No `configure_optimizers()` method defined.",
+    ),
+    "drops the loss": (
+        reuse(FROZEN, FORWARD, HEAD.replace("return F.", "loss = F.")),
+        "Training changes no weights. Return the loss, and give the new layer's",
+    ),
+    "climbs": (
+        reuse(FROZEN, FORWARD, HEAD.replace("return F.", "return -F.")),
+        "Training makes the cross-entropy of the training images larger.",
+    ),
+    "takes the encoder alone": (
+        reuse(FROZEN.replace(", features)", ", width=32, *, n=1)"), FORWARD, HEAD),
+        "__init__ raised NameError: name 'features' is not defined",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_1_3.values(), ids=RIGHT_1_3)
+def test_1_3_accepts(source):
+    result = judged("1.3", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_1_3.values(), ids=WRONG_1_3)
+def test_1_3_names_the_mistake(source, message):
+    result = judged("1.3", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result

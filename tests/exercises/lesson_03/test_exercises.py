@@ -1,0 +1,480 @@
+"""Answers to the exercises of lesson 03, right and wrong, and what each is told."""
+
+import functools
+import textwrap
+from typing import Any
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from learner import cells
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils.exercises import api
+from course_utils.exercises.lesson_03.exercises import EXERCISES
+
+BY_PRACTICE = {exercise.practice: exercise for exercise in EXERCISES}
+FORWARD_INK = """
+    def forward(self, images):
+        return self.net((images > self.ink).float())
+"""
+
+
+@functools.cache
+def names() -> dict[str, Any]:
+    """Return what the notebook has defined before its exercises."""
+    known = {"__name__": "__main__", "L": L, "np": np, "torch": torch}
+    known |= {"nn": nn, "F": F}
+    sources = [cell.source for cell in cells("03_hyperparameters")]
+    source = next(each for each in sources if "class DigitNet" in each)
+    exec(source[source.index("class DigitNet") :], known)
+    return known
+
+
+def judged(practice, source):
+    defined = dict(names())
+    before = set(defined)
+    exec(compile(textwrap.dedent(source), "<cell>", "exec"), defined)
+    new = [value for name, value in defined.items() if name not in before]
+    return api.judge(BY_PRACTICE[practice], new[-1])
+
+
+def ink(init, forward=FORWARD_INK):
+    head = "class Mine(DigitNet):\n    def __init__(self, ink=128, lr=1e-3):\n"
+    return head + textwrap.indent(textwrap.dedent(init).strip(), " " * 8) + forward
+
+
+INK_RIGHT = {
+    "called first": ink("""
+        super().__init__()
+        self.save_hyperparameters()
+        ink = ink / 255
+        self.ink, self.lr = ink, lr
+    """),
+    "never reassigned": ink("""
+        super().__init__()
+        self.ink, self.lr = ink / 255, lr
+        self.save_hyperparameters()
+    """),
+    "by name": ink("""
+        super().__init__()
+        self.save_hyperparameters("lr", "ink")
+        self.ink = self.hparams.ink / 255
+        self.lr = self.hparams["lr"]
+    """),
+    "another name for the quotient": ink("""
+        super().__init__()
+        threshold = ink / 255
+        self.save_hyperparameters()
+        self.register_buffer("ink", torch.tensor(threshold))
+        self.lr = lr
+    """),
+    "grey levels in forward": ink(
+        """
+        super().__init__()
+        self.save_hyperparameters()
+        self.lr = lr
+        """,
+        """
+    def forward(self, images):
+        return self.net((images * 255).gt(self.hparams.ink).to(images))
+""",
+    ),
+    "a class of its own": """
+class Other(L.LightningModule):
+    def __init__(self, ink=128, lr=1e-3):
+        super().__init__()
+        self.save_hyperparameters()
+        self.layers = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    def forward(self, x):
+        return self.layers(torch.where(x > self.hparams.ink / 255, 1.0, 0.0))
+    def training_step(self, batch):
+        x, y = batch
+        return {"loss": F.cross_entropy(self(x), y)}
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=self.hparams.lr)
+""",
+}
+INK_WRONG = {
+    "leaves the ink out": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters(ignore=["ink"])
+            self.ink, self.lr = ink / 255, lr
+        """),
+        "the outputs for the same inputs differ. ink is not in the file",
+    ),
+    "leaves the rate out": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters("ink")
+            self.ink, self.lr = ink / 255, lr
+        """),
+        "had lr=0.003, after loading lr=0.001. lr is not in the file",
+    ),
+    "cosmetic: called first, then the record is overwritten": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters()
+            self.hparams.ink = ink / 255
+            self.ink, self.lr = self.hparams.ink, lr
+        """),
+        "You gave ink=200, the file holds ink=0.78",
+    ),
+    "cosmetic: the starter in other words": (
+        ink("""
+            super().__init__()
+            ink, self.lr = ink / 255, lr
+            self.save_hyperparameters("ink", "lr")
+            self.ink = self.hparams.ink
+        """),
+        "You gave ink=200, the file holds ink=0.78",
+    ),
+    "drops the division": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters()
+            self.ink, self.lr = ink, lr
+        """),
+        "With ink=80 every image looks blank to the network.",
+    ),
+    "drops the threshold": (
+        ink(
+            """
+            super().__init__()
+            self.save_hyperparameters()
+            self.ink, self.lr = ink / 255, lr
+            """,
+            """
+    def forward(self, images):
+        return self.net(images)
+""",
+        ),
+        "the logits do not follow the ink",
+    ),
+    "saves nothing": (
+        ink("""
+            super().__init__()
+            self.ink, self.lr = ink / 255, lr
+        """),
+        "ink and lr are not in the file",
+    ),
+    "an instance": (
+        ink("super().__init__()\nself.ink = ink / 255") + "\nmine = Mine()",
+        "Expected a LightningModule class but got Mine",
+    ),
+}
+
+
+def swept(init, forward="self.net(self.activation(self.encoder(images)))"):
+    head = "class Mine(DigitNet):\n"
+    head += "    def __init__(self, encoder, activation=torch.relu, lr=1e-3):\n"
+    body = textwrap.indent(textwrap.dedent(init).strip(), " " * 8)
+    return f"{head}{body}\n    def forward(self, images):\n        return {forward}\n"
+
+
+REST = """
+self.activation, self.lr = activation, lr
+self.encoder, self.net = encoder, nn.Linear(64, 10)
+"""
+BY_NAME = REST.replace("= activation,", "= getattr(torch, activation),")
+NAME = "activation = getattr(activation, '__name__', activation)\n"
+START = "super().__init__()\n"
+SWEPT_RIGHT = {
+    "item and isinstance": swept(
+        START
+        + "if not isinstance(activation, str):\n    activation = activation.__name__\n"
+        + "lr = lr.item() if hasattr(lr, 'item') else lr\n"
+        + "self.save_hyperparameters(ignore='encoder')"
+        + BY_NAME
+    ),
+    "by name, read from hparams": swept(
+        START
+        + NAME
+        + "lr = float(lr)\n"
+        + "self.save_hyperparameters('activation', 'lr')\n"
+        + "self.encoder, self.net = encoder, nn.Linear(64, 10)\n"
+        + "self.lr = self.hparams.lr",
+        "self.net(getattr(torch, self.hparams.activation)(self.encoder(images)))",
+    ),
+    "overwrites the record": swept(
+        START
+        + "self.save_hyperparameters(ignore=['encoder'])\n"
+        + NAME
+        + "lr = float(lr)\n"
+        + "self.hparams.update(activation=activation, lr=lr)"
+        + BY_NAME
+    ),
+    "a table": swept(
+        START
+        + "table = {'relu': torch.relu, 'tanh': torch.tanh}\n"
+        + "known = {f: name for name, f in table.items()}\n"
+        + "activation = known.get(activation, activation)\n"
+        + "lr = float(lr)\n"
+        + "self.save_hyperparameters(ignore=['encoder'])\n"
+        + "activation = table[activation]"
+        + REST
+    ),
+    "a frozen encoder": swept(
+        START
+        + NAME
+        + "lr = float(lr)\n"
+        + "self.save_hyperparameters(ignore=['encoder'])"
+        + BY_NAME
+        + "self.encoder.requires_grad_(False)"
+    ),
+}
+SWEPT_WRONG = {
+    "leaves out the encoder only": (
+        swept(START + "self.save_hyperparameters(ignore=['encoder'])" + REST),
+        "activation is a builtin_function_or_method and lr is a numpy.float64.",
+    ),
+    "leaves out the activation, too": (
+        swept(
+            START
+            + "lr = float(lr)\n"
+            + "self.save_hyperparameters(ignore=['encoder', 'activation'])"
+            + REST
+        ),
+        "the outputs for the same inputs differ. activation is not in the file",
+    ),
+    "leaves out everything": (
+        swept(
+            START
+            + "self.save_hyperparameters(ignore=['encoder', 'activation', 'lr'])"
+            + REST
+        ),
+        "lr in optimizer_states is a numpy.float64. Use a plain value in its place",
+    ),
+    "leaves out everything, the rate a float": (
+        swept(
+            START
+            + "self.save_hyperparameters(ignore=['encoder', 'activation', 'lr'])"
+            + REST.replace("activation, lr\n", "activation, float(lr)\n")
+        ),
+        "activation and lr are not in the file",
+    ),
+    "cosmetic: a plain record, the optimizer gets NumPy's": (
+        swept(
+            START
+            + "self.save_hyperparameters(ignore=['encoder'])\n"
+            + NAME
+            + "self.hparams.update(activation=activation, lr=float(lr))"
+            + BY_NAME
+        ),
+        "lr in optimizer_states is a numpy.float64",
+    ),
+    "leaves out the rate": (
+        swept(
+            START
+            + NAME
+            + "lr = float(lr)\n"
+            + "self.save_hyperparameters(ignore=['encoder', 'lr'])"
+            + BY_NAME
+        ),
+        "after loading lr=0.001. lr is not in the file",
+    ),
+    "cosmetic: a float, but too late": (
+        swept(
+            START
+            + NAME
+            + "self.save_hyperparameters(ignore=['encoder'])\nlr = float(lr)"
+            + BY_NAME
+        ),
+        "lr is a numpy.float64",
+    ),
+    "cosmetic: the text of a function": (
+        swept(
+            START
+            + "lr = float(lr)\ntext = str(activation)\n"
+            + "self.save_hyperparameters({'activation': text, 'lr': lr})"
+            + REST
+        ),
+        "forward raised TypeError: 'str' object is not callable",
+    ),
+    "lifts the guard": (
+        swept(START + "self.save_hyperparameters(ignore=['encoder'])" + REST)
+        + """
+    @classmethod
+    def load_from_checkpoint(cls, *args, **kwargs):
+        return super().load_from_checkpoint(*args, weights_only=False, **kwargs)
+""",
+        "does not load by default",
+    ),
+}
+
+SAVES = """
+class Mine(DigitNet):
+    def __init__(self, lr=1e-3, weight_decay=0.01):
+        super().__init__()
+        self.save_hyperparameters()
+"""
+READS = """
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=self.hparams.lr,
+            weight_decay=self.hparams.weight_decay)
+"""
+SET = """
+        for group in self.optimizers().param_groups:
+            group["lr"] = self.hparams.lr
+            group["weight_decay"] = self.hparams.weight_decay
+"""
+LISTENS_RIGHT = {
+    "on_train_start": SAVES + READS + "    def on_train_start(self):" + SET,
+    "every batch": SAVES
+    + READS
+    + "    def on_train_batch_start(self, batch, batch_idx):"
+    + SET,
+    "through the trainer, Adam": SAVES
+    + READS.replace("AdamW", "Adam")
+    + "    def on_train_epoch_start(self):"
+    + SET.replace("self.optimizers()", "self.trainer.optimizers[0]"),
+    "edits the checkpoint": SAVES
+    + READS
+    + """
+    def on_load_checkpoint(self, checkpoint):
+        for group in checkpoint["optimizer_states"][0]["param_groups"]:
+            group.update(self.hparams)
+""",
+    "attributes": """
+class Mine(DigitNet):
+    def __init__(self, lr=1e-3, weight_decay=0.01):
+        super().__init__()
+        self.lr, self.decay = lr, weight_decay
+    def configure_optimizers(self):
+        self.adam = torch.optim.Adam(
+            self.parameters(), lr=self.lr, weight_decay=self.decay)
+        return {"optimizer": self.adam}
+    def on_train_start(self):
+        self.adam.param_groups[0].update(lr=self.lr, weight_decay=self.decay)
+""",
+}
+LISTENS_WRONG = {
+    "hard-coded": (
+        SAVES + READS.replace("lr=self.hparams.lr", "lr=3e-3"),
+        "In a new run lr=0.004 was asked for, but lr=0.003 used.",
+    ),
+    "new runs only": (
+        SAVES + READS,
+        "In a resumed run lr=0.0005 was asked for, but lr=0.004 used.",
+    ),
+    "no weight decay": (
+        SAVES
+        + """
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=self.hparams.lr)
+""",
+        "In a new run weight_decay=0.02 was asked for, but weight_decay=0.01 used.",
+    ),
+    "the rate only": (
+        SAVES
+        + READS
+        + "    def on_train_start(self):"
+        + SET.replace('group["weight_decay"] =', "decay ="),
+        "In a resumed run weight_decay=0.3 was asked for, but weight_decay=0.02 used.",
+    ),
+    "cosmetic: too early": (
+        SAVES
+        + READS
+        + "    def on_fit_start(self):"
+        + SET.replace(
+            "self.optimizers().param_groups",
+            "[g for o in self.trainer.optimizers for g in o.param_groups]",
+        ),
+        "set the new ones after that, before the first step.",
+    ),
+    "cosmetic: the record follows the optimizer": (
+        SAVES
+        + READS
+        + """
+    def on_train_start(self):
+        self.hparams.update(lr=self.optimizers().param_groups[0]["lr"])
+""",
+        "In a resumed run lr=0.0005 was asked for, but lr=0.004 used.",
+    ),
+    "starts anew": (
+        SAVES
+        + READS
+        + """
+    def on_load_checkpoint(self, checkpoint):
+        checkpoint["optimizer_states"] = []
+""",
+        "has forgotten the steps before: its averages start anew. Change its settings",
+    ),
+    "a new optimizer in the middle": (
+        SAVES
+        + READS
+        + """
+    def on_train_start(self):
+        self.trainer.optimizers = [self.configure_optimizers()]
+""",
+        "has forgotten the steps before",
+    ),
+    "misspelled": (
+        SAVES + READS.replace("self.hparams.weight", "self.hparams.wait"),
+        "Training raised AttributeError",
+    ),
+}
+
+RIGHT = {"3.1": INK_RIGHT, "3.2": SWEPT_RIGHT, "3.3": LISTENS_RIGHT}
+WRONG = {"3.1": INK_WRONG, "3.2": SWEPT_WRONG, "3.3": LISTENS_WRONG}
+RIGHT_CASES = [
+    pytest.param(practice, source, id=f"{practice} {name}")
+    for practice, cases in RIGHT.items()
+    for name, source in cases.items()
+]
+WRONG_CASES = [
+    pytest.param(practice, source, message, id=f"{practice} {name}")
+    for practice, cases in WRONG.items()
+    for name, (source, message) in cases.items()
+]
+
+
+@pytest.mark.parametrize("practice", BY_PRACTICE)
+def test_the_starter_is_not_attempted(practice):
+    result = judged(practice, BY_PRACTICE[practice].starter)
+    assert result.status == "not attempted"
+
+
+@pytest.mark.parametrize("practice", BY_PRACTICE)
+def test_the_starter_with_a_change_that_changes_nothing_is_incorrect(practice):
+    more = "    added = 1\n    def f(self): pass"
+    result = judged(practice, BY_PRACTICE[practice].starter + more)
+    assert result.status == "incorrect", result
+
+
+@pytest.mark.parametrize("practice", BY_PRACTICE)
+def test_the_solution_is_correct(practice):
+    result = judged(practice, BY_PRACTICE[practice].solution)
+    assert (result.status, result.message) == ("correct", BY_PRACTICE[practice].reason)
+
+
+@pytest.mark.parametrize(("practice", "source"), RIGHT_CASES)
+def test_accepts(practice, source):
+    result = judged(practice, source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("practice", "source", "message"), WRONG_CASES)
+def test_names_the_mistake(practice, source, message):
+    result = judged(practice, source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+@pytest.mark.parametrize("practice", BY_PRACTICE)
+def test_the_notebook_gives_the_starter(practice):
+    starters = [
+        cell.source.strip()
+        for cell in cells("03_hyperparameters")
+        if "exercise" in cell.metadata.get("tags", [])
+    ]
+    assert BY_PRACTICE[practice].starter.strip() in starters
+
+
+@pytest.mark.parametrize("practice", BY_PRACTICE)
+def test_a_hint_and_the_reason_are_sentences(practice):
+    exercise = BY_PRACTICE[practice]
+    assert all(text.strip().endswith((".", "?")) for text in exercise.hints)
+    assert exercise.reason.endswith(".")

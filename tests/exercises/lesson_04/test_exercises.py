@@ -1,0 +1,548 @@
+"""Answers to the exercises of lesson 04, right and wrong, and what each is told."""
+
+import functools
+import textwrap
+from typing import Any
+
+import lightning as L
+import pytest
+import torch
+import torchmetrics
+from learner import cells
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils.checks.sample_data import digits
+from course_utils.exercises import api
+from course_utils.exercises.lesson_04.exercises import (
+    EXERCISES,
+    Files,
+    scripted_validations,
+)
+
+BY_PRACTICE = {exercise.practice: exercise for exercise in EXERCISES}
+
+
+@functools.cache
+def names() -> dict[str, Any]:
+    """Return what the notebook has defined before its exercises."""
+    known = {"__name__": "__main__", "L": L, "torch": torch, "nn": nn, "F": F}
+    known |= {"torchmetrics": torchmetrics, "EarlyStopping": EarlyStopping}
+    known |= {"ModelCheckpoint": ModelCheckpoint}
+    sources = [cell.source for cell in cells("04_logging")]
+    source = next(each for each in sources if "class DigitClassifier" in each)
+    exec(source[source.index("class DigitClassifier") :], known)
+    return known
+
+
+def judged(practice, source):
+    defined = dict(names())
+    before = set(defined)
+    exec(compile(textwrap.dedent(source), "<cell>", "exec"), defined)
+    new = [value for name, value in defined.items() if name not in before]
+    return api.judge(BY_PRACTICE[practice], new[-1])
+
+
+def classifier(body, init=""):
+    lines = ["class Mine(DigitClassifier):"]
+    if init:
+        lines += ["    def __init__(self):", "        super().__init__()"]
+        lines += textwrap.indent(textwrap.dedent(init).strip(), " " * 8).splitlines()
+    return "\n".join([*lines, textwrap.indent(textwrap.dedent(body).strip(), "    ")])
+
+
+def accepts(practice, body, init=""):
+    source = body if "class " in body else classifier(body, init)
+    result = judged(practice, source)
+    assert result.status == "correct", result
+
+
+def refuses(practice, body, init, message):
+    result = judged(practice, classifier(body, init))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+@pytest.mark.parametrize("practice", BY_PRACTICE)
+def test_the_starter_is_not_attempted(practice):
+    assert judged(practice, BY_PRACTICE[practice].starter).status == "not attempted"
+
+
+@pytest.mark.parametrize("practice", BY_PRACTICE)
+def test_the_starter_is_judged_incorrect_when_it_is_examined(practice):
+    starter = BY_PRACTICE[practice].starter.rstrip()
+    edited = f"{starter}\n    extra = lambda self: None\n"
+    assert judged(practice, edited).status == "incorrect"
+
+
+@pytest.mark.parametrize("practice", BY_PRACTICE)
+def test_the_solution_is_correct(practice):
+    result = judged(practice, BY_PRACTICE[practice].solution)
+    assert (result.status, result.message) == ("correct", BY_PRACTICE[practice].reason)
+
+
+STEP = """
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    loss = F.cross_entropy(self(images), labels)
+"""
+END = "\ndef on_train_epoch_end(self):\n"
+BOTH = "    self.log('train_loss', loss, on_step=True, on_epoch=True)\n    return loss"
+BY_STEP = "    self.log('train_loss_step', loss)\n"
+LISTED = BY_STEP + "    self.losses.append(loss.detach())\n    return loss"
+MEAN = "    self.log('train_loss_epoch', torch.stack(self.losses).mean())\n"
+LIST = "self.losses = []"
+
+RIGHT_4_1 = {
+    "a dict, two calls": (
+        STEP
+        + BY_STEP
+        + "    self.log('train_loss_epoch', loss, on_step=False, on_epoch=True)\n"
+        + "    return {'loss': loss, 'more': 1}",
+        "",
+    ),
+    "torchmetrics": (
+        STEP
+        + BY_STEP
+        + "    self.mean.update(loss.detach(), weight=len(labels))\n"
+        + "    return loss"
+        + END
+        + "    self.log('train_loss_epoch', self.mean.compute())\n"
+        + "    self.mean.reset()",
+        "self.mean = torchmetrics.MeanMetric()",
+    ),
+    "log_dict": (
+        STEP
+        + "    self.log_dict({'train_loss': loss}, on_step=True, on_epoch=True)\n"
+        + "    return loss",
+        "",
+    ),
+    "weighted list": (
+        STEP
+        + BY_STEP
+        + "    self.losses.append(loss.detach().expand(len(labels)))\n    return loss"
+        + END
+        + "    self.log('train_loss_epoch', torch.cat(self.losses).mean())\n"
+        + "    self.losses.clear()",
+        LIST,
+    ),
+}
+OTHER_4_1 = """
+class Own(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.model = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))
+    def forward(self, x):
+        return self.model(x)
+    def training_step(self, b):
+        out = F.cross_entropy(self(b[0]), b[1])
+        self.log("train_loss", out, prog_bar=True, on_epoch=True, on_step=True)
+        return out
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters(), lr=1e-3)
+"""
+WRONG_4_1 = {
+    "epoch alone": (
+        STEP + BOTH.replace("on_step=True", "on_step=False"),
+        "",
+        "The logger got no 'train_loss_step'; it got train_loss, epoch.",
+    ),
+    "step under both names": (
+        STEP + BY_STEP + "    self.log('train_loss_epoch', loss)\n    return loss",
+        "",
+        "This is the loss of the last batch.",
+    ),
+    "list cleared, unweighted": (
+        STEP + LISTED + END + MEAN + "    self.losses.clear()",
+        LIST,
+        "Each batch has the same vote, also the small one.",
+    ),
+    "batch size of one": (
+        STEP + BOTH.replace("on_step=True", "on_step=True, batch_size=1"),
+        "",
+        "Each batch has the same vote, also the small one.",
+    ),
+    "list never cleared": (
+        STEP
+        + LISTED.replace("loss.detach()", "loss.detach().expand(len(labels))")
+        + END
+        + MEAN.replace("stack", "cat"),
+        LIST,
+        "The first epoch is still in it; start each epoch empty.",
+    ),
+    "every second step": (
+        STEP
+        + "    self.log('train_loss_epoch', loss, on_step=False, on_epoch=True)\n"
+        + "    if batch_idx % 2 == 0:\n        self.log('train_loss_step', loss)\n"
+        + "    return loss",
+        "",
+        "not the loss of that batch. Log the loss of the batch as it is.",
+    ),
+    "another value": (
+        STEP + BOTH.replace("loss, on", "2 * loss, on"),
+        "",
+        "got 'train_loss_step' in each step, but not the loss of that batch.",
+    ),
+    "climbs": (
+        STEP + BOTH.replace("return loss", "return -loss"),
+        "",
+        "not the loss of that batch.",
+    ),
+    "raises": (STEP + "    self.log('train_loss', None)", "", "Training raised"),
+}
+
+
+@pytest.mark.parametrize(("body", "init"), RIGHT_4_1.values(), ids=RIGHT_4_1)
+def test_4_1_accepts(body, init):
+    accepts("4.1", body, init)
+
+
+def test_4_1_accepts_a_class_of_another_kind():
+    accepts("4.1", OTHER_4_1)
+
+
+@pytest.mark.parametrize(("body", "init", "message"), WRONG_4_1.values(), ids=WRONG_4_1)
+def test_4_1_names_the_mistake(body, init, message):
+    refuses("4.1", body, init, message)
+
+
+STEPS_4_2 = """
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    loss = F.cross_entropy(self(images), labels)
+    self.log("train/loss", loss)
+    return loss
+
+def validation_step(self, batch, batch_idx):
+    images, labels = batch
+    logits = self(images)
+    self.log("val/loss", F.cross_entropy(logits, labels))
+    self.log("val/acc", (logits.argmax(1) == labels).float().mean())
+"""
+KEEP = """
+def configure_callbacks(self):
+    return [ModelCheckpoint({})]
+"""
+FLAT = "filename='epoch={epoch}-acc={val/acc:.2f}', auto_insert_metric_name=False"
+WATCH = "monitor='val/acc', mode='max', "
+
+RIGHT_4_2 = {
+    "keywords elsewhere": STEPS_4_2 + KEEP.format(WATCH + FLAT + ", save_last=True"),
+    "percent": STEPS_4_2
+    + KEEP.format(
+        WATCH + "filename='best_{epoch:03d}_{val/acc:.4f}', "
+        "auto_insert_metric_name=False"
+    ),
+    "two callbacks and a folder": STEPS_4_2
+    + """
+def configure_callbacks(self):
+    stop = EarlyStopping("val/loss", patience=9)
+    return [stop, ModelCheckpoint("kept", monitor="val/acc", mode="max", save_top_k=2,
+        filename="{epoch}-{val/acc:.2f}", auto_insert_metric_name=False)]
+""",
+    "a metric object": STEPS_4_2.replace(
+        'self.log("val/acc", (logits.argmax(1) == labels).float().mean())',
+        "self.acc(logits, labels); self.log('val/acc', self.acc)",
+    )
+    + KEEP.format(WATCH + FLAT)
+    + "def setup(self, stage):\n"
+    + "    self.acc = torchmetrics.Accuracy(task='multiclass', num_classes=10)",
+}
+WRONG_4_2 = {
+    "mode forgotten": (
+        STEPS_4_2 + KEEP.format("monitor='val/acc', " + FLAT),
+        "It kept epoch 2 of 0 to 3; val/acc was best in epoch 1. It is the worst: for",
+    ),
+    "slash in the name": (
+        STEPS_4_2 + KEEP.format(WATCH + "filename='{epoch}-{val/acc:.2f}'"),
+        "The slash of the metric's name made a sub-folder",
+    ),
+    "a name that nobody logs": (
+        STEPS_4_2 + KEEP.format(WATCH + "filename='{epoch}-{acc:.2f}'"),
+        "the file is called 'epoch=1-acc=0.00'. It should show the epoch and the",
+    ),
+    "watches the loss": (
+        STEPS_4_2 + KEEP.format("monitor='val/loss', " + FLAT),
+        "That is the best by a loss: let it monitor val/acc.",
+    ),
+    "watches nothing": (
+        STEPS_4_2 + KEEP.format(FLAT),
+        "That is the last epoch",
+    ),
+    "one name left": (
+        STEPS_4_2.replace("train/loss", "loss") + KEEP.format(WATCH + FLAT),
+        "Callbacks find no metric 'train/loss'; they see loss, val/loss, val/acc.",
+    ),
+    "accuracy of training": (
+        STEPS_4_2.replace(
+            'self.log("val/acc", (logits.argmax(1) == labels).float().mean())',
+            'self.log("val/acc", torch.tensor(0.5))',
+        )
+        + KEEP.format(WATCH + FLAT),
+        "val/acc is 0.500, exact is 0.750.",
+    ),
+    "no epoch in the name": (
+        STEPS_4_2
+        + KEEP.format(
+            WATCH + "filename='{val/acc:.2f}', auto_insert_metric_name=False"
+        ),
+        "the file is called '0.90'",
+    ),
+    "a misspelt monitor": (
+        STEPS_4_2 + KEEP.format("monitor='val_acc', mode='max', " + FLAT),
+        "Training raised MisconfigurationException: `ModelCheckpoint(monitor='val_acc'",
+    ),
+}
+
+
+@pytest.mark.parametrize("body", RIGHT_4_2.values(), ids=RIGHT_4_2)
+def test_4_2_accepts(body):
+    accepts("4.2", body)
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG_4_2.values(), ids=WRONG_4_2)
+def test_4_2_names_the_mistake(body, message):
+    refuses("4.2", body, "", message)
+
+
+def test_the_script_of_4_2_has_another_best_epoch_by_each_measure():
+    torch.manual_seed(0)
+    images, _ = digits(40)
+    logits = images.flatten(1) @ torch.randn(784, 10) / 4
+    labels = scripted_validations(logits)
+    losses = [float(F.cross_entropy(logits, each)) for each in labels]
+    accs = [float((logits.argmax(1) == each).float().mean()) for each in labels]
+    assert [losses.index(min(losses)), losses.index(max(losses))] == [0, 3]
+    assert [accs.index(max(accs)), accs.index(min(accs))] == [1, 2]
+
+
+VAL = """
+def validation_step(self, batch, batch_idx):
+    images, labels = batch
+    logits = self(images)
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    errors = (logits.argmax(1) != labels).float()
+    self.log("val_loss", losses.mean(), {0})
+    self.log("val_worst", losses.max(), {1})
+    self.log("val_errors", errors.sum(), {2})
+"""
+SYNC, MAX, SUM = "sync_dist=True", "reduce_fx='max'", "reduce_fx='sum'"
+COLLECT = """
+def on_validation_epoch_start(self):
+    self.seen = torch.zeros(2), torch.zeros(1), torch.zeros(1)
+
+def validation_step(self, batch, batch_idx):
+    images, labels = batch
+    logits = self(images)
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    mean, worst, errors = self.seen
+    mean += torch.stack([losses.sum(), torch.tensor(float(len(labels)))])
+    worst.clamp_(min=losses.max())
+    errors += (logits.argmax(1) != labels).sum()
+
+def on_validation_epoch_end(self):
+    mean, worst, errors = (self.all_gather(each) for each in self.seen)
+    total, count = mean.reshape(-1, 2).sum(0)
+    self.log("val_loss", total / count)
+    self.log("val_worst", worst.max())
+    self.log("val_errors", errors.sum())
+"""
+OBJECTS = """
+def validation_step(self, batch, batch_idx):
+    logits = self(batch[0])
+    losses = F.cross_entropy(logits, batch[1], reduction="none")
+    self.mean(losses); self.worst(losses)
+    self.wrong(logits.argmax(1) != batch[1])
+    self.log_dict({"val_loss": self.mean, "val_worst": self.worst,
+                   "val_errors": self.wrong})
+"""
+MAKE = (
+    "self.mean, self.worst = torchmetrics.MeanMetric(), torchmetrics.MaxMetric()\n"
+    "self.wrong = torchmetrics.SumMetric()"
+)
+
+RIGHT_4_3 = {
+    "torch functions": (
+        VAL.format(SYNC, f"{SYNC}, reduce_fx=torch.max", f"{SYNC}, reduce_fx=sum"),
+        "",
+    ),
+    "gathered": (COLLECT, ""),
+    "objects": (OBJECTS, MAKE),
+    "a mean of losses times a share": (
+        VAL.format(SYNC, f"{SYNC}, {MAX}", f"{SYNC}, {SUM}, on_epoch=True"),
+        "",
+    ),
+}
+WRONG_4_3 = {
+    "sync alone": (
+        VAL.format(SYNC, SYNC, SYNC),
+        "",
+        "with 1 process, exact is 3.233. This is a mean over batches.",
+    ),
+    "rules, no sync": (
+        VAL.format("", MAX, SUM),
+        "",
+        "with 2 processes, exact is 0.390. This is what the first process saw.",
+    ),
+    "rank zero only": (
+        VAL.format("rank_zero_only=True", MAX, SUM),
+        "",
+        "with 2 processes, exact is 0.390. This is what the first process saw.",
+    ),
+    "count forgotten": (
+        VAL.format(SYNC, f"{SYNC}, {MAX}", SUM),
+        "",
+        "val_errors is 7.000 with 2 processes, exact is 11.000. This is what the",
+    ),
+    "mean of the files": (
+        COLLECT.replace("total, count = mean.reshape(-1, 2).sum(0)", "").replace(
+            "total / count", "(mean[..., 0] / mean[..., 1]).mean()"
+        ),
+        "",
+        "This is the mean of the two processes' values.",
+    ),
+    "unweighted": (
+        VAL.format(f"{SYNC}, batch_size=1", f"{SYNC}, {MAX}", f"{SYNC}, {SUM}"),
+        "",
+        "Each batch has the same vote, whatever its size.",
+    ),
+    "another name": (
+        VAL.format(SYNC, f"{SYNC}, {MAX}", f"{SYNC}, {SUM}").replace(
+            "val_errors", "val_wrong"
+        ),
+        "",
+        "Callbacks find no metric 'val_errors'; they see val_loss, val_worst",
+    ),
+}
+
+
+def _ids(table):
+    return list(table)
+
+
+@pytest.mark.parametrize(("body", "init"), RIGHT_4_3.values(), ids=_ids(RIGHT_4_3))
+def test_4_3_accepts(body, init):
+    accepts("4.3", body, init)
+
+
+@pytest.mark.parametrize(
+    ("body", "init", "message"), WRONG_4_3.values(), ids=_ids(WRONG_4_3)
+)
+def test_4_3_names_the_mistake(body, init, message):
+    refuses("4.3", body, init, message)
+
+
+def test_one_process_reads_both_files_of_4_3():
+    images, labels = digits(5)
+    read = list(Files(images, labels, 3))
+    assert [int(label) for _, label in read] == labels.tolist()
+
+
+LOGGED = """
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    self.log("lr", self.optimizers().param_groups[0]["lr"])
+    return F.cross_entropy(self(images), labels)
+"""
+PLAIN = LOGGED.replace(
+    '    self.log("lr", self.optimizers().param_groups[0]["lr"])\n', ""
+)
+OPT = """
+def configure_optimizers(self):
+    optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
+    n = {1}
+    scheduler = torch.optim.lr_scheduler.{0}
+    return [optimizer], [{{"scheduler": scheduler, "interval": "{2}"}}]
+"""
+TOTAL = "self.trainer.estimated_stepping_batches"
+LAMBDA = "LambdaLR(optimizer, lambda i: 1 - i / n)"
+
+RIGHT_4_4 = {
+    "polynomial": LOGGED
+    + OPT.format("PolynomialLR(optimizer, total_iters=n)", TOTAL, "step"),
+    "zero in the last update": LOGGED
+    + OPT.format(
+        "LinearLR(optimizer, 1.0, 0.0, total_iters=n - 1)", f"int({TOTAL})", "step"
+    ),
+    "another optimizer": (LOGGED + OPT.format(LAMBDA, TOTAL, "step")).replace(
+        "SGD(", "AdamW("
+    ),
+    "by hand": PLAIN
+    + """
+def on_before_optimizer_step(self, optimizer):
+    share = self.trainer.global_step / self.trainer.estimated_stepping_batches
+    optimizer.param_groups[0]["lr"] = 0.1 * (1 - share)
+    self.log("lr", optimizer.param_groups[0]["lr"])
+
+def configure_optimizers(self):
+    return torch.optim.SGD(self.parameters(), lr=0.1)
+""",
+}
+WRONG_4_4 = {
+    "interval forgotten": (
+        LOGGED + OPT.format(LAMBDA, TOTAL, "epoch"),
+        'A scheduler steps once an epoch unless its "interval" is "step".',
+    ),
+    "as many updates as in two epochs": (
+        LOGGED + OPT.format(LAMBDA, "24", "step"),
+        "In 3 epochs update",
+    ),
+    "batches counted as updates": (
+        LOGGED
+        + OPT.format(
+            LAMBDA,
+            "self.trainer.max_epochs * 12",
+            "step",
+        ),
+        "In 2 epochs that accumulate 3 batches update 4 of 8 had the rate",
+    ),
+    "a cosine": (
+        LOGGED + OPT.format("CosineAnnealingLR(optimizer, n)", TOTAL, "step"),
+        "Count the updates of the whole run",
+    ),
+    "not logged": (
+        PLAIN + OPT.format(LAMBDA, TOTAL, "step"),
+        "The logger got 'lr' 0 times in 24 updates.",
+    ),
+    "logged too late": (
+        PLAIN
+        + OPT.format(LAMBDA, TOTAL, "step")
+        + """
+def on_train_batch_end(self, outputs, batch, batch_idx):
+    self.log("lr", self.optimizers().param_groups[0]["lr"])
+""",
+        "It is the next update's rate: log before the scheduler steps.",
+    ),
+    "a constant in the log": (
+        LOGGED.replace('self.optimizers().param_groups[0]["lr"]', "0.1")
+        + OPT.format(LAMBDA, TOTAL, "step"),
+        "What the logger got as 'lr' is not the rate that was applied.",
+    ),
+    "no scheduler": (
+        LOGGED
+        + "def configure_optimizers(self):\n"
+        + "    return torch.optim.SGD(self.parameters(), lr=0.1)",
+        "instead of 0.0917; there was 1 rate. Return a scheduler that changes it.",
+    ),
+    "one rank is slower": (
+        LOGGED
+        + OPT.format(
+            LAMBDA.replace("i / n", "i / n * 0.5 ** r"), TOTAL, "step"
+        ).replace("n = ", "r = self.global_rank; n = "),
+        "The processes' learning rates differ in 5 of 6 updates.",
+    ),
+    "no loss": (
+        LOGGED.replace("return ", "") + OPT.format(LAMBDA, TOTAL, "step"),
+        "No batch changed the weights. Return the loss.",
+    ),
+}
+
+
+@pytest.mark.parametrize("body", RIGHT_4_4.values(), ids=RIGHT_4_4)
+def test_4_4_accepts(body):
+    accepts("4.4", body)
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG_4_4.values(), ids=WRONG_4_4)
+def test_4_4_names_the_mistake(body, message):
+    refuses("4.4", body, "", message)

@@ -1,0 +1,173 @@
+"""Modules that learn a batch by heart, and modules that cannot."""
+
+import lightning as L
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils.checks.learner_code import LearnerError
+from course_utils.exercises.lesson_06.overfit_one_batch import overfits
+
+INPUTS = torch.randn(192, 64, generator=torch.Generator().manual_seed(0))
+LABELS = torch.randint(10, (192,), generator=torch.Generator().manual_seed(1))
+HIDDEN = 64 * 80 + 80
+LAST = 80 * 10 + 10
+
+
+class Healthy(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.hidden, self.last = nn.Linear(64, 80), nn.Linear(80, 10)
+
+    def forward(self, inputs):
+        return self.last(self.hidden(inputs).relu())
+
+    def training_step(self, batch, batch_idx):
+        return F.cross_entropy(self(batch[0]), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=1e-2)
+
+
+class ReturnsADict(Healthy):
+    def training_step(self, batch, batch_idx):
+        loss = F.cross_entropy(self(batch[0]), batch[1], reduction="sum")
+        return {"loss": loss}
+
+
+class BySGD(Healthy):
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.5, momentum=0.9)
+
+
+class ByHand(Healthy):
+    automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(super().training_step(batch, batch_idx))
+        optimizer.step()
+
+
+class ShufflesAlike(Healthy):
+    def training_step(self, batch, batch_idx):
+        order = torch.randperm(len(batch[0]))
+        return super().training_step([part[order] for part in batch], batch_idx)
+
+
+class Detached(Healthy):
+    def forward(self, inputs):
+        return self.last(self.hidden(inputs).relu().detach())
+
+
+class Listed(Healthy):
+    def __init__(self):
+        super().__init__()
+        del self.hidden
+        self.layers = [nn.Linear(64, 80)]
+
+    def forward(self, inputs):
+        return self.last(self.layers[0](inputs).relu())
+
+
+class ShufflesInputs(Healthy):
+    def training_step(self, batch, batch_idx):
+        inputs = batch[0][torch.randperm(len(batch[0]))]
+        return super().training_step((inputs, batch[1]), batch_idx)
+
+
+class TakesTheNeighbours(Healthy):
+    def training_step(self, batch, batch_idx):
+        return super().training_step((batch[0], batch[1].roll(1)), batch_idx)
+
+
+class Climbs(Healthy):
+    def training_step(self, batch, batch_idx):
+        return -super().training_step(batch, batch_idx)
+
+
+class DropsTheLoss(Healthy):
+    def training_step(self, batch, batch_idx):
+        super().training_step(batch, batch_idx)
+
+
+class HardlyMoves(Healthy):
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=1e-6)
+
+
+class OnlyLooksRight(Healthy):
+    """Its loss falls to nothing, for it is not that of the labels."""
+
+    def training_step(self, batch, batch_idx):
+        return self(batch[0]).square().mean()
+
+
+SOUND = [Healthy, ReturnsADict, BySGD, ByHand, ShufflesAlike]
+STUCK = {
+    Detached: LAST,
+    Listed: LAST,
+    ShufflesInputs: HIDDEN + LAST,
+    TakesTheNeighbours: HIDDEN + LAST,
+    Climbs: HIDDEN + LAST,
+    DropsTheLoss: 0,
+    HardlyMoves: HIDDEN + LAST,
+    OnlyLooksRight: HIDDEN + LAST,
+}
+
+
+def findings(kind, **options):
+    torch.manual_seed(0)
+    return overfits(kind(), (INPUTS, LABELS), steps=120, **options)
+
+
+@pytest.mark.parametrize("kind", SOUND)
+def test_a_sound_module_learns_the_batch_by_heart(kind):
+    learning, by_heart = findings(kind, weights=HIDDEN + LAST)
+    assert (learning.ok, by_heart.ok) == (True, True)
+    assert "its accuracy is 1.00" in by_heart.seen
+    assert not learning.remedy
+    assert not by_heart.remedy
+
+
+@pytest.mark.parametrize(("kind", "weights"), STUCK.items())
+def test_a_stuck_module_does_not_and_its_learning_weights_are_counted(kind, weights):
+    learning, by_heart = findings(kind)
+    assert by_heart.ok is False
+    assert learning.seen.startswith(f"{weights:,} weights learn")
+    assert learning.ok is (weights > 0)
+
+
+def test_too_few_learning_weights_are_a_fault_though_the_batch_is_known():
+    learning, by_heart = findings(Healthy, weights=HIDDEN + LAST + 1)
+    assert (learning.ok, by_heart.ok) == (False, True)
+
+
+def test_the_batch_stays_as_it_was():
+    before = INPUTS.clone()
+
+    class Spoils(Healthy):
+        def training_step(self, batch, batch_idx):
+            batch[0].zero_()
+            return super().training_step(batch, batch_idx)
+
+    assert findings(Spoils)[1].ok is False
+    assert torch.equal(INPUTS, before)
+
+
+def test_without_a_forward_pass_nothing_is_decided():
+    class Headless(L.LightningModule):
+        pass
+
+    assert [finding.ok for finding in findings(Headless)] == [None]
+
+
+def test_a_step_that_raises_is_the_learners_error():
+    class Raises(Healthy):
+        def training_step(self, batch, batch_idx):
+            return batch[9]
+
+    with pytest.raises(LearnerError, match="Training raised IndexError"):
+        findings(Raises)

@@ -1,0 +1,427 @@
+"""Answers to the exercises of lesson 09, right and wrong, and what each is told."""
+
+import pytest
+from learner import judged
+
+from course_utils.exercises.lesson_09.exercises import EXERCISES
+
+LAST = 'ModelCheckpoint(dirpath=folder, filename="last", enable_version_counter=False'
+BEST = 'ModelCheckpoint(dirpath=folder, monitor="val_acc", mode="max"'
+
+
+def function(name, *lines):
+    return "\n".join([f"def {name}:", *(f"    {line}" for line in lines)])
+
+
+def room(*lines):
+    return function("room_for_two(folder)", *lines)
+
+
+OWN_CALLBACK = """
+class Keeps(L.Callback):
+    def __init__(self, folder):
+        self.folder, self.best = folder, 0.0
+    def on_validation_end(self, trainer, module):
+        if trainer.sanity_checking:
+            return
+        trainer.save_checkpoint(f"{self.folder}/new.ckpt")
+        if trainer.callback_metrics["val_acc"] > self.best:
+            self.best = trainer.callback_metrics["val_acc"]
+            trainer.save_checkpoint(f"{self.folder}/best.ckpt")
+def room_for_two(folder):
+    return Keeps(folder)
+"""
+RIGHT_9_1 = {
+    "two callbacks": room(f"return [{BEST}), {LAST})]"),
+    "in another order, in folders": room(
+        'top = ModelCheckpoint(folder + "/top", monitor="val_acc", mode="max")',
+        'return (ModelCheckpoint(folder + "/new"), top)',
+    ),
+    "a callback of one's own": OWN_CALLBACK,
+    "saves each step": room(f"return [{BEST}), {LAST}, every_n_train_steps=1)]"),
+    "the newest is the one of the highest epoch": room(
+        "watched = {'val_acc': 'best', 'epoch': 'newest'}",
+        "return [ModelCheckpoint(folder, name, monitor=each, mode='max')",
+        "        for each, name in watched.items()]",
+    ),
+    "the best without what a resume needs": room(
+        f"return [{BEST}, save_weights_only=True), {LAST})]"
+    ),
+}
+WRONG_9_1 = {
+    "cosmetic: the mode is right": (
+        room(f"return [{BEST}, save_last=True)]"),
+        "Killed after 7 epochs, the run leaves nothing newer than epoch 2",
+    ),
+    "only renamed": (
+        room(
+            'newest = ModelCheckpoint(dirpath=folder, monitor="val_acc", '
+            'filename="last", save_last=True)',
+            "return [newest]",
+        ),
+        "The best epoch, 2 of 7, is not kept",
+    ),
+    "upside down": (
+        room(f'return [ModelCheckpoint(folder, monitor="val_acc"), {LAST})]'),
+        "The best epoch, 2 of 7, is not kept",
+    ),
+    "a link": (
+        room(f'return [{BEST}, save_last="link")]'),
+        "nothing newer than epoch 2 to go on from",
+    ),
+    "only the newest": (
+        room(f"return [{LAST})]"),
+        "The best epoch, 2 of 7, is not kept. Monitor the metric",
+    ),
+    "everything": (
+        room(f"return [{BEST}, save_top_k=-1, save_last=True)]"),
+        "The disk holds 8 checkpoints. There is room for 2",
+    ),
+    "weights only": (
+        room(f"return [{BEST}), {LAST}, save_weights_only=True)]"),
+        "its last weights without what is needed to go on",
+    ),
+    "waits for an exception": (
+        room(f"return [{BEST}, save_on_exception=True)]"),
+        "nothing newer than epoch 2",
+    ),
+    "every second epoch": (
+        room(f"return [{BEST}), {LAST}, every_n_epochs=2)]"),
+        "Killed after 7 epochs, the run leaves nothing newer than epoch 6",
+    ),
+    "the two best": (
+        room(f"return [{BEST}, save_top_k=2), {LAST})]"),
+        "The disk holds 3 checkpoints. There is room for 2: save_top_k=1.",
+    ),
+    "three files": (
+        room(f"return [{BEST}, save_last=True), {LAST.replace('last', 'new')})]"),
+        "The disk holds 3 checkpoints.",
+    ),
+    "an empty list": (room("return []"), "leaves nothing to go on from"),
+    "another metric": (
+        room(f"return [{BEST.replace('val_acc', 'acc')}), {LAST})]"),
+        "Training raised MisconfigurationException",
+    ),
+    "returns nothing": (
+        room(f"[{BEST}), {LAST})]"),
+        "Expected a list of callbacks but got NoneType",
+    ),
+    "raises": (room("return folder.best"), "raised AttributeError"),
+    "a class": (
+        "class room_for_two:\n    pass",
+        "Expected a function but got type",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_9_1.values(), ids=RIGHT_9_1)
+def test_9_1_accepts(source):
+    result = judged("9.1", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_9_1.values(), ids=WRONG_9_1)
+def test_9_1_names_the_mistake(source, message):
+    result = judged("9.1", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def job(*lines):
+    return function("job(model, loader, folder)", *lines)
+
+
+TRAINER = (
+    "options = quiet_trainer(accelerator='cpu', enable_checkpointing=True)",
+    "trainer = L.Trainer(max_epochs=4, callbacks=[saves], **options)",
+)
+SAVES = f"saves = {LAST})"
+RIGHT_9_2 = {
+    "last": job(SAVES, *TRAINER, "trainer.fit(model, loader, ckpt_path='last')"),
+    "asks for the file": job(
+        SAVES,
+        *TRAINER,
+        "path = f'{folder}/last.ckpt' if os.listdir(folder) else None",
+        "trainer.fit(model, loader, ckpt_path=path)",
+    ),
+    "keeps all and takes the newest": job(
+        "saves = ModelCheckpoint(folder, '{epoch:03d}', save_top_k=-1)",
+        *TRAINER,
+        "files = sorted(os.listdir(folder))",
+        "path = os.path.join(folder, files[-1]) if files else None",
+        "trainer.fit(model, loader, ckpt_path=path)",
+    ),
+    "a Trainer for each epoch": job(
+        "file = f'{folder}/run.ckpt'",
+        "done = torch.load(file)['epoch'] if os.path.exists(file) else 0",
+        "for epochs in range(done + 1, 5):",
+        "    options = quiet_trainer(accelerator='cpu', max_epochs=epochs)",
+        "    trainer = L.Trainer(**options)",
+        "    trainer.fit(model, loader, ckpt_path=file if epochs > 1 else None)",
+        "    trainer.save_checkpoint(file)",
+    ),
+}
+WRONG_9_2 = {
+    "cosmetic: resumes a file that a kill never leaves": (
+        job(
+            "path = f'{folder}/model.ckpt'",
+            "trainer = L.Trainer(max_epochs=4, **quiet_trainer(accelerator='cpu'))",
+            "found = path if os.path.exists(path) else None",
+            "trainer.fit(model, loader, ckpt_path=found)",
+            "trainer.save_checkpoint(path)",
+        ),
+        "Killed in epoch 2 of 4, the job leaves no file in its folder.",
+    ),
+    "only renamed": (
+        job(
+            "runner = L.Trainer(max_epochs=4, **quiet_trainer(accelerator='cpu'))",
+            "runner.fit(model, loader)",
+            "runner.save_checkpoint(f'{folder}/last.ckpt')",
+        ),
+        "the job leaves no file in its folder. Save at the end of each epoch",
+    ),
+    "saves, and does not read": (
+        job(SAVES, *TRAINER, "trainer.fit(model, loader)"),
+        "the job went on with epoch 1 when it was called again",
+    ),
+    "loads the weights": (
+        job(
+            "if os.listdir(folder):",
+            "    content = torch.load(f'{folder}/last.ckpt')",
+            "    model.load_state_dict(content['state_dict'])",
+            SAVES,
+            *TRAINER,
+            "trainer.fit(model, loader)",
+        ),
+        "the job went on with epoch 1 when it was called again",
+    ),
+    "saves in mid-epoch": (
+        job(
+            SAVES[:-1] + ", every_n_train_steps=1)",
+            *TRAINER,
+            "trainer.fit(model, loader, ckpt_path='last')",
+        ),
+        "did not go on with the first batch of that epoch",
+    ),
+    "no folder": (
+        job(
+            SAVES.replace("dirpath=folder, ", ""),
+            *TRAINER,
+            "trainer.fit(model, loader, ckpt_path='last')",
+        ),
+        "no file in its folder. Save at the end of each epoch: ModelCheckpoint(dirpath",
+    ),
+    "seeds each call": (
+        job(
+            "L.seed_everything(0)",
+            SAVES,
+            *TRAINER,
+            "trainer.fit(model, loader)",
+        ),
+        "the job went on with epoch 1 when it was called again",
+    ),
+    "saving is switched off": (
+        job(
+            SAVES,
+            "options = quiet_trainer(accelerator='cpu', callbacks=[saves])",
+            "L.Trainer(max_epochs=4, **options).fit(model, loader, ckpt_path='last')",
+        ),
+        "Your function raised MisconfigurationException: Trainer was configured with",
+    ),
+    "keeps the files elsewhere": (
+        job(
+            f"saves = {LAST.replace('folder', 'os.path.dirname(folder[:-6])')})",
+            *TRAINER,
+            "trainer.fit(model, loader, ckpt_path='last')",
+        ),
+        "With an empty folder, the job made no updates",
+    ),
+    "too few epochs": (
+        job(
+            SAVES,
+            TRAINER[0],
+            TRAINER[1].replace("4", "2"),
+            "trainer.fit(model, loader, ckpt_path='last')",
+        ),
+        "Never killed, the job makes 10 updates",
+    ),
+    "weights only": (
+        job(
+            SAVES[:-1] + ", save_weights_only=True)",
+            *TRAINER,
+            "trainer.fit(model, loader, ckpt_path='last')",
+        ),
+        "Your function raised KeyError",
+    ),
+    "raises": (job("return loader.folder"), "Your function raised AttributeError"),
+    "a class": ("class job:\n    pass", "Expected a function but got type"),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_9_2.values(), ids=RIGHT_9_2)
+def test_9_2_accepts(source):
+    result = judged("9.2", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_9_2.values(), ids=WRONG_9_2)
+def test_9_2_names_the_mistake(source, message):
+    result = judged("9.2", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def window(save, load, init="self.recent = deque(maxlen=8)", step=""):
+    step = step or "self.recent.append(loss.item())"
+    lines = [
+        "class DividesByRecent(DigitNet):",
+        "    def __init__(self):",
+        f"        super().__init__(); {init}",
+        "    def training_step(self, batch, batch_idx):",
+        "        loss = super().training_step(batch, batch_idx)",
+        f"        {step}",
+        "        return loss / np.mean(self.recent)",
+    ]
+    if save:
+        lines += [
+            "    def on_save_checkpoint(self, checkpoint):",
+            f"        {save}",
+            "    def on_load_checkpoint(self, checkpoint):",
+            f"        {load}",
+        ]
+    return "\n".join(lines)
+
+
+LIST = "checkpoint['recent'] = list(self.recent)"
+WINDOW = "self.recent = deque(checkpoint['recent'], maxlen=8)"
+EXTRA = (
+    window("", "")
+    + """
+    def get_extra_state(self):
+        return {"recent": list(self.recent)}
+    def set_extra_state(self, state):
+        self.recent.extend(state["recent"])
+"""
+)
+BUFFERS = """
+class DividesByRecent(DigitNet):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("recent", torch.zeros(8, dtype=torch.float64))
+        self.register_buffer("count", torch.tensor(0))
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.recent[self.count % 8] = loss.item()
+        self.count += 1
+        return loss / (self.recent.sum() / self.count.clamp(max=8)).float()
+"""
+RIGHT_9_3 = {
+    "a list": window(LIST, WINDOW),
+    "a tensor": window(
+        "checkpoint['recent'] = torch.tensor(list(self.recent)).double()",
+        "self.recent = deque(checkpoint['recent'].tolist(), maxlen=8)",
+    ).replace(
+        "torch.tensor(list(self.recent)).double()",
+        "torch.tensor(list(self.recent), dtype=torch.float64)",
+    ),
+    "a list all the time": window(
+        "checkpoint['window'] = self.recent",
+        "self.recent = checkpoint['window']",
+        init="self.recent = []",
+        step="self.recent = [*self.recent, loss.item()][-8:]",
+    ),
+    "extra state": EXTRA,
+    "text": window(
+        "checkpoint['recent'] = repr([*self.recent])",
+        "self.recent.extend(eval(checkpoint['recent']))",
+    ),
+    "a tuple in a dict of its own": window(
+        "checkpoint.setdefault('mine', {})['recent'] = tuple(self.recent)",
+        "[self.recent.append(each) for each in checkpoint['mine']['recent']]",
+    ),
+    "buffers": BUFFERS,
+}
+WRONG_9_3 = {
+    "cosmetic: the list never forgets": (
+        window(LIST, "self.recent = checkpoint['recent']"),
+        "The window must come back as it was: its values and its length.",
+    ),
+    "only renamed": (
+        window(
+            "checkpoint['window'] = self.recent", "self.recent = checkpoint['window']"
+        ),
+        "does not load by default: window is a collections.deque",
+    ),
+    "an array": (
+        window(
+            "checkpoint['recent'] = np.array(self.recent)",
+            "self.recent = deque(checkpoint['recent'], maxlen=8)",
+        ),
+        "does not load by default: recent is a numpy.ndarray",
+    ),
+    "NumPy numbers in a list": (
+        window(
+            "checkpoint['recent'] = list(np.array(self.recent))",
+            WINDOW,
+        ),
+        "does not load by default: recent is a numpy.float64",
+    ),
+    "cheats: begins anew with each epoch, so nothing needs saving": (
+        window("", "")
+        + "\n    def on_train_epoch_start(self):\n        self.recent.clear()",
+        "The loss of batch 13 is not divided by the mean of the last 8.",
+    ),
+    "loads a longer window": (
+        window(LIST, WINDOW.replace("8", "9")),
+        "The window must come back as it was",
+    ),
+    "only saves": (
+        window(LIST, "pass"),
+        "The window must come back as it was",
+    ),
+    "not saved": (window("", ""), "Resumed at the end of epoch 1, the run ends with"),
+    "backwards": (
+        window(LIST, "self.recent.extend(reversed(checkpoint['recent']))"),
+        "The window must come back as it was",
+    ),
+    "half precision": (
+        window(
+            "checkpoint['recent'] = torch.tensor(list(self.recent)).half()",
+            "self.recent = deque(checkpoint['recent'].tolist(), maxlen=8)",
+        ),
+        "The window must come back as it was",
+    ),
+    "no window at all": (
+        "class DividesByRecent(DigitNet):\n    pass",
+        "is not divided by the mean of the last",
+    ),
+    "divides by all": (
+        window(LIST, "self.recent = checkpoint['recent']", init="self.recent = []"),
+        "The loss of batch 9 is not divided by the mean of the last 8.",
+    ),
+    "loads under another name": (
+        window(LIST, "self.recent = deque(checkpoint['window'], maxlen=8)"),
+        "Resuming raised KeyError: 'window'",
+    ),
+    "raises": (window(LIST, WINDOW, step="self.latest += 1"), "AttributeError"),
+    "a function": ("def answer():\n    pass", "Expected a LightningModule class"),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_9_3.values(), ids=RIGHT_9_3)
+def test_9_3_accepts(source):
+    result = judged("9.3", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_9_3.values(), ids=WRONG_9_3)
+def test_9_3_names_the_mistake(source, message):
+    result = judged("9.3", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.practice)
+def test_the_starter_is_not_attempted_and_the_solution_is_correct(exercise):
+    starter, solution = (
+        judged(exercise.practice, text)
+        for text in (exercise.starter, exercise.solution)
+    )
+    assert (starter.status, solution.status) == ("not attempted", "correct"), solution

@@ -1,0 +1,330 @@
+"""Answers to the exercises of lesson 10, right and wrong, and what each is told."""
+
+import pytest
+from learner import judged
+
+from course_utils.exercises.lesson_10.exercises import EXERCISES
+
+STARTERS = {each.practice: each.starter for each in EXERCISES}
+SOLUTIONS = {each.practice: each.solution for each in EXERCISES}
+
+
+@pytest.mark.parametrize("practice", STARTERS)
+def test_the_untouched_starter_is_not_attempted(practice):
+    assert judged(practice, STARTERS[practice]).status == "not attempted"
+
+
+@pytest.mark.parametrize("practice", SOLUTIONS)
+def test_the_solution_is_correct(practice):
+    assert judged(practice, SOLUTIONS[practice]).status == "correct"
+
+
+FIT = """
+def answer(model, data, folder):
+    newest = ModelCheckpoint(folder, filename="newest")
+    best = ModelCheckpoint(folder, filename="best", monitor="val_acc", {mode})
+    options = quiet_trainer(enable_checkpointing=True, callbacks={order})
+    trainer = L.Trainer(max_epochs=6, **options)
+    trainer.fit(model, {fit})
+    {rest}
+"""
+
+
+def run(
+    rest, mode='mode="max"', order="[newest, best]", fit="datamodule=data", **names
+):
+    return FIT.format(rest=rest, mode=mode, order=order, fit=fit)
+
+
+TEST = "trainer.test(model, datamodule=data, verbose=False{})[0]['test_acc']"
+BEST, PATH = ', ckpt_path="best"', ", ckpt_path=best.best_model_path"
+RETURN = "return " + TEST
+LOADED = """
+    loaded = type(model).load_from_checkpoint(best.best_model_path)
+    found = L.Trainer(**quiet_trainer()).test(loaded, data.test_dataloader())
+    return found[0]["test_acc"]
+"""
+STATE = """
+    state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
+    model.load_state_dict(state)
+    model.cpu().eval()
+    with torch.no_grad():
+        right = [(model(x).argmax(1) == y) for x, y in data.test_dataloader()]
+    return torch.cat(right).float().mean()
+"""
+CHOOSES_ON_TEST = """
+    found = []
+    for file in Path(folder).glob("*.ckpt"):
+        found.append(trainer.test(model, datamodule=data, ckpt_path=file)[0])
+    return max(each["test_acc"] for each in found)
+"""
+
+CHOOSES_ON_VALIDATION = """
+    def score(file):
+        [found] = trainer.validate(model, data, ckpt_path=file, verbose=False)
+        return found["val_acc"]
+    top = max(Path(folder).glob("*.ckpt"), key=score)
+    return trainer.test(model, datamodule=data, ckpt_path=top)[0]["test_acc"]
+"""
+
+RIGHT_10_1 = {
+    "the path": run(RETURN.format(PATH)),
+    "the order": run(RETURN.format(BEST), order="[best, newest]"),
+    "no model": run(
+        "return trainer.test(datamodule=data, verbose=False)[0]['test_acc']",
+        order="[best, newest]",
+    ),
+    "loaded into a new object": run(LOADED),
+    "state dict, counted by hand": run(STATE),
+    "validates each file, then tests one": "from pathlib import Path\n"
+    + run(CHOOSES_ON_VALIDATION),
+    "a float": run("return round(float(" + TEST.format(PATH) + "), 6)"),
+    "keeps every epoch": run(
+        RETURN.format(PATH), mode='mode="max", save_top_k=-1, auto_insert_metric_name=0'
+    ),
+}
+WRONG_10_1 = {
+    "order only": (
+        run(RETURN.format(BEST), mode="", order="[best, newest]"),
+        "the lowest validation accuracy; is less better, or more?",
+    ),
+    "mode only": (run(RETURN.format(BEST)), "Those are the last epoch's weights"),
+    "no path": (run(RETURN.format("")), "Those are the last epoch's weights"),
+    "newest by its path": (
+        run(RETURN.format(", ckpt_path=newest.best_model_path")),
+        "Those are the last epoch's weights",
+    ),
+    "another name for the same": (
+        STARTERS["10.1"].replace("newest", "recent").replace("best =", "top ="),
+        "NameError",
+    ),
+    "renamed": (
+        STARTERS["10.1"]
+        .replace("newest", "recent")
+        .replace("best]", "keeper]")
+        .replace("best =", "keeper ="),
+        "Those are the last epoch's weights",
+    ),
+    "validates on test": (
+        run(RETURN.format(PATH), fit="data.train_dataloader(), data.test_dataloader()"),
+        "That is the highest of all test accuracies",
+    ),
+    "reports the validation score": (
+        run("trainer.test(model, datamodule=data)\n    return best.best_model_score"),
+        "That is a validation accuracy",
+    ),
+    "never tests, reports the validation score": (
+        run("return float(best.best_model_score)"),
+        "That is a validation accuracy",
+    ),
+    "tests on validation images": (
+        run(
+            "loader = data.val_dataloader()\n    return trainer.test("
+            "model, loader, ckpt_path=best.best_model_path)[0]['test_acc']"
+        ),
+        "That is a validation accuracy; report what the test images say.",
+    ),
+    "in percent": (
+        run("return 100 * " + TEST.format(PATH)),
+        "Give it as a share from 0 to 1.",
+    ),
+    "save_last for the newest": (
+        run(RETURN.format(PATH), 'mode="max", save_last=True', "[best]"),
+        "The newest weights are not on the disk. Keep both checkpoints.",
+    ),
+    "tests twice": (
+        run(TEST.format(PATH) + "\n    " + RETURN.format(PATH)),
+        "A test image was read 2 times. Test only the model that was chosen",
+    ),
+    "looks at the last one, too": (
+        run(TEST.format("") + "\n    " + RETURN.format(PATH)),
+        "A test image was read 2 times.",
+    ),
+    "drops the newest": (
+        run(RETURN.format(PATH), order="[best]"),
+        "The newest weights are not on the disk. Keep both checkpoints.",
+    ),
+    "takes the best of the tests": (
+        "from pathlib import Path\n" + run(CHOOSES_ON_TEST),
+        "A test image was read 2 times.",
+    ),
+    "returns the table": (
+        run("return trainer.test(model, datamodule=data" + PATH + ")[0]"),
+        "Expected the accuracy to be a number but got dict; return the number itself.",
+    ),
+    "returns nothing": (run(TEST.format(PATH)), "a number but got NoneType"),
+    "raises": (run("raise ValueError('no')"), "Your function raised ValueError: no"),
+    "does not train": (
+        "def answer(model, data, folder):\n"
+        "    trainer = L.Trainer(**quiet_trainer())\n    " + RETURN.format(""),
+        "Those weights are untrained.",
+    ),
+    "a class": ("class Answer:\n    pass", "Expected a function but got type"),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_10_1.values(), ids=RIGHT_10_1)
+def test_10_1_accepts(source):
+    result = judged("10.1", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_10_1.values(), ids=WRONG_10_1)
+def test_10_1_names_the_mistake(source, message):
+    result = judged("10.1", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+CHOOSE = """
+def answer(models, val_loader, test_loader):
+    trainer = L.Trainer(**quiet_trainer())
+    looks = [trainer.validate(m, val_loader, verbose=False) for m in models]
+    vals = [look[0]["val_acc"] for look in looks]
+    best = vals.index(max(vals))
+    {rest}
+"""
+REPORT = """
+    p = trainer.test(models[best], test_loader, verbose=False)[0]["test_acc"]
+    n = len(test_loader.dataset)
+    return best, p, {margin}
+"""
+HALF = "1.96 * (p * (1 - p) / n) ** 0.5"
+BY_HAND = """
+def rights(model, loader):
+    with torch.no_grad():
+        return torch.cat([model(x).argmax(1) == y for x, y in loader]).float()
+
+def answer(models, val_loader, test_loader):
+    best = torch.stack([rights(m, val_loader).mean() for m in models]).argmax()
+    right = rights(models[best], test_loader)
+    {margin}
+    return best, right.mean(), margin
+"""
+BOOTSTRAP = """
+    draws = right[torch.randint(len(right), (2000, len(right)))].mean(1)
+    low, high = draws.quantile(torch.tensor([0.025, 0.975]))
+    margin = (high - low) / 2
+"""
+
+
+def chosen(margin):
+    return CHOOSE.format(rest=REPORT.strip().format(margin=margin))
+
+
+MEAN_OF_BATCHES = """
+def score(model, loader):
+    accs = [(model(x).argmax(1) == y).float().mean() for x, y in loader]
+    return sum(accs) / len(accs)
+
+def answer(models, val_loader, test_loader):
+    vals = [score(m, val_loader) for m in models]
+    best = vals.index(max(vals))
+    p, n = score(models[best], test_loader), len(test_loader.dataset)
+    return best, p, 1.96 * (p * (1 - p) / n) ** 0.5
+"""
+RIGHT_10_2 = {
+    "one line": chosen(HALF),
+    "two standard errors": chosen(HALF.replace("1.96", "2")),
+    "counted by hand": BY_HAND.format(margin="margin = 1.96 * right.std() / 60**0.5"),
+    "bootstrap": BY_HAND.format(margin=BOOTSTRAP.strip()),
+    "a function of its own for the margin": "def margin(p, n):\n"
+    "    return 1.96 * (p * (1 - p) / n) ** 0.5\n" + chosen("margin(p, n)"),
+    "standard error from NumPy": BY_HAND.format(
+        margin="margin = 1.96 * np.std(right.numpy()) / np.sqrt(len(right))"
+    ),
+    "wilson": chosen(
+        "1.96 * (p * (1 - p) / n + 0.96 / n**2) ** 0.5 / (1 + 1.96**2 / n)"
+    ),
+}
+WRONG_10_2 = {
+    "margin only": (
+        STARTERS["10.2"].replace("plus_minus = 0.0", "plus_minus = 0.1"),
+        "you chose number 4, counted from 0: the best on the test images. On the ",
+    ),
+    "renamed": (
+        STARTERS["10.2"].replace("accuracies", "vals"),
+        "the best on the test images. On the validation images number 2 is the best.",
+    ),
+    "no margin": (chosen("0.0"), "your margin is 0.000. It is 1.96 * sqrt("),
+    "one standard error": (
+        chosen(HALF.replace("1.96", "1")),
+        "That is one standard error; 95 % need 1.96 of them.",
+    ),
+    "the whole width": (chosen("2 * " + HALF), "the margin is half of it."),
+    "validation images counted": (
+        chosen("1.96 * (p * (1 - p) / len(val_loader.dataset)) ** 0.5"),
+        "Count test images, not validation images.",
+    ),
+    "batches counted": (
+        chosen("1.96 * (p * (1 - p) / len(test_loader)) ** 0.5"),
+        "It is 1.96 * sqrt(",
+    ),
+    "accuracy in percent": (
+        chosen(HALF).replace("return best, p,", "return best, 100 * p,"),
+        "You report 70.000, right is 0.700. Give it as a share from 0 to 1.",
+    ),
+    "both choose": (
+        BY_HAND.format(margin="margin = 0.1").replace(
+            "rights(m, val_loader).mean() for",
+            "rights(m, val_loader).mean() + rights(m, test_loader).mean() for",
+        ),
+        "you chose number 4, counted from 0: the best on the test images",
+    ),
+    "a random one": (
+        chosen(HALF).replace("vals.index(max(vals))", "len(models) - 2"),
+        "you chose number 3, counted from 0. On the validation images number 2",
+    ),
+    "in points": (chosen("100 * " + HALF), "Give it as a share, like the accuracy."),
+    "tests all, reports the chosen": (
+        CHOOSE.format(
+            rest="tests = [trainer.test(m, test_loader) for m in models]\n"
+            "    p, n = tests[best][0]['test_acc'], 60\n"
+            "    return best, p, " + HALF
+        ),
+        "A test image was read 5 times. Test only the model that was chosen",
+    ),
+    "tests first, though it chooses on validation": (
+        CHOOSE.replace(
+            "    looks =",
+            "    tests = [trainer.test(m, test_loader) for m in models]\n    looks =",
+        ).format(
+            rest="p = tests[best][0]['test_acc']; n = 60\n    return best, p, 0.1"
+        ),
+        "60 test images were read before the last training or validation image.",
+    ),
+    "reports the validation accuracy": (
+        CHOOSE.format(rest="return best, vals[best], 0.1"),
+        "That is its validation accuracy.",
+    ),
+    "the worst": (
+        chosen(HALF).replace("max(vals)", "min(vals)"),
+        "you chose number 0, counted from 0. On the validation images number 2",
+    ),
+    "knows the answer": (
+        chosen(HALF).replace("vals.index(max(vals))", "2"),
+        "Of 4 networks you chose number 2",
+    ),
+    "a mean of batches": (MEAN_OF_BATCHES, "Count over all test images, then divide."),
+    "two values": (
+        CHOOSE.format(rest="return best, vals[best]"),
+        "Expected the index, the accuracy and the margin but got tuple",
+    ),
+    "nothing": (CHOOSE.format(rest="pass"), "but got NoneType; end with `return best"),
+    "the network itself": (
+        CHOOSE.format(rest="return models[best], 0.7, 0.1"),
+        "Expected the index to be a number but got ScriptedClassifier",
+    ),
+    "raises": (CHOOSE.format(rest="1 / 0"), "Your function raised ZeroDivisionError"),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_10_2.values(), ids=RIGHT_10_2)
+def test_10_2_accepts(source):
+    result = judged("10.2", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_10_2.values(), ids=WRONG_10_2)
+def test_10_2_names_the_mistake(source, message):
+    result = judged("10.2", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result

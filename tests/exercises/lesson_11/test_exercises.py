@@ -1,0 +1,469 @@
+"""Answers to the exercises of lesson 11, right and wrong, and what each is told."""
+
+import pytest
+import torch
+from learner import classifier, judged
+
+from course_utils.exercises.lesson_11.exercises import EXERCISES
+
+STEP = """
+def training_step(self, batch, batch_idx):
+    images, labels, weights = batch
+    return self.loss(self(images), labels, weights)
+"""
+LOSS = """
+def loss(self, logits, labels, weights):
+    losses = F.cross_entropy(logits, labels, reduction="none")
+"""
+MEAN = "    return (losses * weights).mean()\n"
+GUARD = "    if weights.shape != labels.shape:\n        "
+RAISE = "raise ValueError('one weight an image')\n"
+HINTED = """
+{0}
+def loss(self, logits: {1}, labels: {2}, weights: {3}) -> Tensor:
+    return (F.cross_entropy(logits, labels, reduction="none") * weights).mean()
+"""
+WHOLE_STEP = """
+@checked
+def training_step(
+    self,
+    batch: tuple[Annotated[Tensor, "batch 1 28 28"], PerImage, PerImage],
+    batch_idx: int,
+) -> Scalar:
+    images, labels, weights = batch
+    losses = F.cross_entropy(self(images), labels, reduction="none")
+    return (losses * weights).mean()
+"""
+
+RIGHT_11_1 = {
+    "an if": LOSS + GUARD + RAISE + MEAN + STEP,
+    "an assertion": LOSS + "    assert weights.shape == losses.shape\n" + MEAN + STEP,
+    "logits checked too": HINTED.format(
+        "@checked", "Annotated[Tensor, 'batch 10']", "PerImage", "PerImage"
+    )
+    + STEP,
+    "the whole step": WHOLE_STEP,
+    "a hook": LOSS
+    + MEAN
+    + STEP
+    + """
+def on_train_batch_start(self, batch, batch_idx):
+    if batch[2].ndim != 1 or len(batch[2]) != len(batch[1]):
+        raise TypeError(f"weights have the shape {tuple(batch[2].shape)}")
+""",
+    "a product that cannot broadcast": LOSS
+    + "    return torch.dot(losses, weights) / len(labels)\n"
+    + STEP,
+}
+WRONG_11_1 = {
+    "only renames": (
+        LOSS.replace("losses", "each") + MEAN.replace("losses", "each") + STEP,
+        "A batch with weights of shape (16, 1) for 16 images trained the model.",
+    ),
+    "shapes in hints that nobody checks": (
+        HINTED.format("", "Tensor", "PerImage", "PerImage") + STEP,
+        "A batch with weights of shape (16, 1) for 16 images trained the model.",
+    ),
+    "names that do not belong together": (
+        HINTED.format(
+            "@checked",
+            "Tensor",
+            "PerImage",
+            "Annotated[Tensor, 'weights']",
+        )
+        + STEP,
+        "A batch with weights of shape (1,) for 16 images trained the model.",
+    ),
+    "looks at the length only": (
+        LOSS + "    if len(weights) != len(labels):\n        " + RAISE + MEAN + STEP,
+        "A batch with weights of shape (16, 1) for 16 images trained the model.",
+    ),
+    "repairs instead": (
+        LOSS + "    weights = weights.flatten()\n" + MEAN + STEP,
+        "A batch with weights of shape (16, 1) for 16 images trained the model.",
+    ),
+    "skips without a word": (
+        LOSS + GUARD + "return None\n" + MEAN + STEP,
+        "A batch with weights of shape (16, 1) for 16 images was left out without a",
+    ),
+    "knows one size": (
+        LOSS + "    if weights.shape != (16,):\n        " + RAISE + MEAN + STEP,
+        "With a right batch, 7 images: Training raised ValueError: one weight an image",
+    ),
+    "refuses a batch of one": (
+        LOSS
+        + "    if len(labels) < 2 or weights.shape != labels.shape:\n        "
+        + RAISE
+        + MEAN
+        + STEP,
+        "With a right batch, 1 image: Training raised ValueError: one weight an image",
+    ),
+    "takes a column for a batch of one": (
+        LOSS
+        + "    if weights.squeeze().shape != labels.squeeze().shape or "
+        + "weights.shape == (16, 1) or weights.shape == (1, 16):\n        "
+        + RAISE
+        + MEAN
+        + STEP,
+        "A batch with weights of shape (1, 1) for 1 image trained the model.",
+    ),
+    "raises too late": (
+        LOSS
+        + MEAN
+        + STEP
+        + """
+def on_train_batch_end(self, outputs, batch, batch_idx):
+    if batch[2].shape != batch[1].shape:
+        raise ValueError("one weight an image")
+""",
+        "for 16 images was refused after the optimizer had stepped.",
+    ),
+    "misspells its error": (
+        LOSS + GUARD + "raise ValueEror('no')\n" + MEAN + STEP,
+        "was refused by accident: Training raised NameError:",
+    ),
+    "sums": (
+        LOSS + GUARD + RAISE + "    return (losses * weights).sum()\n" + STEP,
+        "The loss of a right batch is ",
+    ),
+    "forgets the weights": (
+        LOSS + GUARD + RAISE + "    return losses.mean()\n" + STEP,
+        "The loss of a right batch is ",
+    ),
+}
+
+
+@pytest.mark.parametrize("body", RIGHT_11_1.values(), ids=RIGHT_11_1)
+def test_11_1_accepts(body):
+    result = judged("11.1", classifier(body))
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("body", "message"), WRONG_11_1.values(), ids=WRONG_11_1)
+def test_11_1_names_the_mistake(body, message):
+    result = judged("11.1", classifier(body))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+TOP = '''
+def top_labels(logits, k):
+    """Return labels.
+
+    {}
+    """
+    return logits.topk(k, dim=1).indices
+'''
+TWO = "torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0, -5.0]])"
+RIGHT_11_2 = {
+    "prints the tensor": (
+        f">>> top_labels({TWO}, 2)\n    tensor([[1, 2],\n            [0, 1]])"
+    ),
+    "asks with torch.equal": f""">>> top = top_labels({TWO}, 2)
+    >>> torch.equal(top, torch.tensor([[1, 2], [0, 1]]))
+    True""",
+    "several small cases": """Example:
+        >>> import torch as t
+        >>> top_labels(t.tensor([[1.0, 2.0, 9.0]]), 2).tolist()
+        [[2, 1]]
+        >>> top_labels(t.tensor([[-7.0, 2.0], [3.0, 1.0]]), 1).tolist()
+        [[1], [0]]""",
+    "a rule for random logits": """>>> logits = torch.randn(50, 10)
+    >>> top = top_labels(logits, 4)
+    >>> torch.equal(logits.gather(1, top), logits.sort(1).values.flip(1)[:, :4])
+    True""",
+}
+WRONG_11_2 = {
+    "other shapes": (
+        ">>> top_labels(torch.zeros(5, 10), 4).shape\n    torch.Size([5, 4])",
+        "pass with a wrong version that returns the labels of the smallest logits.",
+    ),
+    "prose only": ("For example, the labels 1 and 2.", "holds no example that runs."),
+    "skipped": (
+        f">>> top_labels({TWO}, 2).tolist()  # doctest: +SKIP\n    [[1, 2], [0, 1]]",
+        "The docstring holds no example that runs.",
+    ),
+    "one image": (
+        ">>> top_labels(torch.tensor([[-9.0, 3.0, 1.0]]), 2).tolist()\n    [[1, 2]]",
+        "a wrong version that gives every image the labels of the first. Add a case",
+    ),
+    "k is 1": (
+        ">>> top_labels(torch.tensor([[-9.0, 3.0], [4.0, 1.0]]), 1).tolist()\n"
+        "    [[1], [0]]",
+        "a wrong version that returns the right labels, the smallest first.",
+    ),
+    "positive logits": (
+        ">>> top_labels(torch.tensor([[1.0, 3.0], [4.0, 2.0]]), 2).tolist()\n"
+        "    [[1, 0], [0, 1]]",
+        "a wrong version that looks at the size of logits and not at their sign.",
+    ),
+    "a set": (
+        f">>> [set(each) for each in top_labels({TWO}, 2).tolist()]\n"
+        "    [{1, 2}, {0, 1}]",
+        "a wrong version that returns the right labels, the smallest first.",
+    ),
+    "an answer that is not true": (
+        f">>> top_labels({TWO}, 2).tolist()\n    [[2, 1], [0, 1]]",
+        "With your own function `top_labels(torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0",
+    ),
+    "chance": (
+        ">>> top_labels(torch.rand(1, 3), 1).tolist()\n    [[0]]",
+        "gave `[[",
+    ),
+    "equal logits": (
+        f">>> top_labels({TWO}, 2).tolist()\n    [[1, 2], [0, 1]]\n"
+        "    >>> top_labels(torch.tensor([[1.0, 0.0] * 9]), 3).tolist()\n    {ties}",
+        "Another right version sorts. There `top_labels(torch.tensor([[1.0, 0.0]",
+    ),
+    "a line out of place": (
+        f">>> top_labels(\n{TWO}, 2)",
+        "An example of your docstring raised ValueError: line",
+    ),
+    "leaves Python": (">>> raise SystemExit", "left Python with `exit`"),
+}
+
+
+def _ties():
+    return str(torch.tensor([[1.0, 0.0] * 9]).topk(3, dim=1).indices.tolist())
+
+
+@pytest.mark.parametrize("text", RIGHT_11_2.values(), ids=RIGHT_11_2)
+def test_11_2_accepts(text):
+    result = judged("11.2", TOP.format(text))
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("text", "message"), WRONG_11_2.values(), ids=WRONG_11_2)
+def test_11_2_names_the_mistake(text, message):
+    result = judged("11.2", TOP.format(text.replace("{ties}", _ties())))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+OTHER_CODE = {
+    "another function": (
+        TOP.replace("topk(k, dim=1)", "topk(k, dim=1, largest=False)"),
+        "The function no longer returns top labels. Put its code back;",
+    ),
+    "a function that raises": (
+        TOP.replace("return logits", "return logit"),
+        "top_labels raised NameError: name 'logit' is not defined (line ",
+    ),
+    "a class": ("class Top:\n    k = 1", "Expected a function but got type;"),
+}
+
+
+@pytest.mark.parametrize(("source", "message"), OTHER_CODE.values(), ids=OTHER_CODE)
+def test_11_2_looks_at_the_function_too(source, message):
+    text = f">>> top_labels({TWO}, 2).tolist()\n    [[1, 2], [0, 1]]"
+    result = judged("11.2", source.format(text))
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def knows(body, init=""):
+    lines = ["class KnowsItself(SchedulesItsRate):"]
+    if init:
+        lines += [
+            "    def __init__(self, learning_rate=0.01):",
+            "        super().__init__(learning_rate)",
+            *(f"        {line}" for line in init.splitlines()),
+        ]
+    step = """
+def training_step(self, batch, batch_idx):
+    return F.cross_entropy(self(batch[0]), batch[1])
+"""
+    lines += [f"    {line}" for line in (body + step).splitlines()]
+    return "\n".join(lines)
+
+
+SIZE = """
+@property
+def size_in_bytes(self):
+    return sum(t.nbytes for t in [*self.parameters(), *self.buffers()])
+"""
+RATE = """
+@property
+def learning_rate(self):
+    if self._trainer is None or not self.trainer.optimizers:
+        return None
+    return self.trainer.optimizers[0].param_groups[0]["lr"]
+"""
+OWN_OPTIMIZER = """
+def configure_optimizers(self):
+    self.used = torch.optim.SGD(self.parameters(), lr=0.1)
+    return [self.used], [torch.optim.lr_scheduler.StepLR(self.used, 1, 0.5)]
+@property
+def learning_rate(self):
+    return self.used.param_groups[0]["lr"] if self.used else None
+"""
+RIGHT_11_3 = {
+    "nbytes, private trainer": knows(SIZE + RATE),
+    "keeps the optimizer": knows(SIZE + OWN_OPTIMIZER, "self.used = None"),
+    "asks whether it trains": knows(
+        SIZE
+        + """
+@property
+def learning_rate(self):
+    trains = self._trainer is not None and self.trainer.training
+    return self.optimizers().param_groups[0]["lr"] if trains else None
+"""
+    ),
+    "computed on request by __getattr__": knows(
+        RATE
+        + """
+def __getattr__(self, name):
+    if name == "size_in_bytes":
+        tensors = [*self.parameters(), *self.buffers()]
+        return sum(t.numel() * t.element_size() for t in tensors)
+    return super().__getattr__(name)
+"""
+    ),
+    "with a setter": knows(
+        SIZE
+        + RATE
+        + """
+@learning_rate.setter
+def learning_rate(self, value):
+    self.hparams.learning_rate = value
+"""
+    ),
+}
+WRONG_11_3 = {
+    "cosmetic: a property that reads a note": (
+        knows(
+            "@property\ndef size_in_bytes(self):\n    return self.noted\n" + RATE,
+            "self.noted = 4 * sum(p.numel() for p in self.parameters())",
+        ),
+        "With another head size_in_bytes says 203560; it is 201740. Compute it when",
+    ),
+    "renames": (
+        knows(
+            RATE,
+            "n = sum(p.numel() for p in self.parameters())\nself.size_in_bytes = 4 * n",
+        ),
+        "With another head size_in_bytes says",
+    ),
+    "cached": (
+        knows(
+            SIZE.replace("@property", "@__import__('functools').cached_property") + RATE
+        ),
+        "With another head size_in_bytes says",
+    ),
+    "forgets buffers": (
+        knows(SIZE.replace(", *self.buffers()", "") + RATE),
+        "With a buffer that is not saved size_in_bytes says",
+    ),
+    "always four bytes": (
+        knows(SIZE.replace("t.nbytes", "4 * t.numel()") + RATE),
+        "After half() size_in_bytes says",
+    ),
+    "trained weights only": (
+        knows(
+            SIZE.replace(
+                "for t in [*self.parameters(), *self.buffers()]",
+                "for t in [*self.parameters(), *self.buffers()]"
+                " if t.requires_grad or t.shape == (784,)",
+            )
+            + RATE
+        ),
+        "With a frozen encoder size_in_bytes says",
+    ),
+    "counts a part twice": (
+        knows(
+            SIZE.replace(
+                "[*self.parameters(), *self.buffers()]",
+                "[*(p for m in self.children() for p in m.parameters()), "
+                "*(p for p in (self.again.parameters() if hasattr(self, 'again')"
+                " else [])), *self.buffers()]",
+            )
+            + RATE
+        ),
+        "With a part used twice size_in_bytes says",
+    ),
+    "megabytes": (
+        knows(SIZE.replace("t.nbytes", "t.nbytes / 2**20") + RATE),
+        "At first size_in_bytes says 0.19",
+    ),
+    "a method": (
+        knows(SIZE.replace("@property", "") + RATE),
+        "Expected size_in_bytes to be read like an attribute but it is a method;",
+    ),
+    "copies all weights": (
+        knows(SIZE.replace("t.nbytes", "t.clone().nbytes") + RATE),
+        "Reading size_in_bytes makes torch compute 4 times.",
+    ),
+    "stores what it counted": (
+        knows(
+            SIZE.replace(
+                "    return",
+                "    self.stored = 1\n    return",
+            )
+            + RATE
+        ),
+        "Reading size_in_bytes stores `stored` in the module.",
+    ),
+    "a typing error inside": (
+        knows(SIZE.replace("self.buffers", "self.bufers") + RATE),
+        "object has no attribute 'bufers'",
+    ),
+    "the rate asked for": (
+        knows(
+            SIZE
+            + "@property\ndef learning_rate(self):\n"
+            + "    return self.hparams.learning_rate\n"
+        ),
+        "learning_rate was wrong at 16 of 16 updates: before update 1 it said 0.01000,"
+        " the rate was 0.00040. Read the optimizer's param_groups.",
+    ),
+    "a rate noted at the start": (
+        knows(
+            SIZE
+            + "def on_train_start(self):\n"
+            + "    self.learning_rate = self.optimizers().param_groups[0]['lr']\n",
+            "self.learning_rate = None",
+        ),
+        "learning_rate was wrong at 15 of 16 updates",
+    ),
+    "needs a Trainer": (
+        knows(
+            SIZE
+            + "@property\ndef learning_rate(self):\n"
+            + "    return self.optimizers().param_groups[0]['lr']\n"
+        ),
+        "Reading learning_rate raised RuntimeError: ",
+    ),
+    "needs an optimizer": (
+        knows(SIZE + RATE.replace(" or not self.trainer.optimizers", "")),
+        "Reading learning_rate raised IndexError: list index out of range",
+    ),
+    "zero for none": (
+        knows(SIZE + RATE.replace("return None", "return 0.0")),
+        "Without a Trainer learning_rate says 0.0; it is None.",
+    ),
+    "does not build": (
+        knows(SIZE + RATE, "self.learning_rate = None"),
+        "__init__ raised AttributeError",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_11_3.values(), ids=RIGHT_11_3)
+def test_11_3_accepts(source):
+    result = judged("11.3", source)
+    assert result.status == "correct", result
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_11_3.values(), ids=WRONG_11_3)
+def test_11_3_names_the_mistake(source, message):
+    result = judged("11.3", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda each: each.practice)
+def test_the_starter_is_not_attempted_and_the_solution_is_correct(exercise):
+    assert judged(exercise.practice, exercise.starter).status == "not attempted"
+    assert judged(exercise.practice, exercise.solution).status == "correct"
+
+
+@pytest.mark.parametrize("practice", ["11.1", "11.3"])
+def test_what_is_no_class_is_told_so(practice):
+    result = judged(practice, "def answer():\n    return 1")
+    assert "Expected a LightningModule class but got function;" in result.message

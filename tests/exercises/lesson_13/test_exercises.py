@@ -1,0 +1,516 @@
+"""Answers to the exercises of lesson 13, right and wrong, and what each is told."""
+
+import pytest
+from learner import judged
+
+from course_utils.exercises import api
+
+LOADER = """
+def make_loader(dataset, workers):
+    return DataLoader(dataset, {})
+"""
+RIGHT_13_1 = {
+    "a comparison": LOADER.format(
+        "16, shuffle=True, num_workers=workers, persistent_workers=workers != 0"
+    ),
+    "two returns": """
+def make_loader(dataset, workers):
+    if workers == 0:
+        return DataLoader(dataset, batch_size=16, shuffle=True)
+    return DataLoader(
+        dataset, batch_size=16, shuffle=True, num_workers=workers,
+        persistent_workers=True, prefetch_factor=4,
+    )
+""",
+    "its own sampler": """
+def make_loader(dataset, workers):
+    order = torch.utils.data.RandomSampler(dataset)
+    keep = {"persistent_workers": True} if workers else {}
+    return DataLoader(dataset, 16, sampler=order, num_workers=workers, **keep)
+""",
+    "a subclass": """
+def make_loader(dataset, workers):
+    class Loader(DataLoader):
+        pass
+    return Loader(dataset, 16, True, num_workers=workers,
+                  persistent_workers=bool(workers))
+""",
+}
+WRONG_13_1 = {
+    "always persistent": (
+        LOADER.format("16, True, num_workers=workers, persistent_workers=True"),
+        "The loader with 0 workers raised ValueError: persistent_workers option needs",
+    ),
+    "only another order of the arguments": (
+        LOADER.format("num_workers=workers, shuffle=True, batch_size=16"),
+        "3 epochs were served by 6 different worker processes. Keep the workers alive",
+    ),
+    "no workers at all": (
+        LOADER.format("16, True"),
+        "Asked for 2 workers, an epoch was served by 0.",
+    ),
+    "always two": (
+        LOADER.format("16, True, num_workers=2, persistent_workers=True"),
+        "Asked for 0 workers, an epoch was served by 2.",
+    ),
+    "at least one": (
+        LOADER.format("16, True, num_workers=max(workers, 1), persistent_workers=True"),
+        "Asked for 0 workers, an epoch was served by 1.",
+    ),
+    "drops the last batch": (
+        LOADER.format(
+            "16, True, num_workers=workers, persistent_workers=workers > 0, "
+            "drop_last=True"
+        ),
+        "An epoch delivers 64 of 72 samples.",
+    ),
+    "in order": (
+        LOADER.format("16, num_workers=workers, persistent_workers=workers > 0"),
+        "Two epochs come in the same order. Shuffle the training samples.",
+    ),
+    "draws with replacement": (
+        """
+def make_loader(dataset, workers):
+    order = torch.utils.data.RandomSampler(dataset, replacement=True)
+    return DataLoader(dataset, 16, sampler=order, num_workers=workers,
+                      persistent_workers=workers > 0)
+""",
+        "Deliver every sample once in each epoch",
+    ),
+    "other batches": (
+        LOADER.format("32, True, num_workers=workers, persistent_workers=workers > 0"),
+        "The batches hold 8 and 32 samples. Keep batch_size=16.",
+    ),
+    "returns nothing": (
+        "def make_loader(dataset, workers):\n    DataLoader(dataset, 16)",
+        "Expected a DataLoader but got NoneType; return one.",
+    ),
+    "raises": (
+        "def make_loader(dataset, workers):\n    return dataset.images",
+        "raised AttributeError: 'Numbered' object has no attribute 'images' (line 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_13_1.values(), ids=RIGHT_13_1)
+def test_13_1_accepts(source):
+    assert judged("13.1", source).status == "correct"
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_13_1.values(), ids=WRONG_13_1)
+def test_13_1_names_the_mistake(source, message):
+    result = judged("13.1", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+BEFORE = """
+def train_with_benchmark(model, loader):
+    switch = torch.backends.cudnn
+    options = quiet_trainer(accelerator="cpu", max_epochs=1)
+"""
+FIT = "L.Trainer(benchmark=True, **options).fit(model, loader)"
+RIGHT_13_2 = {
+    "sets it by hand": BEFORE
+    + """
+    before, switch.benchmark = switch.benchmark, True
+    try:
+        L.Trainer(**options).fit(model, loader)
+    finally:
+        switch.benchmark = before
+""",
+    "the library's context manager": BEFORE
+    + f"""
+    with switch.flags(enabled=switch.enabled, benchmark=True):
+        {FIT}
+""",
+    "an exit stack": BEFORE
+    + f"""
+    import contextlib
+    with contextlib.ExitStack() as stack:
+        stack.callback(setattr, switch, "benchmark", switch.benchmark)
+        {FIT}
+""",
+    "catches and raises again": BEFORE
+    + f"""
+    before = switch.benchmark
+    try:
+        {FIT}
+    except Exception:
+        switch.benchmark = before
+        raise
+    switch.benchmark = before
+""",
+}
+WRONG_13_2 = {
+    "the same in other words": (
+        BEFORE + f"    {FIT}\n    switch.benchmark = not True",
+        "It was on before; after training it is off. Note it before, and put it back",
+    ),
+    "no finally": (
+        BEFORE + f"    old = switch.benchmark\n    {FIT}\n    switch.benchmark = old",
+        "It was off before; after training failed it is on. Put it back in a `finally`",
+    ),
+    "swallows the error": (
+        BEFORE
+        + f"""
+    old = switch.benchmark
+    try:
+        {FIT}
+    except Exception:
+        pass
+    switch.benchmark = old
+""",
+        "The error of training did not come through. Tidy up, and let the error pass.",
+    ),
+    "never turns it on": (
+        BEFORE + "    L.Trainer(**options).fit(model, loader)",
+        "Benchmark mode is off while the model trains.",
+    ),
+    "notes it too late": (
+        BEFORE
+        + f"""
+    try:
+        {FIT}
+    finally:
+        before = switch.benchmark
+        switch.benchmark = before
+""",
+        "It was off before; after training it is on.",
+    ),
+    "trains nothing": (
+        BEFORE + "    return L.Trainer(benchmark=True, **options)",
+        "The function trained on 0 of 3 batches.",
+    ),
+    "one batch": (
+        BEFORE + f"    {FIT.replace('True,', 'True, limit_train_batches=1,')}",
+        "The function trained on 1 of 3 batches.",
+    ),
+    "raises": (
+        BEFORE + "    switch.brenchmark",
+        "The function raised AttributeError",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_13_2.values(), ids=RIGHT_13_2)
+def test_13_2_accepts(source):
+    assert judged("13.2", source).status == "correct"
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_13_2.values(), ids=WRONG_13_2)
+def test_13_2_names_the_mistake(source, message):
+    result = judged("13.2", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+DATA = """
+class TunableData(L.LightningDataModule):
+    def __init__(self, dataset, batch_size=32):
+        super().__init__()
+        self.dataset = dataset
+"""
+LOADS = """
+    def train_dataloader(self):
+        return DataLoader(self.dataset, batch_size={}, shuffle=True)
+"""
+RIGHT_13_3 = {
+    "all hyperparameters": DATA
+    + "        self.save_hyperparameters(ignore='dataset')\n"
+    + LOADS.format("self.hparams['batch_size']"),
+    "a property": DATA
+    + """
+        self._size = batch_size
+    @property
+    def batch_size(self):
+        return self._size
+    @batch_size.setter
+    def batch_size(self, size):
+        self._size = size
+"""
+    + LOADS.format("self._size"),
+    "drops the last, loads for predictions too": DATA
+    + "        self.batch_size = batch_size\n"
+    + LOADS.format("self.batch_size, drop_last=True")
+    + LOADS.format("self.batch_size").replace("train_", "predict_"),
+    "a batch sampler": DATA
+    + """
+        self.batch_size = batch_size
+    def train_dataloader(self):
+        order = torch.utils.data.RandomSampler(self.dataset)
+        batches = torch.utils.data.BatchSampler(order, self.batch_size, False)
+        return DataLoader(self.dataset, batch_sampler=batches)
+""",
+}
+WRONG_13_3 = {
+    "loader built in setup, once": (
+        DATA
+        + """
+        self.batch_size = batch_size
+        self.loader = None
+    def train_dataloader(self):
+        if self.loader is None:
+            self.loader = DataLoader(self.dataset, self.batch_size, shuffle=True)
+        return self.loader
+""",
+        "With room for 100 samples the finder found",
+    ),
+    "a fixed size": (
+        DATA + "        self.batch_size = batch_size\n" + LOADS.format("32"),
+        "With room for 100 samples the finder found",
+    ),
+    "another name": (
+        DATA + "        self.size = batch_size\n" + LOADS.format("self.size"),
+        "MisconfigurationException",
+    ),
+    "the size of the constructor, by closure": (
+        DATA
+        + """
+        self.batch_size = batch_size
+        self.make = lambda: DataLoader(dataset, batch_size, shuffle=True)
+    def train_dataloader(self):
+        return self.make()
+""",
+        "With room for 100 samples the finder found",
+    ),
+    "forgets the user": (
+        DATA + "        self.batch_size = 32\n" + LOADS.format("self.batch_size"),
+        "With batch_size=48 the loader delivers batches of 32. Keep the size",
+    ),
+    "a lower limit of its own": (
+        DATA
+        + "        self.batch_size = batch_size\n"
+        + LOADS.format("max(self.batch_size, 16)"),
+        "With batch_size=7 the loader delivers batches of 16.",
+    ),
+    "the same order in every epoch": (
+        DATA
+        + "        self.batch_size = batch_size\n"
+        + LOADS.format("self.batch_size").replace(", shuffle=True", ""),
+        "Two epochs come in the same order. Keep shuffle=True.",
+    ),
+    "an upper limit of its own": (
+        DATA
+        + "        self.batch_size = batch_size\n"
+        + LOADS.format("min(self.batch_size, 128)"),
+        "With room for 300 samples the finder found",
+    ),
+    "raises": (
+        DATA + LOADS.format("self.batch_size"),
+        "MisconfigurationException",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_13_3.values(), ids=RIGHT_13_3)
+def test_13_3_accepts(source):
+    assert judged("13.3", source).status == "correct"
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_13_3.values(), ids=WRONG_13_3)
+def test_13_3_names_the_mistake(source, message):
+    result = judged("13.3", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+SHIFT = "def shift_each(images):\n    width = images.shape[-1]\n"
+RIGHT_13_4 = {
+    "grid_sample": SHIFT
+    + """
+    pixels = torch.randint(-3, 4, (len(images),)).float()
+    theta = torch.eye(2, 3).repeat(len(images), 1, 1)
+    theta[:, 0, 2] = 2 * pixels / width
+    grid = F.affine_grid(theta, images.shape, align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+""",
+    "windows of a padded batch": SHIFT
+    + """
+    windows = F.pad(images, (3, 3)).unfold(3, width, 1)
+    start = torch.randint(0, 7, (len(images),))
+    return windows[torch.arange(len(images)), :, :, start]
+""",
+    "take_along_dim": SHIFT
+    + """
+    pixels = (torch.rand(len(images), 1, 1, 1) * 7).floor().long() - 3
+    columns = (torch.arange(width) + pixels) % width
+    return torch.take_along_dim(images, columns, dim=3)
+""",
+    "seven masks": SHIFT
+    + """
+    pixels = torch.randint(-3, 4, (len(images), 1, 1, 1))
+    result = images
+    for way in (-3, -2, -1, 1, 2, 3):
+        result = torch.where(pixels == way, images.roll(way, 3), result)
+    return result
+""",
+}
+WRONG_13_4 = {
+    "only renamed": (
+        "def shift_each(images):\n    n = int(torch.randint(-3, 4, (1,)))\n"
+        "    return torch.roll(images, n, dims=3)",
+        "All 64 came out the same. Draw one random number for each image",
+    ),
+    "returns the input": (
+        "def shift_each(images):\n    return images",
+        "All 64 came out the same, unchanged.",
+    ),
+    "a loop": (
+        SHIFT
+        + """
+    ways = torch.randint(-3, 4, (len(images),)).tolist()
+    return torch.stack([x.roll(w, -1) for x, w in zip(images, ways)])
+""",
+        "64 images take 68. Work on the whole batch; use no loop over images.",
+    ),
+    "one call for each image": (
+        "def shift_each(images):\n"
+        "    return torch.cat([x.roll(int(torch.randint(-3, 4, (1,))), -1)[None]"
+        " for x in images])",
+        "Work on the whole batch; use no loop over images.",
+    ),
+    "only two ways": (
+        SHIFT
+        + """
+    pixels = torch.randint(0, 2, (len(images), 1, 1, 1)) * 6 - 3
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "64 equal images came out in 2 ways.",
+    ),
+    "every row of its own": (
+        SHIFT
+        + """
+    pixels = torch.randint(-3, 4, (len(images), 1, images.shape[2], 1))
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "images are not their input, moved sideways.",
+    ),
+    "too far": (
+        SHIFT
+        + """
+    pixels = torch.randint(-5, 6, (len(images), 1, 1, 1))
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "Move each image by a whole number of pixels, from -3 to 3.",
+    ),
+    "up and down": (
+        SHIFT
+        + """
+    pixels = torch.randint(-3, 4, (len(images), 1, 1, 1))
+    rows = (torch.arange(width).view(-1, 1) + pixels) % width
+    return torch.take_along_dim(images, rows, 2)
+""",
+        "images are not their input, moved sideways.",
+    ),
+    "shifts by position, not by chance": (
+        SHIFT
+        + """
+    pixels = (torch.arange(len(images)) % 7 - 3).view(-1, 1, 1, 1)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "Two calls gave the same images. Draw the random numbers at each call",
+    ),
+    "a generator that starts anew": (
+        SHIFT
+        + """
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(-3, 4, (len(images), 1, 1, 1), generator=generator)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "Two calls gave the same images.",
+    ),
+    "neighbours share a number": (
+        SHIFT
+        + """
+    half = torch.randint(-3, 4, ((len(images) + 1) // 2,))
+    pixels = half.repeat_interleave(2)[: len(images)].view(-1, 1, 1, 1)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "(neighbours) 57% moved by the same number. Draw a number of its own for each",
+    ),
+    "the second half repeats the first": (
+        SHIFT
+        + """
+    half = torch.randint(-3, 4, ((len(images) + 1) // 2,))
+    pixels = half.repeat(2)[: len(images)].view(-1, 1, 1, 1)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "(half a batch apart) 100% moved by the same number.",
+    ),
+    "one draw, counted on": (
+        SHIFT
+        + """
+    numbers = torch.randint(0, 7, (1,)) + torch.arange(len(images))
+    pixels = (numbers % 7 - 3).view(-1, 1, 1, 1)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "(neighbours) 0% moved by the same number.",
+    ),
+    "in place": (
+        SHIFT
+        + """
+    pixels = torch.randint(-3, 4, (len(images), 1, 1, 1))
+    columns = (torch.arange(width) + pixels) % width
+    images[:] = torch.take_along_dim(images, columns, 3)
+    return images
+""",
+        "The images that went in changed. Write into a new tensor",
+    ),
+    "flattens": (
+        "def shift_each(images):\n    return images.flatten(1)",
+        "(140, 1, 28, 28) became (140, 784). Return images of the shape",
+    ),
+    "another dtype": (
+        "def shift_each(images):\n    return images.half()",
+        "float32 became float16.",
+    ),
+    "rounds, so that the ends are rare": (
+        SHIFT
+        + """
+    pixels = (torch.rand(len(images), 1, 1, 1) * 6 - 3).round().long()
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "Draw every number from -3 to 3 equally often.",
+    ),
+    "knows one channel": (
+        SHIFT
+        + """
+    pixels = torch.randint(-3, 4, (len(images), 1))
+    columns = (torch.arange(width) - pixels) % width
+    return images.gather(3, columns.view(-1, 1, 1, width).expand(-1, 1, 28, -1))
+""",
+        "(140, 3, 28, 28) became (140, 1, 28, 28).",
+    ),
+    "every channel of its own": (
+        SHIFT
+        + """
+    pixels = torch.randint(-3, 4, (*images.shape[:2], 1, 1))
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "images are not their input, moved sideways.",
+    ),
+    "returns nothing": (
+        "def shift_each(images):\n    images.roll(1, 3)",
+        "Expected a tensor of images but got NoneType; return one.",
+    ),
+    "raises": (
+        "def shift_each(images):\n    return images.gather(3, images)",
+        "The transform raised RuntimeError",
+    ),
+}
+
+
+@pytest.mark.parametrize("source", RIGHT_13_4.values(), ids=RIGHT_13_4)
+def test_13_4_accepts(source):
+    assert judged("13.4", source).status == "correct"
+
+
+@pytest.mark.parametrize(("source", "message"), WRONG_13_4.values(), ids=WRONG_13_4)
+def test_13_4_names_the_mistake(source, message):
+    result = judged("13.4", source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+@pytest.mark.parametrize("practice", ["13.1", "13.2", "13.3", "13.4"])
+def test_what_is_no_function_is_told_so(practice):
+    result = api.judge(api.find(practice), 3)
+    assert result.status == "incorrect"
+    assert "got int; hand it over without calling it." in result.message

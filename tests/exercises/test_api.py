@@ -1,0 +1,273 @@
+"""What check, hint and solution say, whatever the learner hands over."""
+
+import ast
+import dataclasses
+import os
+import random
+
+import numpy as np
+import pytest
+import torch
+from learner import answer, cells, classifier, exercises, judged
+
+from course_utils import progress, syllabus
+from course_utils.checks import metrics
+from course_utils.exercises import api, check, hint, solution
+
+PLANNED = [
+    (practice.id, f"Practice {practice.id} has no exercise yet.")
+    for lesson in syllabus.load().lessons
+    for practice in lesson.practices
+    if not lesson.ready
+][:1]
+EXERCISES = {exercise.practice: exercise for exercise in exercises()}
+STEP = "def training_step(self, batch, batch_idx):\n    "
+each_exercise = pytest.mark.parametrize("exercise", EXERCISES.values(), ids=EXERCISES)
+
+
+@pytest.fixture
+def short(monkeypatch):
+    """Make the time limit of every examination 2 seconds."""
+    find = api.find
+
+    def impatient(practice):
+        return dataclasses.replace(find(practice), seconds=2.0)
+
+    monkeypatch.setattr(api, "find", impatient)
+
+
+@pytest.fixture
+def progress_file(monkeypatch, tmp_path):
+    path = tmp_path / "progress.jsonl"
+    monkeypatch.setenv("COURSE_PROGRESS_FILE", str(path))
+    return path
+
+
+@each_exercise
+def test_the_starter_is_the_cell_of_the_notebook(exercise):
+    lesson = syllabus.load().lesson_of(exercise.practice)
+    tagged = [
+        cell.source.strip()
+        for cell in cells(lesson.file)
+        if "exercise" in cell.metadata.get("tags", [])
+    ]
+    number = [p.id for p in lesson.practices].index(exercise.practice)
+    assert tagged[number] == exercise.starter.strip()
+
+
+@each_exercise
+def test_the_starter_is_not_attempted(exercise):
+    assert judged(exercise.practice, exercise.starter).status == "not attempted"
+
+
+@each_exercise
+def test_comments_and_blank_lines_are_no_attempt(exercise):
+    head, *rest = exercise.starter.strip().split("\n")
+    edited = "\n".join([head, "    # My idea: none yet.", "", *rest, "", "# end"])
+    assert judged(exercise.practice, edited).status == "not attempted"
+
+
+def edited(starter):
+    """Return the starter with one more line that does nothing, in its last part."""
+    tree = ast.parse(starter)
+    part = tree.body[-1]
+    extra = "extra = lambda *_: None"
+    part.body.insert(1 if ast.get_docstring(part) else 0, ast.parse(extra).body[0])
+    return ast.unparse(ast.fix_missing_locations(tree))
+
+
+@each_exercise
+def test_the_starter_is_judged_incorrect_when_it_is_examined(exercise):
+    attempt = edited(exercise.starter)
+    assert judged(exercise.practice, attempt).status == "incorrect"
+
+
+@each_exercise
+def test_the_printed_solution_is_correct(exercise, capsys):
+    solution(exercise.practice)
+    printed = capsys.readouterr().out
+    assert printed.endswith(f"\n\n{exercise.reason}\n")
+    result = judged(exercise.practice, printed.removesuffix(f"{exercise.reason}\n"))
+    assert (result.status, result.message) == ("correct", exercise.reason)
+
+
+@each_exercise
+def test_three_hints_then_the_third_again(exercise, capsys, monkeypatch):
+    monkeypatch.setattr(api, "_hints_given", api.Counter())
+    for _ in range(4):
+        hint(exercise.practice)
+    lines = capsys.readouterr().out.splitlines()
+    expected = [f"Hint {n} of 3. {exercise.hints[n - 1]}" for n in (1, 2, 3, 3)]
+    assert lines == expected
+    assert len(set(exercise.hints)) == 3
+
+
+@pytest.mark.parametrize("ask", [lambda p: check(p, None), hint, solution])
+@pytest.mark.parametrize(
+    ("practice", "sentence"),
+    [
+        ("12.9", "Expected a practice from 0.1 to"),
+        ("nonsense", "but got 'nonsense'."),
+        *PLANNED,
+    ],
+)
+def test_an_unknown_practice_gets_one_sentence(ask, practice, sentence, capsys):
+    ask(practice)
+    out = capsys.readouterr().out
+    assert sentence in out
+    assert len(out.splitlines()) == 1
+
+
+ODD_ANSWERS = {
+    "an instance": (
+        lambda: answer(classifier("x = 1"))(),
+        "Expected a LightningModule class but got Answer; hand over the class itself",
+    ),
+    "a string": (lambda: "SkipsBrokenBatches", "class but got str;"),
+    "a number": (lambda: 12, "class but got int;"),
+    "another class": (lambda: dict, "Expected a LightningModule class but got type"),
+    "arguments": (
+        lambda: answer(
+            "class A(DigitClassifier):\n    def __init__(self, lr):\n        pass"
+        ),
+        "__init__ raised TypeError: ",
+    ),
+}
+
+
+@pytest.mark.parametrize(("make", "message"), ODD_ANSWERS.values(), ids=ODD_ANSWERS)
+@pytest.mark.parametrize("practice", ["12.1", "12.2", "12.3", "12.4", "12.5"])
+def test_what_is_no_class_to_build_is_named(practice, make, message, capfd):
+    check(practice, make())
+    out, err = capfd.readouterr()
+    assert out.startswith(f"{practice} incorrect. ")
+    assert message in out
+    assert (len(out.splitlines()), err) == (1, "")
+
+
+def test_none_is_not_attempted(capsys):
+    check("12.1", None)
+    assert capsys.readouterr().out.startswith("12.1 not attempted. Change the cell")
+
+
+@pytest.mark.parametrize("practice", ["12.1", "12.3", "12.5"])
+def test_an_error_is_named_with_its_line_and_nothing_else_is_printed(practice, capfd):
+    raises = STEP + "print('deep in the step')\n    return {}['missing']"
+    base = "Denoiser" if practice == "12.5" else "DigitClassifier"
+    check(practice, answer(classifier(raises).replace("DigitClassifier", base)))
+    out, err = capfd.readouterr()
+    assert "raised KeyError: 'missing' (line 4, in training_step)." in out
+    assert len(out.splitlines()) == 1
+    # Lightning's own greetings; `course_utils.start` silences them in a lesson.
+    assert all(line.startswith("INFO: ") for line in err.splitlines())
+
+
+@pytest.mark.parametrize("practice", ["12.1", "12.3", "12.5"])
+@pytest.mark.parametrize("exit_", ["sys.exit()", "raise SystemExit(3)"])
+def test_exit_does_not_end_the_kernel(practice, exit_):
+    result = judged(practice, classifier(STEP + exit_))
+    assert result.status == "incorrect"
+    assert "left Python with `exit`; return instead." in result.message
+
+
+def test_an_exception_of_no_kind_is_a_verdict_too():
+    result = judged("12.1", classifier(STEP + "raise BaseException('odd')"))
+    assert (result.status, "odd" in result.message) == ("incorrect", True)
+
+
+LOOPS = {
+    "in training_step": classifier(STEP + "while True: pass"),
+    "that swallows": classifier(
+        STEP + "while True:\n        try: sum(range(99))\n        except Exception: 0"
+    ),
+    "in __init__": classifier("x = 1", "while True: pass"),
+}
+
+
+@pytest.mark.parametrize("source", LOOPS.values(), ids=LOOPS)
+def test_a_loop_without_end_is_ended(source, short):
+    result = judged("12.1", source)
+    assert str(result) == (
+        "12.1 incorrect. Your code was still running after 2 seconds; look for a loop "
+        "that does not end."
+    )
+
+
+def test_a_loop_in_two_processes_is_ended(monkeypatch):
+    monkeypatch.setattr(metrics, "TIMEOUT_SECONDS", 2.0)
+    body = """
+def validation_step(self, batch, batch_idx):
+    while self.trainer.world_size > 1:
+        pass
+    self.f1(self(batch[0]), batch[1])
+    self.log("val_f1", self.f1)
+"""
+    source = classifier(body, "self.f1 = MulticlassF1Score(num_classes=10)")
+    result = judged("12.2", source)
+    assert result.status == "incorrect"
+    assert "With 2 processes: " in result.message
+
+
+@pytest.mark.parametrize("practice", ["12.1", "12.3", "12.5"])
+def test_an_interrupt_by_the_learner_passes_through(practice):
+    source = classifier(STEP + "raise KeyboardInterrupt")
+    with pytest.raises(KeyboardInterrupt):
+        judged(practice, source)
+
+
+def test_a_fault_of_the_checker_does_not_blame_the_learner():
+    def broken(_):
+        raise ZeroDivisionError("oops")
+        yield
+
+    broken.__code__ = broken.__code__.replace(co_filename=api.__file__)
+    exercise = dataclasses.replace(EXERCISES["12.1"], examine=broken)
+    result = api.judge(exercise, answer(classifier("x = 1")))
+    assert str(result) == (
+        "12.1 cannot be checked. The checker itself failed with ZeroDivisionError: "
+        "oops. This is a fault of the course; please report it."
+    )
+
+
+def _globals() -> list[str]:
+    return [
+        str(random.getstate()),
+        str(np.random.get_state()),
+        str(torch.get_rng_state().tolist()),
+        str(dict(os.environ)),
+        str(torch.is_grad_enabled()),
+        str(torch.get_default_dtype()),
+        str(torch.get_num_threads()),
+        os.getcwd(),
+    ]
+
+
+MEDDLES = """
+def training_step(self, batch, batch_idx):
+    import os
+    os.environ["MEDDLED"] = "1"
+    os.chdir("/")
+    torch.set_grad_enabled(False)
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(5); random.seed(5); np.random.seed(5)
+    raise ValueError("meddled")
+"""
+
+
+@pytest.mark.parametrize("practice", ["12.1", "12.3", "12.5"])
+def test_global_state_is_the_same_after_a_check(practice):
+    before = _globals()
+    assert "meddled" in judged(practice, classifier(MEDDLES)).message
+    assert _globals() == before
+
+
+def test_a_check_is_recorded_and_an_untouched_starter_is_not(progress_file, capsys):
+    check("12.5", answer(EXERCISES["12.5"].starter))
+    assert not progress_file.exists()
+    check("12.5", "no class")
+    assert progress.load().exercises == {"12.5": "incorrect"}
+    check("12.5", answer(EXERCISES["12.5"].solution))
+    assert progress.load().exercises == {"12.5": "correct"}
+    assert progress.load().solved("12.5")
+    verdicts = [line.split(".")[1] for line in capsys.readouterr().out.splitlines()]
+    assert verdicts == ["5 not attempted", "5 incorrect", "5 correct"]

@@ -1,0 +1,359 @@
+import os
+import random
+import warnings
+
+import lightning as L
+import numpy as np
+import pytest
+import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+
+from course_utils import progress, syllabus
+from course_utils.authoring.evidence.confidence import how_sure
+from course_utils.experiments.contrast import contrast
+from course_utils.experiments.plots import Curves
+
+ANSWER = syllabus.load().practice("12.1").answer
+WRONG = next(o for o in syllabus.load().practice("12.1").options if o != ANSWER)
+
+
+@pytest.fixture(autouse=True)
+def _clean(tmp_path, monkeypatch):
+    monkeypatch.setenv("COURSE_PROGRESS_FILE", str(tmp_path / "progress.jsonl"))
+    monkeypatch.setenv("COURSE_SEED", "0")
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What `contrast` displays, as the mime bundles that a notebook would store."""
+    shell = InteractiveShell.instance()
+    yield lambda work: _captured(work)
+    shell.clear_instance()
+
+
+def _captured(work):
+    with capture_output() as captured:
+        work()
+    return captured.outputs, captured.stdout
+
+
+def nothing():
+    return {}
+
+
+def draws():
+    return {
+        "torch": torch.rand(1).item(),
+        "numpy": float(np.random.rand()),
+        "python": random.random(),
+        "seed": os.environ["PL_GLOBAL_SEED"],
+    }
+
+
+def run(bad=nothing, good=nothing, **kwargs):
+    return contrast("12.1", bad=bad, good=good, **kwargs)
+
+
+def test_both_sides_start_from_the_same_seed():
+    result = run(draws, draws)
+    assert result.bad.measured == result.good.measured
+    torch.manual_seed(0)
+    assert result.bad.measured["torch"] == torch.rand(1).item()
+
+
+def test_the_environment_chooses_the_seed(monkeypatch):
+    zero = run(draws, draws)
+    monkeypatch.setenv("COURSE_SEED", "9")
+    nine = run(draws, draws)
+    assert nine.bad.measured == nine.good.measured != zero.bad.measured
+    torch.manual_seed(9)
+    assert nine.bad.measured["torch"] == torch.rand(1).item()
+
+
+def test_a_seed_that_is_none_is_refused_with_the_remedy(monkeypatch):
+    monkeypatch.setenv("COURSE_SEED", "lucky")
+    with pytest.raises(ValueError, match="COURSE_SEED .* got 'lucky'; unset it"):
+        run(draws, draws)
+
+
+def observes():
+    return {
+        "benchmark": torch.backends.cudnn.benchmark,
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "dtype": str(torch.ones(1).dtype),
+        "grad": torch.is_grad_enabled(),
+        "variable": os.environ.get("COURSE_TEST", "unset"),
+        "folder": os.getcwd(),
+        "filters": len(warnings.filters),
+        "draw": torch.rand(1).item(),
+    }
+
+
+def spoils():
+    seen = observes()
+    torch.backends.cudnn.benchmark = True
+    torch.use_deterministic_algorithms(True)
+    torch.set_default_dtype(torch.float64)
+    torch.set_grad_enabled(False)
+    os.environ["COURSE_TEST"] = "spoilt"
+    os.chdir(os.path.dirname(os.getcwd()) or os.sep)
+    warnings.simplefilter("error")
+    L.seed_everything(77, workers=True, verbose=False)
+    return seen
+
+
+def spoils_and_raises():
+    spoils()
+    raise RuntimeError("and out")
+
+
+def test_what_one_side_changes_the_other_does_not_see_in_either_order():
+    clean = run(observes, observes).good.measured
+    assert run(spoils, observes).good.measured == clean
+    assert run(observes, spoils).good.measured == clean
+    assert run(spoils, spoils).good.measured == clean
+    assert run(spoils_and_raises, observes).good.measured == clean
+
+
+@pytest.mark.parametrize("version", [spoils, spoils_and_raises])
+def test_afterwards_the_kernel_is_as_before(version):
+    environment = dict(os.environ)
+    torch.manual_seed(123)
+    before = observes()
+    run(version, version)
+    assert dict(os.environ) == environment
+    torch.manual_seed(123)
+    assert observes() == before
+
+
+def test_random_numbers_of_the_notebook_go_on_as_if_nothing_had_run():
+    torch.manual_seed(123)
+    expected = torch.rand(2).tolist()
+    torch.manual_seed(123)
+    first = torch.rand(1).item()
+    run(spoils, spoils_and_raises)
+    assert [first, torch.rand(1).item()] == expected
+
+
+def fails():
+    raise ValueError("no such thing\nand a second line")
+
+
+@pytest.mark.parametrize(
+    ("error", "shown"),
+    [
+        (ValueError("no such thing\nsecond line"), "ValueError: no such thing"),
+        (ValueError("\n\n  after blanks"), "ValueError: after blanks"),
+        (KeyError("val_acc"), "KeyError: 'val_acc'"),
+        (AssertionError(), "AssertionError"),
+        (RuntimeError("größer: "), "RuntimeError: größer"),
+    ],
+)
+def test_an_error_is_shown_by_its_type_and_first_line(error, shown):
+    def version():
+        raise error
+
+    for result in (run(bad=version), run(good=version)):
+        stopped = result.bad if result.bad.error else result.good
+        assert stopped.error == shown
+        assert stopped.measured == {}
+        assert shown in str(result)
+
+
+def test_both_sides_may_stop():
+    result = run(fails, fails)
+    assert result.rows() == [
+        ("stopped by", "ValueError: no such thing", "ValueError: no such thing")
+    ]
+
+
+def test_an_interrupt_by_the_learner_is_not_an_outcome():
+    def version():
+        torch.set_default_dtype(torch.float64)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(bad=version)
+    assert torch.get_default_dtype() == torch.float32
+
+
+@pytest.mark.parametrize("returned", [None, [1, 2], 0.5, "text"])
+def test_a_version_that_returns_no_dict_is_told_so_in_the_table(returned):
+    result = run(bad=lambda: returned, good=lambda: {"n": 1})
+    assert result.bad.error == (
+        "TypeError: Expected a version to return a dict of named measurements but got "
+        f"{type(returned).__name__}; end it with `return {{...}}`."
+    )
+    assert result.good.measured == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        (None, "'x' to be a number, text or list of numbers but got NoneType."),
+        (1j, "'x' to be a number, text or list of numbers but got complex."),
+        ({"a": 1}, "'x' to be a number, text or list of numbers but got dict."),
+        ([1, None], "every value of measurement 'x' to be a number but got NoneType."),
+        ([1, "2"], "every value of measurement 'x' to be a number but got str."),
+        (np.ones((2, 2)), "every value of measurement 'x' to be a number but got list"),
+    ],
+)
+def test_a_measurement_that_is_none_is_told_so_in_the_table(value, sentence):
+    result = run(bad=lambda: {"x": value})
+    assert result.bad.error.startswith("TypeError: Expected ")
+    assert sentence in result.bad.error
+
+
+@pytest.mark.parametrize(
+    ("value", "plain"),
+    [
+        (3, 3),
+        (True, True),
+        (0.5, 0.5),
+        ("text", "text"),
+        (np.int64(3), 3),
+        (np.float32(0.5), 0.5),
+        (np.bool_(True), True),
+        (torch.tensor(3), 3),
+        (torch.tensor(0.5, requires_grad=True), 0.5),
+        (torch.tensor(True), True),
+        (torch.tensor(0.5, dtype=torch.bfloat16), 0.5),
+        ([1, 2.5], (1.0, 2.5)),
+        ((), ()),
+        ([torch.tensor(1), np.float32(2)], (1.0, 2.0)),
+        (np.array([1, 2]), (1.0, 2.0)),
+        (torch.tensor([1.0, 2.0]), (1.0, 2.0)),
+    ],
+)
+def test_numbers_of_any_library_become_plain(value, plain):
+    found = run(bad=lambda: {"x": value}).bad.measured["x"]
+    assert found == plain
+    assert type(found) is type(plain)
+
+
+def test_names_that_are_no_text_become_text():
+    assert run(bad=lambda: {2: 1}).rows() == [("2", "1", "–")]
+
+
+def test_images_are_kept_without_their_graph_or_the_memory_they_are_cut_from():
+    def version():
+        many = torch.ones(1000, 1, 2, 2, requires_grad=True)
+        return {"image": many[:3]}
+
+    image = run(bad=version).bad.extras["image"]
+    assert not image.requires_grad
+    assert image.untyped_storage().nbytes() == 3 * 4 * 4
+
+
+@pytest.mark.parametrize(
+    ("prediction", "said"),
+    [
+        (None, f"The answer is {ANSWER}. You made no prediction."),
+        (ANSWER, f"The answer is {ANSWER}, as you predicted."),
+        (WRONG, f"The answer is {ANSWER}, you predicted {WRONG}."),
+        ("z", 'Expected a prediction out of "a", "b", "c" but got \'z\'.'),
+        (["a"], "but got ['a']."),
+    ],
+)
+def test_the_answer_speaks_to_the_prediction(capsys, prediction, said):
+    run(prediction=prediction)
+    assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("prediction", "kept"),
+    [
+        (None, {}),
+        ("z", {}),
+        (ANSWER, {"12.1": True}),
+        (WRONG, {"12.1": False}),
+    ],
+)
+def test_only_a_real_prediction_is_recorded(prediction, kept):
+    run(prediction=prediction)
+    assert progress.load().predictions == kept
+
+
+def test_one_contrast_records_one_event_and_only_the_first_counts():
+    run(prediction=WRONG)
+    lines = progress.file().read_text().splitlines()
+    assert len(lines) == 1
+    run(prediction=ANSWER)
+    assert progress.load().predictions == {"12.1": False}
+
+
+def test_what_a_version_prints_is_not_shown(capsys):
+    def version():
+        print("noise")
+        return {"n": 1}
+
+    run(version, version)
+    assert "noise" not in capsys.readouterr().out
+
+
+def test_an_unknown_practice_is_refused_before_anything_runs():
+    def version():
+        raise AssertionError("must not run")
+
+    with pytest.raises(ValueError, match=r"got '12\.11'\. Did you mean 12\.1\?"):
+        contrast("12.11", bad=version, good=version)
+
+
+def test_the_table_is_displayed_as_text_and_as_html(displayed):
+    bundles, out = displayed(
+        lambda: run(lambda: {"acc": 0.25, "n": 3}, lambda: {"acc": 0.5, "n": 4})
+    )
+    [table] = bundles
+    html = table.data["text/html"]
+    assert html.count("<tr>") == 3
+    assert "<td>0.250</td><td>0.500</td>" in html
+    assert "<td>3</td><td>4</td>" in html
+    assert table.data["text/plain"] == (
+        "     bad    good\nacc  0.250  0.500\nn    3      4"
+    )
+    answer, sureness = out.strip().split("\n", 1)
+    assert answer == f"The answer is {ANSWER}. You made no prediction."
+    assert sureness == how_sure("12.1", "12")
+
+
+def test_the_figure_is_displayed_as_an_image_with_a_text_alternative(displayed):
+    picture = Curves("It falls", "loss", x="batch", y="loss (nats)")
+    bundles, _ = displayed(
+        lambda: run(lambda: {"loss": [2, 2]}, lambda: {"loss": [2, 1]}, figure=picture)
+    )
+    _, figure, data = bundles
+    alt = (
+        "It falls. Line chart of loss (nats) over batch: bad goes from 2.000 to 2.000; "
+        "good goes from 2.000 to 1.000."
+    )
+    assert figure.data["image/png"][:8] == b"\x89PNG\r\n\x1a\n"
+    assert figure.data["text/plain"] == alt
+    assert figure.metadata["image/png"]["alt"] == alt
+    assert "<td>2.000</td><td>1.000</td>" in data.data["text/html"]
+
+
+def test_a_contrast_that_stops_on_both_sides_still_shows_its_figure(displayed):
+    picture = Curves("It falls", "loss", x="batch", y="loss (nats)")
+    bundles, _ = displayed(lambda: run(fails, fails, figure=picture))
+    assert "ValueError: no such thing" in bundles[0].data["text/html"]
+    assert len(bundles) == 3
+
+
+def test_the_version_before_is_let_go_before_the_next_one_runs():
+    alive = []
+
+    class Large:
+        def __init__(self):
+            self.me = self  # only the collector frees it
+            alive.append(1)
+
+        def __del__(self):
+            alive.pop()
+
+    def version():
+        before = len(alive)
+        Large()
+        return {"alive": before}
+
+    assert run(version, version).good.measured["alive"] == 0

@@ -1,0 +1,246 @@
+"""Kernels that are killed, that run at once, that are interrupted: nothing is lost.
+
+The kernels are real, and so is what their cells use: progress, evidence, the cache of
+digits and runs in two processes. The cells leave torch out, which only takes time.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from fault_scenarios import executed
+from faults import (
+    COURSE,
+    lives,
+    noted_pids,
+    wait_for,
+    write_notebook,
+)
+from jupyter_client.manager import KernelManager
+
+from course_utils import progress
+from course_utils.data.cache import IDX_FILES, PACKAGED, holds_content_of
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="sends POSIX signals")
+
+SETUP = """
+import os, signal, time
+from pathlib import Path
+from course_utils import progress
+from course_utils.experiments.claims import claim
+from course_utils.data.cache import embedded_root
+from course_utils.distributed import run_processes
+
+def note(name):
+    Path(f"{name}.part").write_text(str(os.getpid()))
+    os.rename(f"{name}.part", f"{name}.pid")
+"""
+PREDICT = """
+progress.record("prediction", "12.1", True)
+claim("12.1", "it holds", 1, equals=1)
+"""
+UNPACK = "_ = embedded_root()"
+WAIT_IN_TWO_PROCESSES = """
+def wait():
+    note("rank " + os.environ["RANK"])
+    time.sleep(600)
+
+if not Path("again").exists():
+    note("kernel")
+    run_processes(wait, timeout_seconds=600, method={method!r})
+"""
+GO_ON = """
+progress.record("exercise", "12.1", "correct")
+print(run_processes(lambda: int(os.environ["RANK"])))
+"""
+METHODS = ["fork", "fresh"] if sys.platform == "linux" else ["fresh"]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch) -> Path:
+    """A folder with everything that a lesson writes; it is the working directory."""
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
+    monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("COURSE_PROGRESS_FILE", str(tmp_path / "progress.jsonl"))
+    monkeypatch.setenv("COURSE_EVIDENCE", str(tmp_path / "evidence.jsonl"))
+    return tmp_path
+
+
+def start(path: Path) -> "Future[dict[str, str]]":
+    """Start a notebook in a kernel of its own; the answer is that of `executed`."""
+    return ThreadPoolExecutor(1).submit(executed, str(path))
+
+
+def evidence() -> list[str]:
+    lines = Path("evidence.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line)["practice"] for line in lines]
+
+
+def nothing_is_left(tmp: Path, pids: list[int]) -> None:
+    wait_for(lambda: not any(map(lives, pids)), seconds=60)
+    wait_for(lambda: not list(tmp.iterdir()), seconds=60)
+
+
+def cache_is_whole() -> bool:
+    raw = Path("cache", "embedded", "MNIST", "raw")
+    names = sorted(path.name for path in raw.iterdir())
+    return names == sorted(IDX_FILES) and all(
+        holds_content_of(PACKAGED / f"{name}.gz", raw / name) for name in names
+    )
+
+
+def test_a_kernel_killed_in_mid_lesson_leaves_its_progress_and_nothing_else(desk):
+    wait = WAIT_IN_TWO_PROCESSES.format(method=METHODS[0])
+    path = write_notebook(desk / "lesson.ipynb", SETUP, PREDICT, UNPACK, wait, GO_ON)
+    killed = start(path)
+    pids = noted_pids(desk, 3)
+    os.kill(int(Path("kernel.pid").read_text()), signal.SIGKILL)
+    assert killed.result(200)["failure"] == (
+        "Cell 4 of 5 (`def wait():`) ended the kernel; it may have run out of memory."
+    )
+    nothing_is_left(desk / "tmp", pids)
+    assert progress.load() == progress.Progress({"12.1": True}, {})
+    assert evidence() == ["12.1"]
+
+    Path("again").touch()
+    assert executed(str(path)) == {
+        "failure": "",
+        "text": "✓ 12.1 it holds\n[0, 1]\n",
+        "noise": "",
+    }
+    assert progress.load() == progress.Progress({"12.1": True}, {"12.1": "correct"})
+    assert progress.load().trouble == ""
+    assert evidence() == ["12.1", "12.1"]
+    assert cache_is_whole()
+    assert list((desk / "tmp").iterdir()) == []
+
+
+AT_ONCE = """
+me = {number}
+note(f"lesson {{me}}")
+while not Path(f"lesson {{3 - me}}.pid").exists():
+    time.sleep(0.01)
+root = embedded_root()
+for i in range(300):
+    progress.record("exercise", f"{{me}}.{{i}}", "correct")
+    if i % 3 == 0:
+        claim(f"{{me}}.{{i}}", "x" * 5000, 1, equals=1)
+"""
+MEET = """
+import socket
+
+def meet():
+    address = "127.0.0.1", int(os.environ["MASTER_PORT"])
+    if os.environ["RANK"] == "0":
+        with socket.create_server(address) as server:
+            peer = server.accept()[0]
+            peer.sendall(b"lesson {number}")
+            return "met"
+    while True:
+        try:
+            with socket.create_connection(address) as peer:
+                return peer.recv(99).decode()
+        except ConnectionRefusedError:
+            time.sleep(0.01)
+
+print(*{{tuple(run_processes(meet)) for _ in range(3)}})
+"""
+
+
+def test_two_lessons_at_once_keep_every_line_and_their_processes_apart(desk):
+    paths = [
+        write_notebook(
+            desk / f"{number}.ipynb",
+            SETUP,
+            AT_ONCE.format(number=number),
+            MEET.format(number=number),
+        )
+        for number in (1, 2)
+    ]
+    ends = [run.result(200) for run in [start(path) for path in paths]]
+    for number, end in enumerate(ends, start=1):
+        assert (end["failure"], end["noise"]) == ("", "")
+        assert end["text"].splitlines()[-1] == f"('met', 'lesson {number}')"
+    every = {f"{number}.{i}": "correct" for number in (1, 2) for i in range(300)}
+    found = progress.load()
+    assert (found.exercises, found.trouble) == (every, "")
+    assert sorted(evidence()) == sorted(x for x in every if int(x[2:]) % 3 == 0)
+    assert cache_is_whole()
+    nothing_is_left(desk / "tmp", noted_pids(desk, 2))
+
+
+# Ctrl-C in a run of two processes
+
+
+@pytest.fixture
+def kernel(desk):
+    manager = KernelManager()
+    manager.start_kernel(cwd=str(desk))
+    client = manager.client()
+    client.start_channels()
+    try:
+        client.wait_for_ready(timeout=200)
+        yield manager, client
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_stop_button_ends_both_processes_and_the_next_run_works(
+    desk, kernel, method
+):
+    manager, client = kernel
+    client.execute_interactive(SETUP, timeout=200)
+    before = set((desk / "tmp").iterdir())
+    asked = client.execute(WAIT_IN_TWO_PROCESSES.format(method=method))
+    pids = noted_pids(desk, 3)
+    alive = int(Path("kernel.pid").read_text())
+    manager.interrupt_kernel()
+    while (reply := client.get_shell_msg(timeout=200))["parent_header"][
+        "msg_id"
+    ] != asked:
+        pass
+    assert reply["content"]["ename"] == "KeyboardInterrupt"
+    assert [pid for pid in pids if lives(pid)] == [alive]
+    assert set((desk / "tmp").iterdir()) == before
+
+    # By a file: under load, what is printed may come after the kernel says it is idle.
+    again = f"run_processes(lambda: int(os.environ['RANK']), method={method!r})"
+    status = "aborted"  # ipykernel 6 refuses what comes within 0.1 s of a stop
+    while status == "aborted":
+        reply = client.execute_interactive(
+            f"open('again', 'w').write(str({again}))", timeout=200
+        )
+        status = reply["content"]["status"]
+    assert status == "ok", reply["content"]
+    assert Path("again").read_text() == "[0, 1]"
+
+
+def test_ctrl_c_at_the_command_line_ends_a_lesson_with_all_of_its_processes(desk):
+    wait = WAIT_IN_TWO_PROCESSES.format(method=METHODS[0])
+    notebook = desk / "notebooks" / "00_start_here.ipynb"
+    write_notebook(notebook, SETUP, wait)
+    child = subprocess.Popen(
+        [*COURSE, "run", "0"],
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    pids = noted_pids(notebook.parent, 3)
+    os.killpg(child.pid, signal.SIGINT)  # as a terminal does
+    printed, error = child.communicate(timeout=200)
+    assert child.returncode == 130
+    assert (printed, error.strip()) == (
+        "",
+        "Stopped. The lesson that was running is not counted.",
+    )
+    nothing_is_left(desk / "tmp", pids)

@@ -34,6 +34,7 @@ test: lint
 	$(BIN)/python -m pytest $(SOLUTIONS)
 
 sync: $(READY)
+	$(BIN)/python -m course_utils.authoring.collect_cells
 	$(BIN)/python -m course_utils.authoring.sync
 	$(BIN)/python -m course_utils.authoring.readme
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from course_utils import syllabus
-from course_utils.exercises.api import find
 
 ROOT = Path(__file__).parent.parent
 PRACTICES = [(le, p) for le in syllabus.load().ready for p in le.practices]
@@ -19,10 +18,9 @@ def test_headings_are_those_of_the_syllabus(lesson, practice):
 
 
 @pytest.mark.parametrize(("lesson", "practice"), PRACTICES, ids=lambda each: each.id)
-def test_solution_shows_the_exercise_and_its_solution(lesson, practice):
+def test_a_solution_has_the_title_of_its_exercise(lesson, practice):
     text = (ROOT / "solutions" / f"{lesson.file}.py").read_text("utf-8")
     assert f"# ## {practice.id} {practice.exercise}\n" in text
-    assert find(practice.id).solution.strip() in text
 
 
 @pytest.mark.parametrize(("lesson", "practice"), PRACTICES, ids=lambda each: each.id)

@@ -1,4 +1,4 @@
-"""An exercise: its starter, its examination, its hints and its solution."""
+"""An exercise: its cells, its examination and its hints."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -7,6 +7,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 from course_utils.checks.finding import Finding
+from course_utils.exercises import cells
 
 
 @dataclass(frozen=True)
@@ -15,22 +16,28 @@ class Exercise:
 
     Attributes:
         practice: Practice id, for example ``"12.1"``.
-        starter: The cell that the learner gets; it runs as it stands.
         examine: Runs the learner's answer and yields findings, the most telling first.
             The first that is not fine becomes the message.
         hints: From a nudge to nearly the answer.
-        solution: A cell that is judged correct.
-        reason: Why it is, in a sentence or two.
+        reason: Why the solution is right, in a sentence or two.
         seconds: Time limit of the examination.
     """
 
     practice: str
-    starter: str
     examine: Callable[[Any], Iterator[Finding]]
     hints: tuple[str, str, str]
-    solution: str
     reason: str
     seconds: float = 60.0
+
+    @property
+    def starter(self) -> str:
+        """The cell that the learner gets."""
+        return cells.load()[self.practice].starter
+
+    @property
+    def solution(self) -> str:
+        """A cell that is judged correct."""
+        return cells.load()[self.practice].solution
 
 
 def _functions(code: CodeType) -> Iterator[CodeType]:

@@ -3,7 +3,7 @@
 import textwrap
 
 import pytest
-from learner import cells, judged
+from learner import judged
 
 from course_utils.exercises.lesson_05.exercises import EXERCISES
 
@@ -400,7 +400,7 @@ def test_the_starter_with_a_change_that_changes_nothing_is_incorrect(practice):
     source = BY_PRACTICE[practice].starter
     head = next(line for line in source.splitlines() if line.startswith("    "))
     source = source.replace(head, "    added = 1\n" + head, 1)
-    if source.startswith("\nclass"):
+    if source.startswith("class"):
         source += "\n    def f(self): pass\n"
     result = judged(practice, source)
     assert result.status == "incorrect", result
@@ -422,16 +422,6 @@ def test_accepts(practice, source):
 def test_names_the_mistake(practice, source, message):
     result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_notebook_gives_the_starter(practice):
-    starters = [
-        cell.source.strip()
-        for cell in cells(LESSON)
-        if "exercise" in cell.metadata.get("tags", [])
-    ]
-    assert BY_PRACTICE[practice].starter.strip() in starters
 
 
 @pytest.mark.parametrize("practice", BY_PRACTICE)

@@ -28,7 +28,7 @@ def assert_wrong(practice, source, message):
 def test_the_untouched_starter_is_not_attempted(practice):
     starter = api.find(practice).starter
     assert verdict(practice, starter).status == "not attempted"
-    assert verdict(practice, starter + "    # a comment\n").status == "not attempted"
+    assert verdict(practice, starter + "\n    # a comment").status == "not attempted"
 
 
 @pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.4", "6.5"])

@@ -40,12 +40,6 @@ def leaves_no_trace_behind(answer: Any) -> Iterator[Finding]:
 
 _0_1 = Exercise(
     practice="0.1",
-    starter="""
-def tidy_accuracy(model, images, labels):
-    with torch.no_grad():
-        preds = model(images).argmax(1)
-    return (preds == labels).float().mean().item()
-""",
     examine=leaves_no_trace_behind,
     hints=(
         "model.eval() changes the mode. How do you know what it was before?",
@@ -53,16 +47,6 @@ def tidy_accuracy(model, images, labels):
         "Keep modes = [part.training for part in model.modules()], call model.eval(), "
         "measure, then set part.training back for each part.",
     ),
-    solution="""
-def tidy_accuracy(model, images, labels):
-    modes = [part.training for part in model.modules()]
-    model.eval()
-    with torch.no_grad():
-        preds = model(images).argmax(1)
-    for part, mode in zip(model.modules(), modes):
-        part.training = mode
-    return (preds == labels).float().mean().item()
-""",
     reason="Measured in evaluation mode, and every part left as it came.",
 )
 

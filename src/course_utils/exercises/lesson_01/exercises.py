@@ -71,24 +71,6 @@ def obeys_the_trainer(answer: Any) -> Iterator[Finding]:
 
 _1_1 = Exercise(
     practice="1.1",
-    starter="""
-class ObeysTheTrainer(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        loss = F.cross_entropy(self(images), labels)
-        loss.backward()
-        if (batch_idx + 1) % 4 == 0:  # larger batches for our small GPU
-            nn.utils.clip_grad_norm_(self.parameters(), 1.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad()
-
-    def configure_optimizers(self):
-        return None
-""",
     examine=obeys_the_trainer,
     hints=(
         "Which of these lines say what is learned, and which say how training runs?",
@@ -97,15 +79,6 @@ class ObeysTheTrainer(DigitClassifier):
         "End training_step with `return loss`, and return the SGD optimizer from "
         "configure_optimizers. Delete everything between.",
     ),
-    solution="""
-class ObeysTheTrainer(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-
-    def configure_optimizers(self):
-        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
-""",
     reason=(
         "The module says what is learned; how often, how far and on how many devices "
         "is the Trainer's."
@@ -159,24 +132,6 @@ def splits_three_ways(answer: Any) -> Iterator[Finding]:
 
 _1_2 = Exercise(
     practice="1.2",
-    starter="""
-class StableData(L.LightningDataModule):
-    def __init__(self, images, labels):
-        super().__init__()
-        self.images, self.labels = images, labels
-
-    def prepare_data(self):
-        self.dataset = TensorDataset(self.images, self.labels)
-
-    def setup(self, stage):
-        self.train_set, self.val_set = random_split(self.dataset, [0.85, 0.15])
-
-    def train_dataloader(self):
-        return DataLoader(self.train_set, batch_size=64, shuffle=True)
-
-    def val_dataloader(self):
-        return DataLoader(self.val_set, batch_size=64)
-""",
     examine=splits_three_ways,
     hints=(
         "prepare_data runs in one process, setup in all of them and once a stage. "
@@ -186,28 +141,6 @@ class StableData(L.LightningDataModule):
         "Build the dataset in setup; split it by [0.7, 0.15, 0.15] with a seeded "
         "generator into train_set, val_set and test_set; add test_dataloader.",
     ),
-    solution="""
-class StableData(L.LightningDataModule):
-    def __init__(self, images, labels):
-        super().__init__()
-        self.images, self.labels = images, labels
-
-    def setup(self, stage):
-        dataset = TensorDataset(self.images, self.labels)
-        generator = torch.Generator().manual_seed(0)
-        self.train_set, self.val_set, self.test_set = random_split(
-            dataset, [0.7, 0.15, 0.15], generator=generator
-        )
-
-    def train_dataloader(self):
-        return DataLoader(self.train_set, batch_size=64, shuffle=True)
-
-    def val_dataloader(self):
-        return DataLoader(self.val_set, batch_size=64)
-
-    def test_dataloader(self):
-        return DataLoader(self.test_set, batch_size=64)
-""",
     reason=(
         "The split depends on the data and a seed, on nothing else: not on who calls "
         "setup, when, or how often."
@@ -250,11 +183,6 @@ def reuses_any_encoder(answer: Any) -> Iterator[Finding]:
 
 _1_3 = Exercise(
     practice="1.3",
-    starter="""
-class ReusesAnEncoder(L.LightningModule):
-    def __init__(self, encoder, features):
-        super().__init__()
-""",
     examine=reuses_any_encoder,
     hints=(
         "Three parts of the spec, three places: what __init__ keeps, what forward "
@@ -265,23 +193,6 @@ class ReusesAnEncoder(L.LightningModule):
         "nn.Linear(features, 10); forward returns self.head(self.encoder(images)); "
         "the optimizer gets self.head.parameters().",
     ),
-    solution="""
-class ReusesAnEncoder(L.LightningModule):
-    def __init__(self, encoder, features):
-        super().__init__()
-        self.encoder = encoder.requires_grad_(False).eval()
-        self.head = nn.Linear(features, 10)
-
-    def forward(self, images):
-        return self.head(self.encoder(images))
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-
-    def configure_optimizers(self):
-        return torch.optim.Adam(self.head.parameters(), lr=1e-2)
-""",
     reason=(
         "What is handed in can be exchanged; no gradient and evaluation mode together "
         "keep it as it came."

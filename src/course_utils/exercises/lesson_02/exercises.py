@@ -86,13 +86,6 @@ def classifies_anywhere(answer: Any) -> Iterator[Finding]:
 
 _2_1 = Exercise(
     practice="2.1",
-    starter="""
-class ClassifiesUploads(DigitClassifier):
-    def classify(self, images):
-        with torch.no_grad():
-            logits = self(images.cuda())
-        return logits.argmax(1)
-""",
     examine=classifies_anywhere,
     hints=(
         "No Trainer calls this method, so nobody moves the images. Where must they be?",
@@ -100,13 +93,6 @@ class ClassifiesUploads(DigitClassifier):
         "CPU.",
         "logits = self(images.to(self.device)), and in the end logits.argmax(1).cpu().",
     ),
-    solution="""
-class ClassifiesUploads(DigitClassifier):
-    def classify(self, images):
-        with torch.no_grad():
-            logits = self(images.to(self.device))
-        return logits.argmax(1).cpu()
-""",
     reason="Outside a Trainer you move the images, to wherever the module is.",
 )
 
@@ -201,15 +187,6 @@ def adds_noise_anywhere(answer: Any) -> Iterator[Finding]:
 
 _2_2 = Exercise(
     practice="2.2",
-    starter="""
-class AddsNoise(nn.Module):
-    def __init__(self, amount):
-        super().__init__()
-        self.amount = amount
-
-    def forward(self, images):
-        return images
-""",
     examine=adds_noise_anywhere,
     hints=(
         "A plain nn.Module has no self.device. Which tensor in forward has one?",
@@ -217,15 +194,6 @@ class AddsNoise(nn.Module):
         "function whose name ends in _like.",
         "return images + self.amount * torch.randn_like(images)",
     ),
-    solution="""
-class AddsNoise(nn.Module):
-    def __init__(self, amount):
-        super().__init__()
-        self.amount = amount
-
-    def forward(self, images):
-        return images + self.amount * torch.randn_like(images)
-""",
     reason="The noise takes shape, dtype and device from the images it is made for.",
 )
 
@@ -293,23 +261,6 @@ def counts_survive(answer: Any) -> Iterator[Finding]:
 
 _2_3 = Exercise(
     practice="2.3",
-    starter="""
-class KnowsWhatIsCommon(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.counts = torch.ones(10)
-        self.window = torch.zeros(28, 28)
-        self.window[2:26, 2:26] = 1
-
-    def forward(self, images):
-        shares = self.counts / self.counts.sum()
-        return super().forward(images * self.window) + shares.log()
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        self.counts += F.one_hot(labels, 10).sum(0)
-        return F.cross_entropy(self(images), labels)
-""",
     examine=counts_survive,
     hints=(
         "Which of the two tensors can a new instance not know without a checkpoint?",
@@ -318,23 +269,6 @@ class KnowsWhatIsCommon(DigitClassifier):
         'self.register_buffer("counts", torch.ones(10)), and for the window '
         'self.register_buffer("window", torch.zeros(28, 28), persistent=False).',
     ),
-    solution="""
-class KnowsWhatIsCommon(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("counts", torch.ones(10))
-        self.register_buffer("window", torch.zeros(28, 28), persistent=False)
-        self.window[2:26, 2:26] = 1
-
-    def forward(self, images):
-        shares = self.counts / self.counts.sum()
-        return super().forward(images * self.window) + shares.log()
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        self.counts += F.one_hot(labels, 10).sum(0)
-        return F.cross_entropy(self(images), labels)
-""",
     reason="Both buffers move; only what was learned takes space in the checkpoint.",
 )
 

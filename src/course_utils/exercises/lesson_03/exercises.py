@@ -64,17 +64,6 @@ def sees_the_same_ink(answer: Any) -> Iterator[Finding]:
 
 _3_1 = Exercise(
     practice="3.1",
-    starter="""
-class SeesInk(DigitNet):
-    def __init__(self, ink=128, lr=1e-3):
-        super().__init__()
-        ink = ink / 255  # images have values from 0 to 1
-        self.save_hyperparameters()
-        self.ink, self.lr = ink, lr
-
-    def forward(self, images):
-        return self.net((images > self.ink).float())
-""",
     examine=sees_the_same_ink,
     hints=(
         "Which value of `ink` does the file hold, and what does __init__ do with it "
@@ -82,16 +71,6 @@ class SeesInk(DigitNet):
         "save_hyperparameters() reads the arguments as they are at that moment.",
         "Call self.save_hyperparameters() before the line that divides by 255.",
     ),
-    solution="""
-class SeesInk(DigitNet):
-    def __init__(self, ink=128, lr=1e-3):
-        super().__init__()
-        self.save_hyperparameters()
-        self.ink, self.lr = ink / 255, lr
-
-    def forward(self, images):
-        return self.net((images > self.ink).float())
-""",
     reason="The file holds what __init__ was given, so __init__ can be given it again.",
 )
 
@@ -112,17 +91,6 @@ def loads_after_a_sweep(answer: Any) -> Iterator[Finding]:
 
 _3_2 = Exercise(
     practice="3.2",
-    starter="""
-class Swept(DigitNet):
-    def __init__(self, encoder, activation=torch.relu, lr=1e-3):
-        super().__init__()
-        self.save_hyperparameters()
-        self.activation, self.lr = activation, lr
-        self.encoder, self.net = encoder, nn.Linear(64, 10)
-
-    def forward(self, images):
-        return self.net(self.activation(self.encoder(images)))
-""",
     examine=loads_after_a_sweep,
     hints=(
         "Three arguments, three types. Which of them would the grid above let pass?",
@@ -132,19 +100,6 @@ class Swept(DigitNet):
         'activation). Save with ignore=["encoder"]. Then use getattr(torch, '
         "activation).",
     ),
-    solution="""
-class Swept(DigitNet):
-    def __init__(self, encoder, activation=torch.relu, lr=1e-3):
-        super().__init__()
-        lr = float(lr)
-        activation = getattr(activation, "__name__", activation)  # a name stays a name
-        self.save_hyperparameters(ignore=["encoder"])
-        self.activation, self.lr = getattr(torch, activation), lr
-        self.encoder, self.net = encoder, nn.Linear(64, 10)
-
-    def forward(self, images):
-        return self.net(self.activation(self.encoder(images)))
-""",
     reason=(
         "The file holds a float and a name, from which __init__ makes what it needs; "
         "the encoder's weights are in the state dict anyway."
@@ -165,15 +120,6 @@ def listens_to_its_settings(answer: Any) -> Iterator[Finding]:
 
 _3_3 = Exercise(
     practice="3.3",
-    starter="""
-class Listens(DigitNet):
-    def __init__(self, lr=1e-3, weight_decay=0.01):
-        super().__init__()
-        self.save_hyperparameters()
-
-    def configure_optimizers(self):
-        return torch.optim.AdamW(self.parameters(), lr=1e-3)
-""",
     examine=listens_to_its_settings,
     hints=(
         "Begin with a new run: where do lr and weight_decay come from? Then ask when a "
@@ -183,19 +129,6 @@ class Listens(DigitNet):
         "In on_train_start: for group in self.optimizers().param_groups: "
         'group["lr"] = self.hparams.lr, and the same for "weight_decay".',
     ),
-    solution="""
-class Listens(DigitNet):
-    def __init__(self, lr=1e-3, weight_decay=0.01):
-        super().__init__()
-        self.save_hyperparameters()
-
-    def configure_optimizers(self):
-        return torch.optim.AdamW(self.parameters(), **self.hparams)
-
-    def on_train_start(self):
-        for group in self.optimizers().param_groups:
-            group.update(self.hparams)
-""",
     reason=(
         "configure_optimizers serves a new run; on_train_start comes after the old "
         "settings were restored."

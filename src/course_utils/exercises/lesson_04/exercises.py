@@ -49,21 +49,6 @@ def logs_two_curves(answer: Any) -> Iterator[Finding]:
 
 _4_1 = Exercise(
     practice="4.1",
-    starter="""
-class LogsTwoCurves(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.losses = []
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        loss = F.cross_entropy(self(images), labels)
-        self.losses.append(loss.detach())
-        return loss
-
-    def on_train_epoch_end(self):
-        self.log("train_loss_epoch", torch.stack(self.losses).mean())
-""",
     examine=logs_two_curves,
     hints=(
         "How many votes does a batch of 3 images have in this mean? When is the list "
@@ -73,14 +58,6 @@ class LogsTwoCurves(DigitClassifier):
         'self.log("train_loss", loss, on_step=True, on_epoch=True) in training_step; '
         "Lightning adds _step and _epoch to the name. Then the list can go.",
     ),
-    solution="""
-class LogsTwoCurves(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        loss = F.cross_entropy(self(images), labels)
-        self.log("train_loss", loss, on_step=True, on_epoch=True)
-        return loss
-""",
     reason=(
         "One line logs each step and the mean of the epoch, weighted by batch size."
     ),
@@ -176,23 +153,6 @@ def keeps_the_best(answer: Any) -> Iterator[Finding]:
 
 _4_2 = Exercise(
     practice="4.2",
-    starter="""
-class KeepsTheBest(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        loss = F.cross_entropy(self(images), labels)
-        self.log("loss", loss)
-        return loss
-
-    def validation_step(self, batch, batch_idx):
-        images, labels = batch
-        logits = self(images)
-        self.log("loss", F.cross_entropy(logits, labels))
-        self.log("acc", (logits.argmax(1) == labels).float().mean())
-
-    def configure_callbacks(self):
-        return [ModelCheckpoint(filename="{epoch}-{acc:.2f}")]
-""",
     examine=keeps_the_best,
     hints=(
         "Four things to settle: the names, what the checkpoint monitors, whether more "
@@ -202,29 +162,6 @@ class KeepsTheBest(DigitClassifier):
         'ModelCheckpoint(monitor="val/acc", mode="max", auto_insert_metric_name=False, '
         'filename="epoch={epoch}-acc={val/acc:.2f}")',
     ),
-    solution="""
-class KeepsTheBest(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        loss = F.cross_entropy(self(images), labels)
-        self.log("train/loss", loss)
-        return loss
-
-    def validation_step(self, batch, batch_idx):
-        images, labels = batch
-        logits = self(images)
-        self.log("val/loss", F.cross_entropy(logits, labels))
-        self.log("val/acc", (logits.argmax(1) == labels).float().mean())
-
-    def configure_callbacks(self):
-        best = ModelCheckpoint(
-            monitor="val/acc",
-            mode="max",
-            filename="epoch={epoch}-acc={val/acc:.2f}",
-            auto_insert_metric_name=False,
-        )
-        return [best]
-""",
     reason=(
         "Each number has its own name, the checkpoint watches the right one, and the "
         "slash stays out of the path."
@@ -307,17 +244,6 @@ def reports_three(answer: Any) -> Iterator[Finding]:
 
 _4_3 = Exercise(
     practice="4.3",
-    starter="""
-class ReportsThree(DigitClassifier):
-    def validation_step(self, batch, batch_idx):
-        images, labels = batch
-        logits = self(images)
-        losses = F.cross_entropy(logits, labels, reduction="none")
-        errors = (logits.argmax(1) != labels).float()
-        self.log("val_loss", losses.mean())
-        self.log("val_worst", losses.max())
-        self.log("val_errors", errors.sum())
-""",
     examine=reports_three,
     hints=(
         "self.log makes a mean of all it gets, unless told otherwise. Which of the "
@@ -327,17 +253,6 @@ class ReportsThree(DigitClassifier):
         'val_loss needs sync_dist=True; val_worst also reduce_fx="max"; val_errors '
         'also reduce_fx="sum".',
     ),
-    solution="""
-class ReportsThree(DigitClassifier):
-    def validation_step(self, batch, batch_idx):
-        images, labels = batch
-        logits = self(images)
-        losses = F.cross_entropy(logits, labels, reduction="none")
-        errors = (logits.argmax(1) != labels).float()
-        self.log("val_loss", losses.mean(), sync_dist=True)
-        self.log("val_worst", losses.max(), reduce_fx="max", sync_dist=True)
-        self.log("val_errors", errors.sum(), reduce_fx="sum", sync_dist=True)
-""",
     reason=(
         "A mean is weighted by batch size, a maximum and a sum are what they say, over "
         "batches and over processes."
@@ -381,19 +296,6 @@ def falls_to_zero(answer: Any) -> Iterator[Finding]:
 
 _4_4 = Exercise(
     practice="4.4",
-    starter="""
-class FallsToZero(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-
-    def configure_optimizers(self):
-        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.LinearLR(
-            optimizer, start_factor=1.0, end_factor=0.0, total_iters=100
-        )
-        return {"optimizer": optimizer, "lr_scheduler": scheduler}
-""",
     examine=falls_to_zero,
     hints=(
         "How often does this scheduler step, and how many updates will there be?",
@@ -403,24 +305,6 @@ class FallsToZero(DigitClassifier):
         "total_iters=self.trainer.estimated_stepping_batches; in training_step log "
         '"lr" from self.optimizers().param_groups[0]["lr"].',
     ),
-    solution="""
-class FallsToZero(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        self.log("lr", self.optimizers().param_groups[0]["lr"])
-        return F.cross_entropy(self(images), labels)
-
-    def configure_optimizers(self):
-        optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
-        scheduler = torch.optim.lr_scheduler.LinearLR(
-            optimizer,
-            start_factor=1.0,
-            end_factor=0.0,
-            total_iters=self.trainer.estimated_stepping_batches,
-        )
-        schedule = {"scheduler": scheduler, "interval": "step"}
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
-""",
     reason=(
         "The scheduler counts the updates that the Trainer will make, and what is "
         "logged is read where it is applied."

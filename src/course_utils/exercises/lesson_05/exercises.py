@@ -49,21 +49,6 @@ def trains_from_its_seed(answer: Any) -> Iterator[Finding]:
 
 _5_1 = Exercise(
     practice="5.1",
-    starter="""
-ORDER = torch.Generator().manual_seed(0)
-
-
-def train(seed):
-    model = DigitNet()
-    torch.manual_seed(seed)
-    data = ImageDataModule(train_size=640)
-    kept = np.random.permutation(640)[:320]  # half of the images
-    images, labels = scaled(data.train_images[kept]), data.train_labels[kept]
-    dataset = TensorDataset(images, labels)
-    loader = DataLoader(dataset, batch_size=32, shuffle=True, generator=ORDER)
-    L.Trainer(max_epochs=1, **quiet_trainer()).fit(model, loader)
-    return model
-""",
     examine=trains_from_its_seed,
     hints=(
         "Go through the function line by line, and ask of each: does it draw a number, "
@@ -73,19 +58,6 @@ def train(seed):
         "Begin with L.seed_everything(seed), drop torch.manual_seed, and make the "
         "loader's generator inside: torch.Generator().manual_seed(seed).",
     ),
-    solution="""
-def train(seed):
-    L.seed_everything(seed, verbose=False)
-    model = DigitNet()
-    data = ImageDataModule(train_size=640)
-    kept = np.random.permutation(640)[:320]  # half of the images
-    images, labels = scaled(data.train_images[kept]), data.train_labels[kept]
-    dataset = TensorDataset(images, labels)
-    order = torch.Generator().manual_seed(seed)
-    loader = DataLoader(dataset, batch_size=32, shuffle=True, generator=order)
-    L.Trainer(max_epochs=1, **quiet_trainer()).fit(model, loader)
-    return model
-""",
     reason=(
         "All generators are seeded before the first draw, and none of them outlives "
         "the call: the second call starts like the first."
@@ -158,18 +130,6 @@ def looks_up_without_a_race(answer: Any) -> Iterator[Finding]:
 
 _5_2 = Exercise(
     practice="5.2",
-    starter="""
-class PairTable(L.LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.table = nn.Parameter(0.1 * torch.randn(8, 8, 16))
-        self.out = nn.Linear(14 * 13 * 16, 10)
-
-    def forward(self, images):
-        levels = (F.avg_pool2d(images, 2) * 7).round().long()
-        left, right = levels[..., :-1], levels[..., 1:]
-        return self.out(self.table[left, right].flatten(1))
-""",
     examine=looks_up_without_a_race,
     hints=(
         "Which operation's gradient is a sum to which two threads add at once? What "
@@ -178,18 +138,6 @@ class PairTable(L.LightningModule):
         "sums its gradient in one order. Make one row number out of left and right.",
         "The row is 8 * left + right, the table self.table.flatten(0, 1).",
     ),
-    solution="""
-class PairTable(L.LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.table = nn.Parameter(0.1 * torch.randn(8, 8, 16))
-        self.out = nn.Linear(14 * 13 * 16, 10)
-
-    def forward(self, images):
-        levels = (F.avg_pool2d(images, 2) * 7).round().long()
-        pair = 8 * levels[..., :-1] + levels[..., 1:]
-        return self.out(F.embedding(pair, self.table.flatten(0, 1)).flatten(1))
-""",
     reason=(
         "F.embedding does the same look-up, and its gradient is summed in one fixed "
         "order, whatever the threads do."
@@ -230,23 +178,6 @@ def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:
 
 _5_3 = Exercise(
     practice="5.3",
-    starter="""
-class AddsItsOwnNoise(DigitNet):
-    def __init__(self):
-        super().__init__()
-        self.rng = np.random.default_rng(0)
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        noise = torch.from_numpy(self.rng.normal(0, 0.3, images.shape)).float()
-        return F.cross_entropy(self(images + noise), labels)
-
-    def on_save_checkpoint(self, checkpoint):
-        checkpoint["rng"] = self.rng
-
-    def on_load_checkpoint(self, checkpoint):
-        self.rng = checkpoint["rng"]
-""",
     examine=goes_on_with_its_noise,
     hints=(
         "What kind of object goes into the file, and which kinds come out again?",
@@ -255,23 +186,6 @@ class AddsItsOwnNoise(DigitNet):
         "Save self.rng.bit_generator.state, and set self.rng.bit_generator.state = "
         'checkpoint["rng"] when you load.',
     ),
-    solution="""
-class AddsItsOwnNoise(DigitNet):
-    def __init__(self):
-        super().__init__()
-        self.rng = np.random.default_rng(0)
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        noise = torch.from_numpy(self.rng.normal(0, 0.3, images.shape)).float()
-        return F.cross_entropy(self(images + noise), labels)
-
-    def on_save_checkpoint(self, checkpoint):
-        checkpoint["rng"] = self.rng.bit_generator.state
-
-    def on_load_checkpoint(self, checkpoint):
-        self.rng.bit_generator.state = checkpoint["rng"]
-""",
     reason=(
         "The file holds plain values. Nobody but this module draws from its generator, "
         "so here on_load_checkpoint is early enough."

@@ -29,11 +29,6 @@ def notices_four_bugs(answer: Any) -> Iterator[Finding]:
 
 _6_1 = Exercise(
     practice="6.1",
-    starter="""
-def smoke_test(model, loader):
-    trainer = L.Trainer(fast_dev_run=True, **quiet_trainer())
-    trainer.fit(model, loader)
-""",
     examine=notices_four_bugs,
     hints=(
         "Three of the four are outside a dry run's view: which batch does it use, what "
@@ -44,19 +39,6 @@ def smoke_test(model, loader):
         "DataLoader([batches[0], batches[-1]], batch_size=None); save into a "
         "TemporaryDirectory; raise if all parameters equal those of model.",
     ),
-    solution="""
-def smoke_test(model, loader):
-    trained = copy.deepcopy(model)
-    batches = list(loader)
-    few = DataLoader([batches[0], batches[-1]], batch_size=None)
-    trainer = L.Trainer(max_epochs=1, **quiet_trainer())
-    trainer.fit(trained, few)
-    with TemporaryDirectory() as folder:
-        trainer.save_checkpoint(f"{folder}/smoke.ckpt")
-    pairs = zip(model.parameters(), trained.cpu().parameters())
-    if all(torch.equal(before.cpu(), after) for before, after in pairs):
-        raise RuntimeError("training changes no weight")
-""",
     reason="Two batches, one checkpoint and one comparison find all four bugs.",
 )
 
@@ -76,11 +58,6 @@ def takes_a_fair_tenth(answer: Any) -> Iterator[Finding]:
 
 _6_2 = Exercise(
     practice="6.2",
-    starter="""
-def tenth(dataset):
-    chosen = torch.randperm(len(dataset))[: len(dataset) // 10]
-    return DataLoader(Subset(dataset, chosen.tolist()), batch_size=16, shuffle=True)
-""",
     examine=takes_a_fair_tenth,
     hints=(
         "Two things are left to chance here: which images are drawn, and whether a "
@@ -91,17 +68,6 @@ def tenth(dataset):
         "max(1, len(places) // 10) of them, in the order of "
         "torch.randperm(len(places), generator=torch.Generator().manual_seed(0)).",
     ),
-    solution="""
-def tenth(dataset):
-    labels = dataset.tensors[1]
-    generator = torch.Generator().manual_seed(0)
-    chosen = []
-    for label in labels.unique():
-        places = (labels == label).nonzero().flatten()
-        order = torch.randperm(len(places), generator=generator)
-        chosen += places[order[: max(1, len(places) // 10)]].tolist()
-    return DataLoader(Subset(dataset, chosen), batch_size=16, shuffle=True)
-""",
     reason=(
         "A generator of its own fixes the choice, drawing by class keeps the rare "
         "ones, and shuffling is left to the loader."
@@ -143,11 +109,6 @@ def has_finite_gradients(answer: Any) -> Iterator[Finding]:
 
 _6_3 = Exercise(
     practice="6.3",
-    starter="""
-def unit_length(features):
-    length = features.square().sum(dim=1, keepdim=True).sqrt()
-    return torch.where(length > 0, features / length, 0.0)
-""",
     examine=has_finite_gradients,
     hints=(
         "Which two operations in it have no finite slope at a row of zeros?",
@@ -156,12 +117,6 @@ def unit_length(features):
         "squares = features.square().sum(dim=1, keepdim=True); safe = "
         "torch.where(squares > 0, squares, 1.0); return features / safe.sqrt().",
     ),
-    solution="""
-def unit_length(features):
-    squares = features.square().sum(dim=1, keepdim=True)
-    safe = torch.where(squares > 0, squares, 1.0)
-    return features / safe.sqrt()
-""",
     reason=(
         "A zero row is divided by one, so neither the root nor the division ever sees "
         "a zero; all other rows are computed as before."
@@ -189,24 +144,6 @@ def learns_by_heart(answer: Any) -> Iterator[Finding]:
 
 _6_4 = Exercise(
     practice="6.4",
-    starter="""
-class LearnsByHeart(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.layers = [nn.Linear(784, 64), nn.Linear(64, 64)]
-        self.net = nn.Linear(64, 10)
-
-    def forward(self, images):
-        hidden = images.flatten(1)
-        for layer in self.layers:
-            hidden = layer(hidden).relu()
-        return self.net(hidden)
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        images = images[torch.randperm(len(images))]  # another order in each step
-        return F.cross_entropy(self(images), labels)
-""",
     examine=learns_by_heart,
     hints=(
         "Count the parameters: sum(p.numel() for p in LearnsByHeart().parameters()). "
@@ -216,23 +153,6 @@ class LearnsByHeart(DigitClassifier):
         "self.layers = nn.ModuleList([...]); and delete the line with randperm: the "
         "loader shuffles already.",
     ),
-    solution="""
-class LearnsByHeart(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(784, 64), nn.Linear(64, 64)])
-        self.net = nn.Linear(64, 10)
-
-    def forward(self, images):
-        hidden = images.flatten(1)
-        for layer in self.layers:
-            hidden = layer(hidden).relu()
-        return self.net(hidden)
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-""",
     reason="All layers reach the optimizer, and every image keeps its label.",
 )
 
@@ -253,14 +173,6 @@ def names_the_slowest_part(answer: Any) -> Iterator[Finding]:
 
 _6_5 = Exercise(
     practice="6.5",
-    starter="""
-def slowest_part(model, loader):
-    profiler = SimpleProfiler()
-    trainer = L.Trainer(max_epochs=1, profiler=profiler, **quiet_trainer())
-    trainer.fit(model, loader)
-    times = {name: sum(each) for name, each in profiler.recorded_durations.items()}
-    return max(times, key=times.get)
-""",
     examine=names_the_slowest_part,
     hints=(
         "Print the names that the profiler recorded. Which of them contain others?",
@@ -269,23 +181,6 @@ def slowest_part(model, loader):
         "parts(profiler), a function of this lesson, returns the four times that you "
         "need. Limit the batches, and return max(times, key=times.get).",
     ),
-    solution="""
-def slowest_part(model, loader):
-    profiler = SimpleProfiler()
-    limits = {"max_epochs": 1, "limit_train_batches": 10}
-    trainer = L.Trainer(profiler=profiler, **limits, **quiet_trainer())
-    trainer.fit(model, loader)
-    recorded = profiler.recorded_durations.items()
-    times = {name.split(".")[-1]: median(each) for name, each in recorded}
-    forward, backward = times["training_step"], times["backward"]
-    own = {
-        "loading": times["train_dataloader_next"],
-        "forward": forward,
-        "backward": backward,
-        "optimizer": times["optimizer_step"] - forward - backward,
-    }
-    return max(own, key=own.get)
-""",
     reason=(
         "Ten batches are enough, each part is counted alone, and what remains of "
         "optimizer_step is the optimizer's."

@@ -105,11 +105,6 @@ def chooses_the_precision(answer: Any) -> Iterator[Finding]:
 
 _7_1 = Exercise(
     practice="7.1",
-    starter='''
-def cheaper_precision(net, images):
-    """Return "32-true" or "bf16-mixed", whichever saves fewer bytes for backward."""
-    return "bf16-mixed"
-''',
     examine=chooses_the_precision,
     hints=(
         "Run the network twice, once in each precision, and count both times.",
@@ -118,15 +113,6 @@ def cheaper_precision(net, images):
         "with SavedTensors(ignore=net.parameters()) as mixed, torch.autocast(...): "
         "net(images). The same without autocast, then compare the peaks.",
     ),
-    solution="""
-def cheaper_precision(net, images):
-    with SavedTensors(ignore=net.parameters()) as full:
-        net(images)
-    autocast = torch.autocast(images.device.type, dtype=torch.bfloat16)
-    with SavedTensors(ignore=net.parameters()) as mixed, autocast:
-        net(images)
-    return "bf16-mixed" if mixed.peak < full.peak else "32-true"
-""",
     reason="It counts both for the network and the batch at hand.",
 )
 
@@ -143,12 +129,6 @@ def counts_the_leftover(answer: Any) -> Iterator[Finding]:
 
 _7_2 = Exercise(
     practice="7.2",
-    starter="""
-class CountsTheLeftover(ConvNet):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-""",
     examine=counts_the_leftover,
     hints=(
         "By what does Lightning divide the last group, and how many batches are in it?",
@@ -157,14 +137,6 @@ class CountsTheLeftover(ConvNet):
         "size = min(4, self.trainer.num_training_batches - batch_idx // 4 * 4). Then "
         "return loss * 4 / size.",
     ),
-    solution="""
-class CountsTheLeftover(ConvNet):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        first = batch_idx // 4 * 4
-        size = min(4, self.trainer.num_training_batches - first)
-        return F.cross_entropy(self(images), labels) * 4 / size
-""",
     reason="Each update uses the mean gradient of its own group, however small it is.",
 )
 
@@ -216,17 +188,6 @@ def recomputes_the_cheap(answer: Any) -> Iterator[Finding]:
 
 _7_3 = Exercise(
     practice="7.3",
-    starter="""
-class RecomputesTheCheap(TwoStages):
-    def forward(self, images):
-        hidden = self.stem(images)
-        for block in self.large:
-            hidden = block(hidden)
-        hidden = self.shrink(hidden)
-        for block in self.small:
-            hidden = block(hidden)
-        return self.head(hidden)
-""",
     examine=recomputes_the_cheap,
     hints=(
         "Which of the two stages holds the memory, and which makes the operations?",
@@ -236,18 +197,6 @@ class RecomputesTheCheap(TwoStages):
         "nn.Sequential(*self.large[i : i + 3]); hidden = checkpoint(group, hidden, "
         "use_reentrant=False).",
     ),
-    solution="""
-class RecomputesTheCheap(TwoStages):
-    def forward(self, images):
-        hidden = self.stem(images)
-        for i in range(0, len(self.large), 3):
-            group = nn.Sequential(*self.large[i : i + 3])
-            hidden = checkpoint(group, hidden, use_reentrant=False)
-        hidden = self.shrink(hidden)
-        for block in self.small:
-            hidden = block(hidden)
-        return self.head(hidden)
-""",
     reason="Large activations are computed again, expensive operations are not.",
 )
 
@@ -310,19 +259,6 @@ def keeps_the_worst(answer: Any) -> Iterator[Finding]:
 
 _7_4 = Exercise(
     practice="7.4",
-    starter="""
-class KeepsTheWorst(ConvNet):
-    def __init__(self):
-        super().__init__()
-        self.worst, self.scores = [], []
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        losses = F.cross_entropy(self(images), labels, reduction="none")
-        self.worst.append(images[losses.argmax()])
-        self.scores.append(losses.max())
-        return losses.mean()
-""",
     examine=keeps_the_worst,
     hints=(
         "Both lists hold tensors. For each: does it have a memory of its own?",
@@ -330,19 +266,6 @@ class KeepsTheWorst(ConvNet):
         "view, too. Which call copies?",
         "self.worst.append(images[losses.argmax()].clone()), and losses.max().item().",
     ),
-    solution="""
-class KeepsTheWorst(ConvNet):
-    def __init__(self):
-        super().__init__()
-        self.worst, self.scores = [], []
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        losses = F.cross_entropy(self(images), labels, reduction="none")
-        self.worst.append(images[losses.argmax()].clone())
-        self.scores.append(losses.max().item())
-        return losses.mean()
-""",
     reason="A clone has a memory of its own, so the rest of the batch can go.",
 )
 
@@ -408,19 +331,6 @@ def counts_in_two_bytes(answer: Any) -> Iterator[Finding]:
 
 _7_5 = Exercise(
     practice="7.5",
-    starter="""
-class KnowsItsData(FineTuned):
-    def __init__(self):
-        super().__init__()
-        self.register_buffer("seen", torch.zeros(()))
-        self.register_buffer("brightness", torch.zeros(()))
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        self.seen += len(images)
-        self.brightness += (images.mean() - self.brightness) * len(images) / self.seen
-        return F.cross_entropy(self(images), labels)
-""",
     examine=counts_in_two_bytes,
     hints=(
         "bf16-true converts every float in the module. Are the buffers floats?",
@@ -429,19 +339,6 @@ class KnowsItsData(FineTuned):
         "self.seen = 0 and self.brightness = 0.0 in __init__; in the step, "
         "images.float().mean().item().",
     ),
-    solution="""
-class KnowsItsData(FineTuned):
-    def __init__(self):
-        super().__init__()
-        self.seen, self.brightness = 0, 0.0
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        self.seen += len(images)
-        mean = images.float().mean().item()
-        self.brightness += (mean - self.brightness) * len(images) / self.seen
-        return F.cross_entropy(self(images), labels)
-""",
     reason="Python numbers are not converted, and the mean is taken in four bytes.",
 )
 

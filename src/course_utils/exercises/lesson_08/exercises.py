@@ -72,22 +72,6 @@ def clips_over_two_batches(answer: Any) -> Iterator[Finding]:
 
 _8_1 = Exercise(
     practice="8.1",
-    starter="""
-class ClipsByHand(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.automatic_optimization = False
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        optimizer = self.optimizers()
-        loss = F.cross_entropy(self(images), labels) / 2
-        self.manual_backward(loss)
-        nn.utils.clip_grad_value_(self.parameters(), 1.0)
-        if batch_idx % 2 == 1:
-            optimizer.step()
-            optimizer.zero_grad()
-""",
     examine=clips_over_two_batches,
     hints=(
         "What is the norm of a gradient with thousands of entries up to 1? And what is "
@@ -97,22 +81,6 @@ class ClipsByHand(DigitClassifier):
         "Inside the `if`, before the step, call "
         "nn.utils.clip_grad_norm_(self.parameters(), 1.0), and nowhere else.",
     ),
-    solution="""
-class ClipsByHand(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.automatic_optimization = False
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        optimizer = self.optimizers()
-        loss = F.cross_entropy(self(images), labels) / 2
-        self.manual_backward(loss)
-        if batch_idx % 2 == 1:
-            nn.utils.clip_grad_norm_(self.parameters(), 1.0)
-            optimizer.step()
-            optimizer.zero_grad()
-""",
     reason=(
         "Each update uses the direction of both batches and a norm of at most 1; short "
         "gradients stay as they are."
@@ -149,15 +117,6 @@ def rises_and_falls(answer: Any) -> Iterator[Finding]:
 
 _8_2 = Exercise(
     practice="8.2",
-    starter="""
-class RisesAndFalls(DigitClassifier):
-    def configure_optimizers(self):
-        optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=0.1, total_steps=300, pct_start=0.25
-        )
-        return [optimizer], [scheduler]
-""",
     examine=rises_and_falls,
     hints=(
         "How often does this scheduler step, how many updates will there be, and what "
@@ -167,16 +126,6 @@ class RisesAndFalls(DigitClassifier):
         "total_steps=self.trainer.estimated_stepping_batches, cycle_momentum=False, "
         'and in the list {"scheduler": scheduler, "interval": "step"}.',
     ),
-    solution="""
-class RisesAndFalls(DigitClassifier):
-    def configure_optimizers(self):
-        optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
-        updates = self.trainer.estimated_stepping_batches
-        scheduler = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, 0.1, updates, pct_start=0.25, cycle_momentum=False
-        )
-        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
-""",
     reason=(
         "The scheduler counts the updates that the Trainer will make, steps after each "
         "of them, and leaves the momentum alone."
@@ -208,25 +157,6 @@ def reaches_every_layer(answer: Any) -> Iterator[Finding]:
 
 _8_3 = Exercise(
     practice="8.3",
-    starter="""
-class DeepAndDeaf(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
-        hidden = [nn.Sequential(nn.Linear(64, 64), nn.Sigmoid()) for _ in range(6)]
-        self.net = nn.Sequential(*hidden)
-        self.refine = nn.Linear(64, 64)
-        self.head = nn.Linear(64, 10)
-
-    def forward(self, images):
-        features = self.encoder(images).detach()
-        features = self.net(features)
-        features = features + self.refine(features).round()
-        return self.head(features)
-
-    def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=1e-3)
-""",
     examine=reaches_every_layer,
     hints=(
         "Call backward on a loss, then look at each parameter's .grad: where is it "
@@ -235,25 +165,6 @@ class DeepAndDeaf(DigitClassifier):
         "slope is zero. The slope of a sigmoid is at most a quarter.",
         "Drop .detach() and .round(), and put nn.ReLU() in place of nn.Sigmoid().",
     ),
-    solution="""
-class DeepAndDeaf(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
-        hidden = [nn.Sequential(nn.Linear(64, 64), nn.ReLU()) for _ in range(6)]
-        self.net = nn.Sequential(*hidden)
-        self.refine = nn.Linear(64, 64)
-        self.head = nn.Linear(64, 10)
-
-    def forward(self, images):
-        features = self.encoder(images)
-        features = self.net(features)
-        features = features + self.refine(features)
-        return self.head(features)
-
-    def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=1e-3)
-""",
     reason="Each parameter gets a gradient, and none has vanished on the way.",
 )
 
@@ -281,10 +192,6 @@ def waits_two_epochs(answer: Any) -> Iterator[Finding]:
 
 _8_4 = Exercise(
     practice="8.4",
-    starter="""
-def callbacks(folder):
-    return [EarlyStopping("val_acc", patience=2)]
-""",
     examine=waits_two_epochs,
     hints=(
         "What does patience count? Is a larger val_acc better or worse? And who keeps "
@@ -294,12 +201,6 @@ def callbacks(folder):
         'EarlyStopping("val_acc", patience=8, mode="max"), and '
         'ModelCheckpoint(folder, monitor="val_acc", mode="max").',
     ),
-    solution="""
-def callbacks(folder):
-    stop = EarlyStopping("val_acc", patience=8, mode="max")
-    keep_best = ModelCheckpoint(folder, monitor="val_acc", mode="max")
-    return [stop, keep_best]
-""",
     reason="The run stops after eight checks without a new high, and the best is kept.",
 )
 

@@ -56,10 +56,6 @@ def keeps_best_and_last(answer: Any) -> Iterator[Finding]:
 
 _9_1 = Exercise(
     practice="9.1",
-    starter="""
-def room_for_two(folder):
-    return [ModelCheckpoint(dirpath=folder, monitor="val_acc", save_last=True)]
-""",
     examine=keeps_best_and_last,
     hints=(
         "Two files, two tasks: how many callbacks? And is a small accuracy a good one?",
@@ -69,14 +65,6 @@ def room_for_two(folder):
         'ModelCheckpoint(dirpath=folder, filename="last", '
         "enable_version_counter=False)].",
     ),
-    solution="""
-def room_for_two(folder):
-    best = ModelCheckpoint(dirpath=folder, monitor="val_acc", mode="max")
-    last = ModelCheckpoint(
-        dirpath=folder, filename="last", enable_version_counter=False
-    )
-    return [best, last]
-""",
     reason="The best epoch and the newest are kept, in two files.",
 )
 
@@ -90,12 +78,6 @@ def survives_kills(answer: Any) -> Iterator[Finding]:
 
 _9_2 = Exercise(
     practice="9.2",
-    starter="""
-def job(model, loader, folder):
-    trainer = L.Trainer(max_epochs=4, **quiet_trainer(accelerator="cpu"))
-    trainer.fit(model, loader)
-    trainer.save_checkpoint(f"{folder}/model.ckpt")
-""",
     examine=survives_kills,
     hints=(
         "What is in the folder when the job is killed in epoch 2?",
@@ -106,15 +88,6 @@ def job(model, loader, folder):
         'enable_version_counter=False), and trainer.fit(model, loader, ckpt_path="last"'
         "): without a file that trains from the start, which is right for once.",
     ),
-    solution="""
-def job(model, loader, folder):
-    last = ModelCheckpoint(
-        dirpath=folder, filename="last", enable_version_counter=False
-    )
-    options = quiet_trainer(accelerator="cpu", enable_checkpointing=True)
-    trainer = L.Trainer(max_epochs=4, callbacks=[last], **options)
-    trainer.fit(model, loader, ckpt_path="last")
-""",
     reason=(
         "Killed twice, the job ends with the bits of one that was never killed, and a "
         "complete one is left alone."
@@ -207,23 +180,6 @@ def remembers_its_window(answer: Any) -> Iterator[Finding]:
 
 _9_3 = Exercise(
     practice="9.3",
-    starter="""
-class DividesByRecent(DigitNet):
-    def __init__(self):
-        super().__init__()
-        self.recent = deque(maxlen=8)
-
-    def training_step(self, batch, batch_idx):
-        loss = super().training_step(batch, batch_idx)
-        self.recent.append(loss.item())
-        return loss / np.mean(self.recent)
-
-    def on_save_checkpoint(self, checkpoint):
-        checkpoint["recent"] = self.recent
-
-    def on_load_checkpoint(self, checkpoint):
-        self.recent = checkpoint["recent"]
-""",
     examine=remembers_its_window,
     hints=(
         "Which row of the table is the window in?",
@@ -232,23 +188,6 @@ class DividesByRecent(DigitNet):
         'checkpoint["recent"] = list(self.recent) when saving, and '
         'self.recent = deque(checkpoint["recent"], maxlen=8) when loading.',
     ),
-    solution="""
-class DividesByRecent(DigitNet):
-    def __init__(self):
-        super().__init__()
-        self.recent = deque(maxlen=8)
-
-    def training_step(self, batch, batch_idx):
-        loss = super().training_step(batch, batch_idx)
-        self.recent.append(loss.item())
-        return loss / np.mean(self.recent)
-
-    def on_save_checkpoint(self, checkpoint):
-        checkpoint["recent"] = list(self.recent)
-
-    def on_load_checkpoint(self, checkpoint):
-        self.recent = deque(checkpoint["recent"], maxlen=8)
-""",
     reason="The window comes back as it was, its values and its length.",
 )
 

@@ -88,16 +88,6 @@ def tests_the_best(answer: Any) -> Iterator[Finding]:
 
 _10_1 = Exercise(
     practice="10.1",
-    starter="""
-def train_and_test(model, data, folder):
-    newest = ModelCheckpoint(folder, filename="newest")  # to go on after a crash
-    best = ModelCheckpoint(folder, filename="best", monitor="val_acc")
-    options = quiet_trainer(enable_checkpointing=True, callbacks=[newest, best])
-    trainer = L.Trainer(max_epochs=6, **options)
-    trainer.fit(model, datamodule=data)
-    found = trainer.test(model, datamodule=data, ckpt_path="best", verbose=False)
-    return found[0]["test_acc"]
-""",
     examine=tests_the_best,
     hints=(
         'There are two checkpoint callbacks. Which of them does ckpt_path="best" ask, '
@@ -107,17 +97,6 @@ def train_and_test(model, data, folder):
         'best = ModelCheckpoint(..., monitor="val_acc", mode="max"), and '
         "trainer.test(..., ckpt_path=best.best_model_path).",
     ),
-    solution="""
-def train_and_test(model, data, folder):
-    newest = ModelCheckpoint(folder, filename="newest")  # to go on after a crash
-    best = ModelCheckpoint(folder, filename="best", monitor="val_acc", mode="max")
-    options = quiet_trainer(enable_checkpointing=True, callbacks=[newest, best])
-    trainer = L.Trainer(max_epochs=6, **options)
-    trainer.fit(model, datamodule=data)
-    file = best.best_model_path
-    found = trainer.test(model, datamodule=data, ckpt_path=file, verbose=False)
-    return found[0]["test_acc"]
-""",
     reason=(
         "The file is named by the callback that chose it, and that callback knows that "
         "more is better. The test set was opened once, after the last epoch."
@@ -206,15 +185,6 @@ def publishes_honestly(answer: Any) -> Iterator[Finding]:
 
 _10_2 = Exercise(
     practice="10.2",
-    starter="""
-def publish(models, val_loader, test_loader):
-    trainer = L.Trainer(**quiet_trainer())
-    tests = [trainer.test(model, test_loader, verbose=False) for model in models]
-    accuracies = [found[0]["test_acc"] for found in tests]
-    best = accuracies.index(max(accuracies))
-    plus_minus = 0.0
-    return best, accuracies[best], plus_minus
-""",
     examine=publishes_honestly,
     hints=(
         "Which images decide here, and which images report? How often is each test "
@@ -225,17 +195,6 @@ def publish(models, val_loader, test_loader):
         "n = len(test_loader.dataset), "
         "plus_minus = 1.96 * (accuracy * (1 - accuracy) / n) ** 0.5.",
     ),
-    solution="""
-def publish(models, val_loader, test_loader):
-    trainer = L.Trainer(**quiet_trainer())
-    vals = [trainer.validate(model, val_loader, verbose=False) for model in models]
-    accuracies = [found[0]["val_acc"] for found in vals]
-    best = accuracies.index(max(accuracies))
-    [found] = trainer.test(models[best], test_loader, verbose=False)
-    accuracy, count = found["test_acc"], len(test_loader.dataset)
-    plus_minus = 1.96 * (accuracy * (1 - accuracy) / count) ** 0.5
-    return best, accuracy, plus_minus
-""",
     reason=(
         "Validation images choose, test images report, once, and the margin says how "
         "far the report can be trusted."

@@ -68,16 +68,6 @@ def refuses_other_weights(answer: Any) -> Iterator[Finding]:
 
 _11_1 = Exercise(
     practice="11.1",
-    starter="""
-class WeighsImages(DigitClassifier):
-    def loss(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        losses = F.cross_entropy(logits, labels, reduction="none")
-        return (losses * weights).mean()
-
-    def training_step(self, batch, batch_idx):
-        images, labels, weights = batch
-        return self.loss(self(images), labels, weights)
-""",
     examine=refuses_other_weights,
     hints=(
         "What shape has `losses * weights` if weights has the shape (16, 1)?",
@@ -86,17 +76,6 @@ class WeighsImages(DigitClassifier):
         "Put @checked above `loss`, and write labels and weights as PerImage; the "
         'result is Annotated[Tensor, ""].',
     ),
-    solution="""
-class WeighsImages(DigitClassifier):
-    @checked
-    def loss(self, logits: Tensor, labels: PerImage, weights: PerImage) -> Scalar:
-        losses = F.cross_entropy(logits, labels, reduction="none")
-        return (losses * weights).mean()
-
-    def training_step(self, batch, batch_idx):
-        images, labels, weights = batch
-        return self.loss(self(images), labels, weights)
-""",
     reason="One weight an image, or an error before anything is learned.",
 )
 
@@ -161,16 +140,6 @@ def shows_what_it_does(answer: Any) -> Iterator[Finding]:
 
 _11_2 = Exercise(
     practice="11.2",
-    starter='''
-def top_labels(logits, k):
-    """Return the labels of the k largest logits of each image, the largest first.
-
-    Example:
-        >>> top_labels(torch.zeros(2, 10), 3).shape
-        torch.Size([2, 3])
-    """
-    return logits.topk(k, dim=1).indices
-''',
     examine=shows_what_it_does,
     hints=(
         "Which input would you type in to convince a colleague? You know its answer.",
@@ -179,17 +148,6 @@ def top_labels(logits, k):
         "Try torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0, -5.0]]) with k=2, and write "
         "below it what Python prints.",
     ),
-    solution='''
-def top_labels(logits, k):
-    """Return the labels of the k largest logits of each image, the largest first.
-
-    Example:
-        >>> logits = torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0, -5.0]])
-        >>> top_labels(logits, 2).tolist()
-        [[1, 2], [0, 1]]
-    """
-    return logits.topk(k, dim=1).indices
-''',
     reason="Each way to be wrong changes what the example prints.",
 )
 
@@ -238,17 +196,6 @@ def knows_itself(answer: Any) -> Iterator[Finding]:
 
 _11_3 = Exercise(
     practice="11.3",
-    starter="""
-class KnowsItself(SchedulesItsRate):
-    def __init__(self, learning_rate=0.01):
-        super().__init__(learning_rate)
-        self.size_in_bytes = 4 * sum(p.numel() for p in self.parameters())
-        self.learning_rate = None
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-""",
     examine=knows_itself,
     hints=(
         "Which two lines of `__init__` are notes about one moment?",
@@ -259,25 +206,6 @@ class KnowsItself(SchedulesItsRate):
         "and buffers. The rate is self.trainer.optimizers[0].param_groups[0]['lr'], "
         "or None if there is a RuntimeError or no optimizer.",
     ),
-    solution="""
-class KnowsItself(SchedulesItsRate):
-    @property
-    def size_in_bytes(self):
-        tensors = [*self.parameters(), *self.buffers()]
-        return sum(each.numel() * each.element_size() for each in tensors)
-
-    @property
-    def learning_rate(self):
-        try:
-            optimizers = self.trainer.optimizers
-        except RuntimeError:  # no Trainer
-            return None
-        return optimizers[0].param_groups[0]["lr"] if optimizers else None
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-""",
     reason="Both are computed from the thing itself, each time somebody asks.",
 )
 

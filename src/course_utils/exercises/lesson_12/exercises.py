@@ -40,30 +40,12 @@ def skips_broken_batches(answer: Any) -> Iterator[Finding]:
 
 _12_1 = Exercise(
     practice="12.1",
-    starter="""
-class SkipsBrokenBatches(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        loss = F.cross_entropy(self(images), labels)
-        if loss.isfinite():
-            self.log("train_loss", loss)
-""",
     examine=skips_broken_batches,
     hints=(
         "What does Lightning get from this step when the loss is finite?",
         "A step that returns None is skipped. Which batches should be skipped?",
         "Return the loss inside the `if`, and nothing outside it.",
     ),
-    solution="""
-class SkipsBrokenBatches(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        loss = F.cross_entropy(self(images), labels)
-        if loss.isfinite():
-            self.log("train_loss", loss)
-            return loss
-        return None
-""",
     reason="Good batches train the model, the broken one changes nothing.",
 )
 
@@ -126,16 +108,6 @@ def _starts_each_epoch_anew(module: Any) -> list[Finding]:
 
 _12_2 = Exercise(
     practice="12.2",
-    starter="""
-class ReportsF1(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-
-    def validation_step(self, batch, batch_idx):
-        images, labels = batch
-        f1 = multiclass_f1_score(self(images), labels, num_classes=10)
-        self.log("val_f1", f1, sync_dist=True)
-""",
     examine=reports_exact_f1,
     hints=(
         "F1 divides by counts that differ from batch to batch. What has to be added up "
@@ -145,17 +117,6 @@ class ReportsF1(DigitClassifier):
         "self.f1 = MulticlassF1Score(num_classes=10); in the step call "
         'self.f1(logits, labels), then self.log("val_f1", self.f1): log the object.',
     ),
-    solution="""
-class ReportsF1(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.f1 = MulticlassF1Score(num_classes=10)
-
-    def validation_step(self, batch, batch_idx):
-        images, labels = batch
-        self.f1(self(images), labels)
-        self.log("val_f1", self.f1)
-""",
     reason="val_f1 is exact in one process and in two.",
     seconds=90,
 )
@@ -191,12 +152,6 @@ def trains_on_scans(answer: Any) -> Iterator[Finding]:
 
 _12_3 = Exercise(
     practice="12.3",
-    starter="""
-class TrainsOnScans(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch.images.cuda(), batch.labels.cuda()
-        return F.cross_entropy(self(images), labels)
-""",
     examine=trains_on_scans,
     hints=(
         "Which device should the tensors be on, if the module may be on any?",
@@ -205,16 +160,6 @@ class TrainsOnScans(DigitClassifier):
         "Override transfer_batch_to_device: move batch.images and batch.labels with "
         ".to(device) and return the batch. Then drop .cuda() from the step.",
     ),
-    solution="""
-class TrainsOnScans(DigitClassifier):
-    def transfer_batch_to_device(self, batch, device, dataloader_idx):
-        batch.images = batch.images.to(device)
-        batch.labels = batch.labels.to(device)
-        return batch
-
-    def training_step(self, batch, batch_idx):
-        return F.cross_entropy(self(batch.images), batch.labels)
-""",
     reason="It trains on the CPU, and would on a first and on a second GPU.",
 )
 
@@ -260,20 +205,6 @@ def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
 
 _12_4 = Exercise(
     practice="12.4",
-    starter="""
-class ReportsAccuracy(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.accs = []
-
-    def validation_step(self, batch, batch_idx):
-        images, labels = batch
-        acc = (self(images).argmax(1) == labels).float().mean()
-        self.accs.append(acc)
-
-    def on_validation_epoch_end(self):
-        self.log("val_acc", torch.stack(self.accs).mean())
-""",
     examine=reports_epoch_accuracy,
     hints=(
         "How much does a batch of 3 images count in the mean of the list? "
@@ -282,13 +213,6 @@ class ReportsAccuracy(DigitClassifier):
         'Replace the list by self.log("val_acc", acc) in validation_step, and delete '
         "on_validation_epoch_end.",
     ),
-    solution="""
-class ReportsAccuracy(DigitClassifier):
-    def validation_step(self, batch, batch_idx):
-        images, labels = batch
-        acc = (self(images).argmax(1) == labels).float().mean()
-        self.log("val_acc", acc)
-""",
     reason="Right for batches of any size and in every epoch, and callbacks see it.",
 )
 
@@ -304,30 +228,12 @@ def fills_the_hole(answer: Any) -> Iterator[Finding]:
 
 _12_5 = Exercise(
     practice="12.5",
-    starter="""
-class FillsTheHole(Denoiser):
-    def training_step(self, batch, batch_idx):
-        images, _ = batch
-        row, column = torch.randint(0, 20, (2,)).tolist()
-        patched = images
-        patched[:, :, row : row + 8, column : column + 8] = 0
-        return F.mse_loss(self(patched), images.flatten(1))
-""",
     examine=fills_the_hole,
     hints=(
         "How many tensors are there in this step, and how many names?",
         "A slice or a view shares memory with its source. Which call copies?",
         "patched = images.clone(), before the patch is set to 0.",
     ),
-    solution="""
-class FillsTheHole(Denoiser):
-    def training_step(self, batch, batch_idx):
-        images, _ = batch
-        row, column = torch.randint(0, 20, (2,)).tolist()
-        patched = images.clone()
-        patched[:, :, row : row + 8, column : column + 8] = 0
-        return F.mse_loss(self(patched), images.flatten(1))
-""",
     reason="The hole is in a tensor of its own; batch and target stay complete.",
 )
 

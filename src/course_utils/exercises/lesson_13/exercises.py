@@ -52,10 +52,6 @@ def keeps_its_workers(answer: Any) -> Iterator[Finding]:
 
 _13_1 = Exercise(
     practice="13.1",
-    starter="""
-def make_loader(dataset, workers):
-    return DataLoader(dataset, batch_size=16, shuffle=True, num_workers=workers)
-""",
     examine=keeps_its_workers,
     hints=(
         "Which option of the lesson's good loader is missing here? Try it with "
@@ -64,16 +60,6 @@ def make_loader(dataset, workers):
         "option depend on `workers`?",
         "persistent_workers=workers > 0",
     ),
-    solution="""
-def make_loader(dataset, workers):
-    return DataLoader(
-        dataset,
-        batch_size=16,
-        shuffle=True,
-        num_workers=workers,
-        persistent_workers=workers > 0,
-    )
-""",
     reason="Workers that exist stay for every epoch; without workers nothing is asked.",
 )
 
@@ -91,12 +77,6 @@ def leaves_benchmark_mode_as_it_was(answer: Any) -> Iterator[Finding]:
 
 _13_2 = Exercise(
     practice="13.2",
-    starter="""
-def train_with_benchmark(model, loader):
-    options = quiet_trainer(accelerator="cpu", max_epochs=1)
-    L.Trainer(benchmark=True, **options).fit(model, loader)
-    torch.backends.cudnn.benchmark = False
-""",
     examine=leaves_benchmark_mode_as_it_was,
     hints=(
         "What does the last line do to somebody who had turned the switch on?",
@@ -105,15 +85,6 @@ def train_with_benchmark(model, loader):
         "before = torch.backends.cudnn.benchmark; then `try:` make the Trainer and "
         "fit, `finally:` torch.backends.cudnn.benchmark = before",
     ),
-    solution="""
-def train_with_benchmark(model, loader):
-    before = torch.backends.cudnn.benchmark
-    options = quiet_trainer(accelerator="cpu", max_epochs=1)
-    try:
-        L.Trainer(benchmark=True, **options).fit(model, loader)
-    finally:
-        torch.backends.cudnn.benchmark = before
-""",
     reason="The switch is what it was before, after success and after an error.",
 )
 
@@ -132,16 +103,6 @@ def obeys_finder_and_user(answer: Any) -> Iterator[Finding]:
 
 _13_3 = Exercise(
     practice="13.3",
-    starter="""
-class TunableData(L.LightningDataModule):
-    def __init__(self, dataset, batch_size=32):
-        super().__init__()
-        self.batch_size = batch_size
-        self.loader = DataLoader(dataset, batch_size=batch_size, shuffle=True)
-
-    def train_dataloader(self):
-        return self.loader
-""",
     examine=obeys_finder_and_user,
     hints=(
         "When is the loader built, and when does the finder set the attribute?",
@@ -150,16 +111,6 @@ class TunableData(L.LightningDataModule):
         "Keep the dataset in __init__. In train_dataloader return "
         "DataLoader(self.dataset, batch_size=self.batch_size, shuffle=True).",
     ),
-    solution="""
-class TunableData(L.LightningDataModule):
-    def __init__(self, dataset, batch_size=32):
-        super().__init__()
-        self.batch_size = batch_size
-        self.dataset = dataset
-
-    def train_dataloader(self):
-        return DataLoader(self.dataset, batch_size=self.batch_size, shuffle=True)
-""",
     reason="A loader that is built when it is asked for has the size of that moment.",
 )
 
@@ -186,11 +137,6 @@ def shifts_each_image(answer: Any) -> Iterator[Finding]:
 
 _13_4 = Exercise(
     practice="13.4",
-    starter="""
-def shift_each(images):
-    pixels = int(torch.randint(-3, 4, (1,)))
-    return images.roll(pixels, dims=-1)
-""",
     examine=shifts_each_image,
     hints=(
         "`torch.randint(-3, 4, (1,))` draws one number. How many do you need?",
@@ -200,13 +146,6 @@ def shift_each(images):
         "(batch, width). Give it two axes more, expand it to images.shape, and use "
         "images.gather(3, columns).",
     ),
-    solution="""
-def shift_each(images):
-    batch, _, _, width = images.shape
-    pixels = torch.randint(-3, 4, (batch, 1), device=images.device)
-    columns = (torch.arange(width, device=images.device) - pixels) % width
-    return images.gather(3, columns[:, None, None, :].expand_as(images))
-""",
     reason="Each image moves by a number of its own, without a loop over images.",
 )
 

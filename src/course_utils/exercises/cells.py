@@ -1,0 +1,33 @@
+"""The cells of an exercise: what the learner gets, and one that is right.
+
+They are typed once, in the notebooks. `make sync` collects them into a record that
+travels with the package, since a notebook may be opened without the others.
+"""
+
+import functools
+import json
+from dataclasses import dataclass
+from importlib import resources
+
+NAME = "exercises.json"
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The two cells of one exercise, as source code.
+
+    Attributes:
+        starter: The lesson's cell, tagged ``exercise``; it runs as it stands.
+        solution: A cell that is judged correct, tagged ``solution``.
+    """
+
+    starter: str
+    solution: str
+
+
+@functools.cache
+def load() -> dict[str, Cells]:
+    """Return the cells of every exercise, by practice id."""
+    file = resources.files("course_utils").joinpath("records", NAME)
+    record = json.loads(file.read_text("utf-8"))
+    return {practice: Cells(**cells) for practice, cells in record.items()}

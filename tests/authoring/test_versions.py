@@ -69,7 +69,7 @@ def test_both_sessions_are_on_record_and_nothing_failed():
     assert [each.failed for each in found.values()] == [0, 0]
     stored = [
         f"{folder}/{file.stem}"
-        for folder in versions.FOLDERS
+        for folder in pytest_versions.FOLDERS
         for file in sorted((ROOT / folder).glob("*.ipynb"))
     ]
     assert [each.notebooks for each in found.values()] == [stored, stored]

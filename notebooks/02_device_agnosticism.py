@@ -110,12 +110,12 @@ class TakesItAsItComes(DigitClassifier):
 # PyTorch's compiler has to know what a program does before it runs it. For that it has *fake tensors*: they have a shape, a dtype and a device, but no memory and
 # no values. An operation on them computes the shape of its result and checks devices, as the real one does. For that, no GPU has to exist.
 #
-# `pretended_tensors` switches this on for a block. Watch where the product lives, and what a factor from the other GPU does.
+# `simulated_tensors` switches this on for a block. Watch where the product lives, and what a factor from the other GPU does.
 
 # %%
-from course_utils.checks import pretended_tensors
+from course_utils.checks import simulated_tensors
 
-with pretended_tensors("cuda:1"):
+with simulated_tensors("cuda:1"):
     images = torch.rand(64, 784, device="cuda:1")
     logits = images @ torch.rand(784, 10, device="cuda:1")
     print("shape:", tuple(logits.shape), "device:", logits.device)
@@ -127,16 +127,16 @@ with pretended_tensors("cuda:1"):
 # %% [markdown]
 # A product on the second of two GPUs, and the error for mixing the two. A real machine raises it, too, though its words may differ.
 #
-# Two helpers build on this. `pretended_gpus(2)` lets your code find two GPUs when it asks `torch.cuda.is_available()`. `runs_on` moves a module and a batch as Lightning
+# Two helpers build on this. `simulated_gpus(2)` lets your code find two GPUs when it asks `torch.cuda.is_available()`. `runs_on` moves a module and a batch as Lightning
 # would, and runs one training step with the hooks before it. Where your machine has what you ask for, the step really runs; elsewhere it is pretended. You get a *finding*: `ok` is
 # `True`, `False` (the step fails because of its devices) or `None` (it cannot be decided), `seen` says what happened. Any other error is raised as usual.
 
 # %%
-from course_utils.checks import pretended_gpus, runs_on
+from course_utils.checks import runs_on, simulated_gpus
 
 batch = (scaled(digits.test_images[:8]), digits.test_labels[:8])
 
-with pretended_gpus(2):
+with simulated_gpus(2):
     print(runs_on(TakesItAsItComes(), batch, "cuda:1").seen)
 
 # %% [markdown]
@@ -160,7 +160,7 @@ PLACES = {
 def visit(model_class):
     cells = {}
     for place, (device, gpus) in PLACES.items():
-        with pretended_gpus(gpus):
+        with simulated_gpus(gpus):
             finding = runs_on(model_class(), batch, device)
         cells[place] = "runs" if finding.ok else "fails"
     return cells
@@ -170,7 +170,7 @@ def visit(model_class):
 def train_and_visit(model_class):
     model = model_class()
     trainer = L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu"))
-    with pretended_gpus(0):
+    with simulated_gpus(0):
         trainer.fit(model, datamodule=digits)
     cells = visit(model_class)
     return {
@@ -416,7 +416,7 @@ ways = {
     "randn_like(images)": lambda images: torch.randn_like(images),
 }
 for name, make_noise in ways.items():
-    with pretended_tensors("cuda:0"):
+    with simulated_tensors("cuda:0"):
         images = torch.empty(256, 1, 28, 28, device="cuda:0")
         with Operations() as operations:
             make_noise(images)
@@ -446,7 +446,7 @@ class AsksTooEarly(DigitClassifier):
 
 
 model = AsksTooEarly()
-with pretended_tensors("cuda:1"):
+with simulated_tensors("cuda:1"):
     model.to("cuda:1")
     print("in __init__:", model.in_init, "· after the move:", model.device)
 
@@ -632,7 +632,7 @@ module.register_buffer("buffer", torch.zeros(1))
 module.register_buffer("unsaved", torch.zeros(1), persistent=False)
 module.frozen = nn.Parameter(torch.zeros(1), requires_grad=False)
 
-with pretended_tensors("cuda:0"):
+with simulated_tensors("cuda:0"):
     module.to("cuda:0")
     for name in ("plain", "buffer", "unsaved", "frozen"):
         moves = getattr(module, name).device.type == "cuda"

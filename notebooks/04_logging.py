@@ -110,7 +110,7 @@ class LogsStepsAndEpochs(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Both train on 100 digits in batches of 4, for at most 15 epochs. Two helpers look on. `Logbook` is a logger that keeps its rows in memory. `EpochEnds` keeps
+# Both train on 100 digits in batches of 4, for at most 15 epochs. Two helpers look on. `InMemoryLogger` is a logger that keeps its rows in memory. `EpochEnds` keeps
 # what `EarlyStopping` finds at the end of each epoch.
 
 # %%
@@ -119,13 +119,17 @@ from itertools import pairwise
 from lightning.pytorch.callbacks import EarlyStopping
 
 from course_utils.experiments.plots import Panels
-from course_utils.measure import EpochEnds, Logbook
+from course_utils.measure import EpochEnds, InMemoryLogger
 
 few = ImageDataModule(batch_size=4, train_size=100)
 
 
 def train_while_it_improves(model):
-    book, seen, stop = Logbook(), EpochEnds(), EarlyStopping("train_loss", patience=1)
+    book, seen, stop = (
+        InMemoryLogger(),
+        EpochEnds(),
+        EarlyStopping("train_loss", patience=1),
+    )
     options = quiet_trainer(logger=book, callbacks=[seen, stop])
     trainer = L.Trainer(max_epochs=15, log_every_n_steps=1, **options)
     trainer.fit(model, datamodule=few)
@@ -227,7 +231,7 @@ class OneBrokenBatch(LogsStepsAndEpochs):
 
 
 # %%
-book = Logbook()
+book = InMemoryLogger()
 many = ImageDataModule(batch_size=64, train_size=3200)
 options = quiet_trainer(logger=book, log_every_n_steps=1)
 L.Trainer(max_epochs=3, **options).fit(OneBrokenBatch(), datamodule=many)
@@ -848,14 +852,13 @@ trainer.fit(SaysWhenToStep(), datamodule=many)
 # update.
 
 # %%
-from course_utils.checks import AppliedRates
 from course_utils.experiments.plots import Curves
-from course_utils.measure import accuracy
+from course_utils.measure import AppliedRates, accuracy
 
 
 def train_and_monitor(model):
     monitor = LearningRateMonitor("step")
-    options = quiet_trainer(logger=Logbook(), callbacks=[monitor])
+    options = quiet_trainer(logger=InMemoryLogger(), callbacks=[monitor])
     trainer = L.Trainer(max_epochs=2, log_every_n_steps=1, **options)
     with AppliedRates() as applied:
         trainer.fit(model, datamodule=many)
@@ -913,7 +916,7 @@ claim(
 
 # %%
 monitor = LearningRateMonitor("step")
-options = quiet_trainer(logger=Logbook(), callbacks=[monitor])
+options = quiet_trainer(logger=InMemoryLogger(), callbacks=[monitor])
 L.Trainer(max_epochs=2, **options).fit(SaysWhenToStep(), datamodule=many)
 print("values of the learning rate:", len(monitor.lrs["lr-SGD"]))
 print("highest seen:", f"{max(monitor.lrs['lr-SGD']):.3f}")

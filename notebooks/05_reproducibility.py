@@ -88,11 +88,11 @@ class DigitNet(L.LightningModule):
 prediction = None  # "a", "b" or "c"
 
 # %% [markdown]
-# A script starts in a new process, whose generators are in a state of their own. `disturb` puts this process into such a state. `RunTrace` is a callback that keeps the weights
+# A script starts in a new process, whose generators are in a state of their own. `scramble_global_rngs` puts this process into such a state. `RunTrace` is a callback that keeps the weights
 # before the first step and after each one, and `distances` compares two of them: the 2-norm of the difference, 0 if all bits are the same.
 
 # %%
-from course_utils.checks import RunTrace, distances, disturb
+from course_utils.checks import RunTrace, distances, scramble_global_rngs
 
 
 def fit(model):
@@ -139,7 +139,7 @@ test_images = scaled(digits.test_images)  # bytes from 0 to 255, made floats fro
 def run_twice(script):
     runs = []
     for state in torch.randint(2**31, (2,)).tolist():
-        disturb(state)  # as a new process would
+        scramble_global_rngs(state)  # as a new process would
         runs.append(script())
     (first, trace), (second, other) = runs
     answers, others = [m(test_images).argmax(1) for m in (first, second)]
@@ -534,12 +534,12 @@ def whole_and_resumed(build):
 
 
 # %% [markdown]
-# Now the recipe as the list prints it. `culprits` names the values in a checkpoint that do not load:
+# Now the recipe as the list prints it. `unloadable_values` names the values in a checkpoint that do not load:
 
 # %%
 from pickle import UnpicklingError
 
-from course_utils.checks import culprits
+from course_utils.checks import unloadable_values
 
 
 class Recipe(ValidatedNet):
@@ -558,7 +558,9 @@ try:
         whole_and_resumed(lambda: (Recipe(), Shuffles(), []))
 except UnpicklingError as error:
     print("UnpicklingError:", str(error).split(".")[0])
-print("what does not load:", culprits({"NumPy's state": np.random.get_state()}))
+print(
+    "what does not load:", unloadable_values({"NumPy's state": np.random.get_state()})
+)
 
 # %% [markdown]
 # Saving works, so you learn this on the day when you need the file. NumPy's state contains an array, and since PyTorch 2.6 a checkpoint is read by default as *weights only*: tensors, numbers, text and

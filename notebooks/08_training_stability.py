@@ -421,7 +421,7 @@ claim("8.2", "warm-up alone rescues the run", warm_only - constant, at_least=0.5
 # %%
 from itertools import pairwise
 
-from course_utils.checks import AppliedRates
+from course_utils.measure import AppliedRates
 
 
 class ThirdBlock(L.Callback):

@@ -614,8 +614,8 @@ class LooksEachTime(TellsOddFromEven):
 # notes the rate of each optimizer step. The weights that are really trained are those with a gradient.
 
 # %%
-from course_utils.checks import AppliedRates
 from course_utils.experiments.plots import Panels
+from course_utils.measure import AppliedRates
 
 
 def reuse(model):

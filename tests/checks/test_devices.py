@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
 from course_utils.checks.devices import result_on, runs_everywhere, runs_on
-from course_utils.checks.fake_gpus import is_here, pretended_gpus
-from course_utils.checks.fake_tensors import pretended_tensors
+from course_utils.checks.fake_gpus import is_here, simulated_gpus
+from course_utils.checks.fake_tensors import simulated_tensors
 from course_utils.checks.learner_code import LearnerError
 
 needs_no_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="pretends GPUs")
@@ -381,7 +381,7 @@ def test_a_numbered_gpu_is_the_only_one_that_works(module_class):
 @needs_no_gpu
 def test_a_gpu_if_any_fails_on_the_second_and_on_a_cpu_beside_gpus():
     assert verdicts(FirstGpuIfAny) == [True, True, False]
-    with pretended_gpus(2):
+    with simulated_gpus(2):
         assert verdicts(FirstGpuIfAny) == [False, True, False]
 
 
@@ -527,18 +527,18 @@ def test_a_result_comes_with_its_pretended_device():
 def test_only_the_cpu_is_here():
     assert is_here("cpu")
     assert not is_here("cuda:0")
-    with pretended_gpus(2):
+    with simulated_gpus(2):
         assert not is_here("cuda:0")
 
 
 @needs_no_gpu
 def test_libraries_keep_seeing_the_real_machine():
-    with pretended_gpus(2):
+    with simulated_gpus(2):
         assert torch.cuda.is_available()
         trainer = L.Trainer(logger=False, enable_checkpointing=False)
     assert type(trainer.accelerator).__name__ != "CUDAAccelerator"
 
 
 def test_a_pretended_tensor_has_no_values_for_numpy():
-    with pretended_tensors("cpu"), pytest.raises(RuntimeError, match="numpy"):
+    with simulated_tensors("cpu"), pytest.raises(RuntimeError, match="numpy"):
         torch.ones(2).numpy()

@@ -13,7 +13,7 @@ from course_utils.checks.learning_rates import (
     rates_follow,
     same_rates_in_two_processes,
 )
-from course_utils.measure.in_memory_logger import Logbook
+from course_utils.measure.in_memory_logger import InMemoryLogger
 
 LOADER = DataLoader(torch.ones(8, 1), batch_size=2)
 
@@ -140,7 +140,7 @@ LOGS = {
 @pytest.mark.parametrize("how", LOGS)
 def test_what_is_logged_is_held_against_what_was_applied(how):
     ok, said = LOGS[how]
-    book = Logbook()
+    book = InMemoryLogger()
     rates = applied_rates(Net(linear, how), LOADER, book, max_epochs=2)
     finding = rates_are_logged(rates, book, "lr")
     assert finding.ok is ok

@@ -1,13 +1,14 @@
 """Is a metric exact, in one process and in two?"""
 
+import lightning as L
 import pytest
 import torch
 from learner import answer, classifier
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_utils.checks import metrics
+from course_utils.checks import several_processes
 from course_utils.checks.learner_code import CannotCheck, LearnerError
-from course_utils.checks.metrics import metric_is_exact, reported
+from course_utils.checks.metrics import metrics_are_exact, reported
 
 VALIDATES = """
 def validation_step(self, batch, batch_idx):
@@ -36,11 +37,50 @@ def test_two_processes_see_one_half_each(more, value):
     assert reported(_module(more), _loader(), processes=2) == {"mean_label": value}
 
 
+class ThreeMetrics(L.LightningModule):
+    """Logs mean, largest and sum of the labels; only the mean without `reduce_fx`."""
+
+    def __init__(self, names=("mean", "top", "sum"), reduce=("mean", "max", "sum")):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.names, self.reduce = names, reduce
+
+    def validation_step(self, batch, batch_idx):
+        values = batch[1].float()
+        scores = (values.mean(), values.max(), values.sum())
+        for name, score, reduce in zip(self.names, scores, self.reduce, strict=True):
+            self.log(name, score, reduce_fx=reduce)
+
+
+TRUTHS = {"mean": 2.5, "top": 5.0, "sum": 15.0}
+MISTAKES = {"mean": {"Too small.": 1.0, "The first process's.": 2.0}}
+
+
+def exact(module, processes=1):
+    found = metrics_are_exact(
+        module, _loader(), TRUTHS, MISTAKES, otherwise="Combine.", processes=processes
+    )
+    return list(found)
+
+
+def test_each_metric_is_judged_in_one_validation():
+    assert [each.ok for each in exact(ThreeMetrics())] == [True] * 3
+    averages = exact(ThreeMetrics(reduce=["mean"] * 3))
+    assert [each.ok for each in averages] == [True, False, False]
+
+
 def test_a_known_mistake_is_named():
-    mistakes = {"Too small.": 2.0, "That of all.": 2.5}
-    found = metric_is_exact(_module, _loader(), "mean_label", 3.0, mistakes)
-    assert (found.ok, found.remedy) == (False, "That of all.")
-    assert found.seen == "mean_label is 2.500 with 1 process, exact is 3.000."
+    mean, top, total = exact(ThreeMetrics(), processes=2)
+    assert (mean.ok, mean.remedy) == (False, "The first process's.")
+    assert mean.seen == "mean is 2.000 with 2 processes, exact is 2.500."
+    assert (top.remedy, total.remedy) == ("Combine.", "Combine.")
+
+
+def test_a_missing_metric_is_named():
+    first, *others = exact(ThreeMetrics(("average", "top", "sum")))
+    assert first.seen == "Callbacks find no metric 'mean'; they see average, top, sum."
+    assert first.remedy == 'Log it with self.log("mean", ...).'
+    assert [each.ok for each in others] == [True, True]
 
 
 def test_an_error_in_a_process_is_one_sentence_without_its_number():
@@ -55,6 +95,6 @@ def test_a_machine_without_a_second_process_is_no_fault_of_the_learner(monkeypat
     def refuse(*_, **__):
         raise PermissionError("fork is forbidden")
 
-    monkeypatch.setattr(metrics, "run_processes", refuse)
+    monkeypatch.setattr(several_processes, "run_processes", refuse)
     with pytest.raises(CannotCheck, match="No second process could be started: fork"):
         reported(_module(), _loader(), processes=2)

@@ -6,11 +6,11 @@ from learner import answer, classifier
 
 from course_utils.checks.learner_code import LearnerError
 from course_utils.checks.weight_updates import (
-    flat_weights,
     lowers_cross_entropy,
     skips_only,
     updates,
 )
+from course_utils.measure import flat_weights
 
 STEP = """
 def training_step(self, batch, batch_idx):
@@ -65,17 +65,30 @@ def test_an_error_in_training_is_the_learners():
     ("returned", "faults"),
     [
         ("loss if batch_idx != 1 else None", []),
-        ("loss", ["weights after the broken batch", "the broken batch"]),
-        ("None", ["updates on good batches"]),
+        (
+            "loss",
+            [
+                "After the batch with nan pixels the weights are nan.",
+                "The batch with nan pixels was used for training.",
+            ],
+        ),
+        ("None", ["The weights changed on 0 of 2 good batches."]),
     ],
 )
 def test_only_the_broken_batch_may_be_skipped(returned, faults):
     batches = _batches(3)
     batches[1] = (batches[1][0] * torch.nan, batches[1][1])
     findings = skips_only(_module(returned), batches, broken=1)
-    assert [each.asked for each in findings if not each.ok] == faults
+    assert [each.seen for each in findings if not each.ok] == faults
 
 
 @pytest.mark.parametrize(("returned", "ok"), [("loss", True), ("-loss", False)])
 def test_cross_entropy_falls_only_if_training_goes_down(returned, ok):
     assert lowers_cross_entropy(_module(returned), _batches(4)).ok is ok
+
+
+def test_measuring_the_cross_entropy_leaves_a_frozen_part_in_evaluation_mode():
+    module = _module("loss")
+    module.frozen = torch.nn.Dropout().eval()
+    lowers_cross_entropy(module, _batches(1))
+    assert (module.training, module.frozen.training) == (True, False)

@@ -11,7 +11,7 @@ import torch
 from learner import answer, classifier, exercises, judged
 
 from course_utils import progress, syllabus
-from course_utils.checks import metrics
+from course_utils.checks import several_processes
 from course_utils.exercises import api, check, hint, solution
 
 PLANNED = [
@@ -182,7 +182,7 @@ def test_a_loop_without_end_is_ended(source, short):
 
 
 def test_a_loop_in_two_processes_is_ended(monkeypatch):
-    monkeypatch.setattr(metrics, "TIMEOUT_SECONDS", 2.0)
+    monkeypatch.setattr(several_processes, "TIMEOUT_SECONDS", 2.0)
     body = """
 def validation_step(self, batch, batch_idx):
     while self.trainer.world_size > 1:

@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import CSVLogger
 from torch.utils.data import DataLoader
 
 from course_utils.hardware import quiet_trainer
-from course_utils.measure.in_memory_logger import EpochEnds, Logbook
+from course_utils.measure.in_memory_logger import EpochEnds, InMemoryLogger
 
 
 class Counts(L.LightningModule):
@@ -36,7 +36,7 @@ def fit(logger, every=1, epochs=2, batches=3, **options):
 
 
 def test_a_logbook_keeps_every_step_and_every_epoch():
-    book = Logbook()
+    book = InMemoryLogger()
     fit(book)
     assert book.values("n_step") == [0, 1, 2, 3, 4, 5]
     assert book.values("n_epoch") == [1, 4]
@@ -45,7 +45,7 @@ def test_a_logbook_keeps_every_step_and_every_epoch():
 
 @pytest.mark.parametrize("every", [1, 2, 50])
 def test_a_logbook_has_the_rows_of_a_csv_logger(every, tmp_path):
-    book, csv = Logbook(), CSVLogger(tmp_path)
+    book, csv = InMemoryLogger(), CSVLogger(tmp_path)
     fit([book, csv], every)
     rows = csv.experiment.metrics  # what is not yet written, and then the file
     lines = (tmp_path / "lightning_logs/version_0/metrics.csv").read_text().split()

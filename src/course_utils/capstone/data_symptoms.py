@@ -12,7 +12,7 @@ from course_utils.capstone import script
 from course_utils.capstone.observed_run import limited
 from course_utils.capstone.runs import Runs
 from course_utils.capstone.spy_callback import stacked
-from course_utils.checks.data_splits import disturb
+from course_utils.checks.data_splits import scramble_global_rngs
 from course_utils.checks.finding import Finding
 
 LEAST_SPEED_UP = 2.0
@@ -44,7 +44,7 @@ def _images(data: Any, name: str) -> Tensor:
 
 
 def _new(runs: Runs, state: int) -> Any:
-    disturb(state)
+    scramble_global_rngs(state)
     data = runs.script.make_data(runs.seed)
     data.prepare_data()
     data.setup("fit")
@@ -66,7 +66,7 @@ def split_once(runs: Runs) -> Finding:
         seen = f"After a restart {100 * elsewhere:.1f} % of the validation images are"
         seen += " images trained on before."
         remedy = "Within one object the split holds; make it hold in the next one, too."
-    return Finding("who is in both parts", seen, not max(worst, elsewhere), remedy)
+    return Finding(seen, not max(worst, elsewhere), remedy)
 
 
 def digits_stay_whole(runs: Runs) -> Finding:
@@ -80,14 +80,14 @@ def digits_stay_whole(runs: Runs) -> Finding:
     if watch.repeated > 0.5:
         seen = "Every epoch trains on the same images as the one before."
         remedy = "The patch is gone, or never changes; keep it, and keep the digits."
-        return Finding("ink", seen, False, remedy)
+        return Finding(seen, False, remedy)
     least, most = PATCH_TAKES
     taken = 1 - first / stacked(runs.batches["val"])[0].mean().item()
     if left > 0.9 and not least < taken < most:
         seen = f"The patch takes {100 * taken:.1f} % of the ink of an image."
         remedy = "The digits stay whole; now mind the size of the patch, 8 by 8 pixels."
-        return Finding("ink", seen, False, remedy)
-    return Finding("ink", seen, left > 0.9, remedy)
+        return Finding(seen, False, remedy)
+    return Finding(seen, left > 0.9, remedy)
 
 
 def loading_seconds(*scripts: ModuleType, seed: int) -> list[float]:
@@ -152,5 +152,5 @@ def loads_fast(runs: Runs) -> Finding:
     if fast and one_patch_for_all(runs.batches["train"]):
         seen = "All images of a batch lose the same patch."
         remedy = "It loads fast now; draw a patch for every image."
-        return Finding("speed of loading", seen, False, remedy)
-    return Finding("speed of loading", seen, fast)
+        return Finding(seen, False, remedy)
+    return Finding(seen, fast)

@@ -43,19 +43,19 @@ def _of_other_weights(runs: Runs) -> str:
 
 def tests_once(runs: Runs) -> Finding:
     """Ask whether the reported number is that of the test set (10.1)."""
-    run, asked = runs.short, "what is reported"
+    run = runs.short
     test = _share(run.result.model, mislabelled(runs.batches["test"]))
     val = _share(run.result.model, runs.batches["val"])
     given = float(run.result.accuracy)
     if abs(given - test) >= abs(given - val):
         seen = f"With every test label wrong it still reports {given:.3f}."
-        return Finding(asked, seen, False)
+        return Finding(seen, False)
     if run.test_reads > 1:
         seen = f"The test set was read {run.test_reads} times."
-        return Finding(asked, seen, False, "Read it once, when all is chosen.")
+        return Finding(seen, False, "Read it once, when all is chosen.")
     if seen := _of_other_weights(runs):
-        return Finding(asked, seen, False, "Test what you ship; lines 14 and 15 first.")
-    return Finding(asked, "The test set is read once, with the weights kept.", True)
+        return Finding(seen, False, "Test what you ship; lines 14 and 15 first.")
+    return Finding("The test set is read once, with the weights kept.", True)
 
 
 def _odd_one_out(model: Any) -> tuple[Tensor, Tensor]:
@@ -75,7 +75,7 @@ def counts_images(runs: Runs) -> Finding:
     with limited("evaluate"):
         given = float(runs.script.evaluate(model, batches))
     seen = f"Of 129 digits {truth:.3f} are told right; `evaluate` says {given:.3f}."
-    return Finding("how it counts", seen, abs(given - truth) < 1e-5)
+    return Finding(seen, abs(given - truth) < 1e-5)
 
 
 def measures_in_eval_mode(runs: Runs) -> Finding:
@@ -93,4 +93,4 @@ def measures_in_eval_mode(runs: Runs) -> Finding:
         f"Asked five times about one model, `evaluate` says {min(given):.3f} to "
         f"{max(given):.3f}."
     )
-    return Finding("the same answer", seen, off < 1e-5)
+    return Finding(seen, off < 1e-5)

@@ -58,10 +58,10 @@ def _ask(symptom: Symptom, runs: Runs) -> Finding:
     except StillRunning:
         raise
     except LearnerError as error:
-        return Finding("your code", str(error), False)
+        return Finding(str(error), False)
     except Exception as error:
         who = "Your code" if place_in_learners_code(error) else "Looking at your code"
-        return Finding("your code", f"{who} raised {in_words(error)}.", False)
+        return Finding(f"{who} raised {in_words(error)}.", False)
 
 
 def _numbers(runs: Runs) -> dict[str, float]:

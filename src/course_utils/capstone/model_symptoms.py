@@ -84,9 +84,9 @@ def accuracy_of(logits: Tensor) -> float:
 
 def file_is_complete(runs: Runs) -> Finding:
     """Ask whether a loaded model predicts what the saved one did (2.3)."""
-    found, asked = trip(runs), "predictions after loading"
+    found = trip(runs)
     if found.loaded is None:
-        return Finding(asked, found.error, False)
+        return Finding(found.error, False)
     before, after = found.logits
     same = torch.equal(before, after)
     seen = (
@@ -96,7 +96,7 @@ def file_is_complete(runs: Runs) -> Finding:
     if abs(accuracy_of(after) - accuracy_of(before)) < 0.01:
         logits = "the same" if same else "other"
         seen = f"Saved and loaded, the same model gives {logits} logits."
-    return Finding(asked, seen, same)
+    return Finding(seen, same)
 
 
 def _varies(model: L.LightningModule) -> float:
@@ -119,14 +119,14 @@ def _highest(runs: Runs, model: L.LightningModule) -> float:
 
 def settings_come_back(runs: Runs) -> Finding:
     """Ask whether a loaded model has the settings it was built with (3.1)."""
-    found, asked, remedy = trip(runs), "settings after loading", ""
+    found, remedy = trip(runs), ""
     if found.loaded is None:
-        return Finding(asked, found.error, False)
+        return Finding(found.error, False)
     with limited("make_model"):
         wild = runs.script.make_model(dropout=0.9)
     if not _varies(wild):
         seen = "Built with dropout 0.9, the model drops nothing."
-        return Finding(asked, seen, False, "Keep the dropout, and its setting.")
+        return Finding(seen, False, "Keep the dropout, and its setting.")
     noise = _varies(found.loaded)
     seen = (
         "Built without dropout, saved and loaded, the model drops out again: "
@@ -138,7 +138,7 @@ def settings_come_back(runs: Runs) -> Finding:
         remedy = "The dropout comes back by now; the learning rate does not."
     good = not noise and rates[0] == rates[1]
     seen = "Built without dropout, it comes back without dropout." if good else seen
-    return Finding(asked, seen, good, remedy)
+    return Finding(seen, good, remedy)
 
 
 def obeys_the_rate(runs: Runs) -> Finding:
@@ -153,7 +153,7 @@ def obeys_the_rate(runs: Runs) -> Finding:
     good, remedy = 3.9 < times < 4.1, ""
     if not good and abs(times - 1) > 0.01:
         remedy = "The rates change, but do not follow; look for a second fixed number."
-    return Finding("obedience to lr", seen, good, remedy)
+    return Finding(seen, good, remedy)
 
 
 def holds_nothing(runs: Runs) -> Finding:
@@ -164,4 +164,4 @@ def holds_nothing(runs: Runs) -> Finding:
     if after < MOST_HELD <= most:
         seen = f"During training, up to {most:.1f} MB of graphs are held."
         remedy = "It is let go too late; hold numbers, not graphs."
-    return Finding("memory", seen, max(after, most) < MOST_HELD, remedy)
+    return Finding(seen, max(after, most) < MOST_HELD, remedy)

@@ -13,11 +13,9 @@ from torch import Tensor
 
 from course_utils.capstone.spy_callback import Watch, watching
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.learning_rates import AppliedRates
 from course_utils.checks.time_limit import TimeLimitReached, time_limit
 from course_utils.data.locate import chosen_name, locate, open_dataset
-from course_utils.measure import accuracy
-from course_utils.measure.update_recorder import UpdateLog
+from course_utils.measure import AppliedRates, UpdateLog, accuracy
 
 SECONDS = 240.0  # limit of one run; a machine with many learners is slow
 

@@ -12,8 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from course_utils.checks.sample_data import logits_of
-from course_utils.checks.weight_updates import flat_weights
-from course_utils.measure import SavedTensors
+from course_utils.measure import SavedTensors, flat_weights
 
 
 class PowerCut(BaseException):

@@ -9,7 +9,7 @@ MOST_EPOCHS = 5  # patience of three, one to compare with, one to spare
 
 def names_are_distinct(runs: Runs) -> Finding:
     """Ask whether the early stop can tell validation from training (4.2)."""
-    found, asked = trip(runs), "what the early stop sees"
+    found = trip(runs)
     shared = sorted(found.train_names & found.val_names)
     epochs = runs.misled.watch.epochs
     seen = f"With every validation label wrong it trains {epochs:.1f} of 8.0 epochs."
@@ -18,15 +18,15 @@ def names_are_distinct(runs: Runs) -> Finding:
         seen = f"Training and validation both log {' and '.join(shared)}."
     if not shared and late:
         remedy = "The names are distinct; now watch the one that rises."
-    return Finding(asked, seen, not shared and not late, remedy)
+    return Finding(seen, not shared and not late, remedy)
 
 
 def rates_rise_and_fall(runs: Runs) -> Finding:
     """Ask whether the learning rate changes with every update (4.4)."""
-    rates, asked, remedy = runs.short.rates, "learning rates", ""
+    rates, remedy = runs.short.rates, ""
     distinct, updates = len(set(rates)), len(rates)
     if not rates:
-        return Finding(asked, "There was no update.", False)
+        return Finding("There was no update.", False)
     top, last = max(rates), rates[-1]
     seen = f"{updates} updates had {distinct} different learning rates."
     smooth = distinct > updates / 2
@@ -37,7 +37,7 @@ def rates_rise_and_fall(runs: Runs) -> Finding:
     if smooth and ends and not warm:
         seen = f"The first learning rate is {rates[0] / top:.2f} of the peak already."
         remedy = "Let it rise before it falls."
-    return Finding(asked, seen, smooth and ends and warm, remedy)
+    return Finding(seen, smooth and ends and warm, remedy)
 
 
 def seed_decides(runs: Runs) -> Finding:
@@ -54,23 +54,23 @@ def seed_decides(runs: Runs) -> Finding:
         if other.equal(one):
             seen = "Two runs with different seeds are one and the same."
             remedy = "Use the seed that was given."
-    return Finding("the seed", seen, not apart and not other.equal(one), remedy)
+    return Finding(seen, not apart and not other.equal(one), remedy)
 
 
 def norm_is_bounded(runs: Runs) -> Finding:
     """Ask whether the gradient's norm is 1 or less at each update (8.1)."""
     most = max(runs.full.norms, default=0.0)
     seen = f"The largest norm of a gradient was {most:.2f}."
-    return Finding("norm of the gradient", seen, 0 < most < 1.01)
+    return Finding(seen, 0 < most < 1.01)
 
 
 def keeps_best_and_newest(runs: Runs) -> Finding:
     """Ask whether the best and the newest epoch are on the disk (9.1)."""
-    run, asked = runs.short, "what is kept"
+    run = runs.short
     accuracies, losses = run.watch.accuracies, run.watch.losses
     epoch = run.kept.get("epoch", -1)
     if not 0 <= epoch < len(accuracies):
-        return Finding(asked, "The file that the result names is no checkpoint.", False)
+        return Finding("The file that the result names is no checkpoint.", False)
     best = max(accuracies)
     good = accuracies[epoch] == best or losses[epoch] == min(losses)
     seen = (
@@ -78,19 +78,19 @@ def keeps_best_and_newest(runs: Runs) -> Finding:
         f"accuracy; there was an epoch with {best:.3f}."
     )
     if not good:
-        return Finding(asked, seen, False)
+        return Finding(seen, False)
     newest, done = max(runs.misled.epochs_on_disk), runs.misled.watch.epochs - 1
     if newest < done:
         seen = f"The newest file is {done - newest:.1f} epochs old when the run ends."
         remedy = "The best is kept; if the power fails now, the epochs since are lost."
-        return Finding(asked, seen, False, remedy)
-    return Finding(asked, "The best and the newest epoch are on the disk.", True)
+        return Finding(seen, False, remedy)
+    return Finding("The best and the newest epoch are on the disk.", True)
 
 
 def goes_on(runs: Runs) -> Finding:
     """Ask whether a resumed run goes on where the first one was (9.2)."""
     before, after = runs.short.rates, runs.resumed.rates
-    asked, rest = "going on after half of the epochs", before[2 * BATCHES :]
+    rest = before[2 * BATCHES :]
     seen = (
         f"Resumed after 2.0 of 4.0 epochs, it trains {len(after) / BATCHES:.1f} more."
     )
@@ -98,4 +98,4 @@ def goes_on(runs: Runs) -> Finding:
     if not same and len(after) == len(rest):
         seen = "Resumed, it trains the right number of epochs, at other learning rates."
         remedy = "The optimizer and its plan begin anew; let the Trainer restore them."
-    return Finding(asked, seen, same, remedy)
+    return Finding(seen, same, remedy)

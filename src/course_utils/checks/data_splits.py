@@ -23,7 +23,7 @@ _GENERATOR = (
 _ONE_PART = "Give each sample to one part only."
 
 
-def disturb(seed: int) -> None:
+def scramble_global_rngs(seed: int) -> None:
     """Put the global random generators into another state, as another run would."""
     random.seed(seed)
     np.random.seed(seed)
@@ -33,7 +33,7 @@ def disturb(seed: int) -> None:
 def _leak(trained_on: Part, held_out: Part, when: str, remedy: str) -> Finding:
     shared = len(trained_on & held_out)
     seen = f"{shared} of {len(held_out)} {when} had been trained on."
-    return Finding(f"{when} trained on", seen, not shared, remedy if shared else "")
+    return Finding(seen, not shared, remedy, asked=f"{when} trained on")
 
 
 def _both(data_module: L.LightningDataModule) -> dict[str, Part]:
@@ -47,7 +47,7 @@ def _both(data_module: L.LightningDataModule) -> dict[str, Part]:
 
 def _without_prepare(build: Build) -> dict[str, Part]:
     """Return the parts in another process's view: no ``prepare_data``, other state."""
-    disturb(2)
+    scramble_global_rngs(2)
     other = build()
     try:
         return _both(other)
@@ -61,9 +61,11 @@ def _without_prepare(build: Build) -> dict[str, Part]:
 def _same(name: str, ours: Part, theirs: Part) -> Finding:
     asked, differ = f"{name} in two instances", len(ours - theirs)
     if ours == theirs:
-        return Finding(asked, f"Two instances have the same {name} samples.", True)
+        return Finding(
+            f"Two instances have the same {name} samples.", True, asked=asked
+        )
     seen = f"In another instance {differ} of {len(ours)} {name} samples are others."
-    return Finding(asked, seen, False, _GENERATOR)
+    return Finding(seen, False, _GENERATOR, asked=asked)
 
 
 def splits_hold(build: Build) -> Iterator[Finding]:
@@ -79,7 +81,7 @@ def splits_hold(build: Build) -> Iterator[Finding]:
     Raises:
         LearnerError: If a hook raises, or a part is empty.
     """
-    disturb(1)
+    scramble_global_rngs(1)
     first = build()
     with learners_code("prepare_data"):
         first.prepare_data()
@@ -96,7 +98,7 @@ def splits_hold(build: Build) -> Iterator[Finding]:
     yield _leak(fit["train"], test, "test samples", _ONE_PART)
     shared = len(fit["val"] & test)
     seen = f"{shared} of {len(test)} test samples are validation samples."
-    yield Finding("test in validation", seen, not shared, _ONE_PART if shared else "")
+    yield Finding(seen, not shared, _ONE_PART, asked="test in validation")
     yield _same("test", test, theirs["test"])
 
 
@@ -108,7 +110,7 @@ def leaves_randomness_alone(build: Build) -> Finding:
     """
     draws = []
     for seed in (1, 2):
-        disturb(seed)
+        scramble_global_rngs(seed)
         module = build()
         with learners_code("setup('fit')"):
             module.prepare_data()
@@ -116,13 +118,13 @@ def leaves_randomness_alone(build: Build) -> Finding:
         draws.append((random.random(), np.random.random(), torch.rand(4).tolist()))
     seeded = any(a == b for a, b in zip(*draws, strict=True))
     seen = "setup seeds a global random generator." if seeded else "setup seeds none."
-    remedy = _GENERATOR if seeded else ""
-    return Finding("the global random state", seen, not seeded, remedy)
+    remedy = _GENERATOR
+    return Finding(seen, not seeded, remedy)
 
 
 def shuffles(build: Build) -> Finding:
     """Ask whether the training loader delivers another order in another epoch."""
-    disturb(1)
+    scramble_global_rngs(1)
     module = build()
     with learners_code("train_dataloader"):
         module.prepare_data()
@@ -131,5 +133,5 @@ def shuffles(build: Build) -> Finding:
         orders = [digests(loader) for _ in range(2)]
     fixed = orders[0] == orders[1]
     seen = f"Two epochs of training come in {'the same' if fixed else 'another'} order."
-    remedy = "Give the training loader shuffle=True." if fixed else ""
-    return Finding("the order of training samples", seen, not fixed, remedy)
+    remedy = "Give the training loader shuffle=True."
+    return Finding(seen, not fixed, remedy)

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from lightning import LightningModule
 
-from course_utils.checks.fake_gpus import is_here, pretended_count
+from course_utils.checks.fake_gpus import is_here, simulated_gpu_count
 from course_utils.checks.fake_tensors import (
     is_device_fault,
-    pretended_tensors,
+    simulated_tensors,
     why_undecided,
 )
 from course_utils.checks.finding import Finding
@@ -26,7 +26,10 @@ EVERYWHERE = ("cpu", "cuda:0", "cuda:1")
 
 def _is_real(device: str) -> bool:
     """Return whether to ask the device itself, which pretending may forbid."""
-    return is_here(device) and pretended_count() in (None, torch.cuda.device_count())
+    return is_here(device) and simulated_gpu_count() in (
+        None,
+        torch.cuda.device_count(),
+    )
 
 
 def _current(device: str) -> contextlib.AbstractContextManager[Any]:
@@ -47,12 +50,12 @@ def _really(device: str, run: Callable[[], Any]) -> Any:
 def _on(device: str, run: Callable[[], Any]) -> Any:
     if _is_real(device):
         return _really(device, run)
-    with pretended_tensors(device):
+    with simulated_tensors(device):
         return run()
 
 
 def _place(device: str) -> str:
-    beside = device == "cpu" and pretended_count()
+    beside = device == "cpu" and simulated_gpu_count()
     return "the cpu of a machine with GPUs" if beside else device
 
 
@@ -61,16 +64,15 @@ def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
     cause = error.__cause__
     if cause is None:
         return None
-    asked = f"{what} on {device}"
     gap = "" if _is_real(device) else why_undecided(cause)
     if gap:
         seen = f"Undecided for {device}: {what} {gap}."
-        return Finding(asked, seen, None, "Try it on the real device.")
+        return Finding(seen, None, "Try it on the real device.")
     if not is_device_fault(cause):
         return None
     first = str(cause).splitlines()[0].rstrip(".!")
     seen = f"It fails on {_place(device)}: {first}."
-    return Finding(asked, seen, False, "Use the device that the module is on.")
+    return Finding(seen, False, "Use the device that the module is on.")
 
 
 def result_on(
@@ -127,16 +129,15 @@ def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
 
 
 def _judge_loss(module: LightningModule, loss: Any, device: torch.device) -> Finding:
-    asked = f"training_step on {device}"
     if loss is None and not module.automatic_optimization:
-        return Finding(asked, f"The step runs on {device}.", True)
+        return Finding(f"The step runs on {device}.", True)
     if not isinstance(loss, torch.Tensor):
         seen = f"The step returned {type(loss).__name__} instead of a loss."
-        return Finding(asked, seen, False, "Return the loss.")
+        return Finding(seen, False, "Return the loss.")
     if loss.device != device:
         seen = f"On {device} the loss is computed on {loss.device}."
-        return Finding(asked, seen, False, "Leave the batch where Lightning put it.")
-    return Finding(asked, f"The step runs on {device}.", True)
+        return Finding(seen, False, "Leave the batch where Lightning put it.")
+    return Finding(f"The step runs on {device}.", True)
 
 
 def _built(module_class: Callable[[], LightningModule], device: str) -> Any:
@@ -148,7 +149,7 @@ def _built(module_class: Callable[[], LightningModule], device: str) -> Any:
         first = str(error).splitlines()[0].rstrip(".!")
         seen = f"It cannot even be built without a GPU: {first}."
         ok = False if torch.device(device).type == "cpu" else None
-        return Finding(f"training_step on {device}", seen, ok, "Name no device.")
+        return Finding(seen, ok, "Name no device.")
 
 
 def runs_everywhere(

@@ -11,41 +11,42 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.interrupted_run import Build, Place, Run, run
 from course_utils.checks.learner_code import LearnerError
 from course_utils.checks.run_trace import coverage
-from course_utils.checks.weights_only import culprits
+from course_utils.checks.weights_only import unloadable_values
 
+_RANDOMNESS = "A random generator was not put back, or not at the right moment."
 _ORDER = "Let seed and epoch decide the order, and go on at the batch that is due."
 
 
 def _loads(file: Path, place: Place) -> Finding:
     asked = f"the checkpoint of {place}"
     # Trusted: this process wrote the file a moment ago.
-    heavy = culprits(torch.load(file, map_location="cpu", weights_only=False))
+    heavy = unloadable_values(torch.load(file, map_location="cpu", weights_only=False))
     if not heavy:
-        return Finding(asked, "The checkpoint loads.", True)
+        return Finding("The checkpoint loads.", True, asked=asked)
     named = [f"{name or 'a value'} is a {kind}" for name, kind in heavy.items()]
     seen = f"The checkpoint does not load by default: {', '.join(named)}."
     remedy = "Save plain values: tensors, numbers, text, and lists or dicts of them."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy, asked=asked)
 
 
 def _samples(whole: Run, resumed: Run, place: Place) -> Finding:
     asked = f"the samples after {place}"
     expected, seen = whole.trace.samples[resumed.trace.start :], resumed.trace.samples
     if seen == expected:
-        return Finding(asked, f"After {place} the samples are those due.", True)
+        return Finding(f"After {place} the samples are those due.", True, asked=asked)
     if len(seen) != len(expected):
         text = f"{len(seen)} batches follow {place} instead of {len(expected)}."
-        return Finding(asked, text, False, "Begin with the batch that is due.")
+        return Finding(text, False, "Begin with the batch that is due.", asked=asked)
     pairs = zip(expected, seen, strict=True)
     wrong = next(i for i, (due, got) in enumerate(pairs, 1) if due != got)
     found = coverage(whole.trace, resumed.trace)
     text = f"Batch {wrong} after {place} has other samples than those due"
     if found.twice or found.never:
         text += f"; {found.twice} come a second time in this epoch, {found.never} never"
-    return Finding(asked, f"{text}.", False, _ORDER)
+    return Finding(f"{text}.", False, _ORDER, asked=asked)
 
 
-def _bits(whole: Run, resumed: Run, place: Place) -> Finding:
+def _bits(whole: Run, resumed: Run, place: Place, remedy: str) -> Finding:
     asked = f"the weights of a run resumed at {place}"
     differ = [
         name
@@ -54,18 +55,21 @@ def _bits(whole: Run, resumed: Run, place: Place) -> Finding:
     ]
     if not differ:
         return Finding(
-            asked, f"Resumed at {place}, the run ends with the same bits.", True
+            f"Resumed at {place}, the run ends with the same bits.", True, asked=asked
         )
     seen = (
         f"Resumed at {place}, the run ends with {len(differ)} of {len(whole.state)} "
         "tensors different from those of a run that goes through."
     )
-    remedy = "A random generator was not put back, or not at the right moment."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy, asked=asked)
 
 
 def resumes_exactly(
-    build: Build, places: Sequence[Place], **trainer: Any
+    build: Build,
+    places: Sequence[Place],
+    *,
+    remedy: str = _RANDOMNESS,
+    **trainer: Any,
 ) -> Iterator[Finding]:
     """Ask whether a run resumed at each place goes on as if nothing had happened.
 
@@ -75,6 +79,7 @@ def resumes_exactly(
     Args:
         build: Returns a new module, a new data module and new callbacks.
         places: Where the run is interrupted.
+        remedy: The next step if the samples are right and the weights are not.
         **trainer: Arguments of the Trainer, for example ``max_epochs``.
 
     Yields:
@@ -93,4 +98,4 @@ def resumes_exactly(
             yield _loads(file, place)
             resumed = run(build, 100 + number, resume=file, **trainer)
             yield _samples(whole, resumed, place)
-            yield _bits(whole, resumed, place)
+            yield _bits(whole, resumed, place, remedy)

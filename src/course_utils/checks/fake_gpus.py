@@ -70,13 +70,13 @@ def _unless_library(
 _machines: list[Machine] = []
 
 
-def pretended_count() -> int | None:
+def simulated_gpu_count() -> int | None:
     """Return how many GPUs are pretended right now, None if nothing is."""
     return _machines[-1].gpus if _machines else None
 
 
 @contextlib.contextmanager
-def pretended_gpus(count: int, current: int = 0) -> Iterator[Machine]:
+def simulated_gpus(count: int, current: int = 0) -> Iterator[Machine]:
     """Let a learner's code find ``count`` GPUs when it asks torch; libraries do not.
 
     Args:

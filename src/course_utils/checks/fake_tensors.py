@@ -29,7 +29,7 @@ from torch.fx.experimental.symbolic_shapes import (
 )
 from torch.overrides import TorchFunctionMode
 
-from course_utils.checks.fake_gpus import Machine, pretended_count, pretended_gpus
+from course_utils.checks.fake_gpus import Machine, simulated_gpu_count, simulated_gpus
 
 # What torch says when tensors live on different devices, or on one it does not have.
 _DEVICE_FAULTS = (
@@ -154,7 +154,7 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def pretended_tensors(device: str) -> Iterator[None]:
+def simulated_tensors(device: str) -> Iterator[None]:
     """Run a block on tensors without values, as if a Trainer trained on ``device``.
 
     That device's GPU is the current one, as a Trainer makes it. A module built before
@@ -164,13 +164,13 @@ def pretended_tensors(device: str) -> Iterator[None]:
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
     """
     target = torch.device(device)
-    index, known = target.index or 0, pretended_count() or 0
+    index, known = target.index or 0, simulated_gpu_count() or 0
     count = known if target.type == "cpu" else max(known, index + 1)
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         stack.enter_context(_no_inference_mode())
-        machine = stack.enter_context(pretended_gpus(count, index))
+        machine = stack.enter_context(simulated_gpus(count, index))
         stack.enter_context(_CurrentGpu(machine))
         stack.enter_context(mode)
         yield

@@ -1,26 +1,32 @@
-"""A finding: what a probe asked, what it saw, and what to do about it."""
+"""A finding: what a check saw when it ran a module, and what to do about it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The answer to one question about a module, got by running it.
+    """The answer to one question about a module, found by running it.
 
     Attributes:
-        asked: The question as a short noun phrase, for example
-            ``"optimizer updates in 6 batches"``.
         seen: What happened, as one sentence.
         ok: Whether it is as it should be; ``None`` if that cannot be decided here.
-        remedy: The next step as one sentence, or ``""`` when nothing is to be done.
+        remedy: The next step as one sentence; dropped if ``ok``, for nothing is to do.
+        asked: The question as a short noun phrase, for findings that a lesson prints,
+            for example ``"updates every 4 batches"``.
     """
 
-    asked: str
     seen: str
     ok: bool | None
     remedy: str = ""
+    asked: str = ""
+
+    def __post_init__(self) -> None:
+        """Drop the remedy of what needs none."""
+        if self.ok:
+            object.__setattr__(self, "remedy", "")
 
     def __str__(self) -> str:
         """One line, for example ``✗ the batch: it was changed. Clone it first.``."""
         mark = {True: "✓", False: "✗", None: "?"}[self.ok]
-        return f"{mark} {self.asked}: {self.seen} {self.remedy}".rstrip()
+        asked = f"{self.asked}: " if self.asked else ""
+        return f"{mark} {asked}{self.seen} {self.remedy}".rstrip()

@@ -9,10 +9,10 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
-from course_utils.checks.data_splits import disturb
+from course_utils.checks.data_splits import scramble_global_rngs
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import learners_code
 from course_utils.checks.run_trace import RunTrace
-from course_utils.hardware import quiet_trainer
 
 Parts = tuple[L.LightningModule, L.LightningDataModule, Sequence[L.Callback]]
 Build = Callable[[], Parts]
@@ -99,17 +99,13 @@ def run(
     Raises:
         LearnerError: If the learner's code raises, or the checkpoint does not load.
     """
-    disturb(seed)
+    scramble_global_rngs(seed)
     with learners_code("Building the module"):
         module, data_module, callbacks = build()
     trace = RunTrace()
     options = {"enable_checkpointing": True, **trainer}
-    fit = L.Trainer(
-        callbacks=[*callbacks, trace, _SavesAt(save or {})],
-        **quiet_trainer(accelerator="cpu", **options),
-    ).fit
-    with learners_code("Resuming" if resume else "Training"):
-        fit(module, datamodule=data_module, ckpt_path=resume)
+    watchers = [*callbacks, trace, _SavesAt(save or {})]
+    fit(module, data_module, ckpt_path=resume, callbacks=watchers, **options)
     state = module.state_dict()  # may hold an extra state that is no tensor
     tensors = {name: t for name, t in state.items() if isinstance(t, Tensor)}
     return Run(trace, {name: t.detach().clone() for name, t in tensors.items()})

@@ -1,66 +1,21 @@
 """Which learning rates does a run really apply, update by update?"""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Any
 
 import lightning as L
-from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.distributed import ProcessError, ProcessTimeoutError, run_processes
-from course_utils.hardware import quiet_trainer
-from course_utils.measure.in_memory_logger import Logbook
-
-
-class AppliedRates:
-    """Keep the learning rate of every optimizer step taken in a ``with`` block.
-
-    Steps of an optimizer without parameters are left out: Lightning makes such steps
-    for a module that configures no optimizer.
-
-    Attributes:
-        values: The first parameter group's rate, one for each update so far.
-
-    Example:
-        >>> import torch
-        >>> weight = torch.nn.Parameter(torch.ones(1))
-        >>> with AppliedRates() as rates:
-        ...     torch.optim.SGD([weight], lr=0.5).step()
-        >>> rates.values
-        [0.5]
-    """
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.values: list[float] = []
-
-    def _hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if optimizer.param_groups:
-            self.values.append(float(optimizer.param_groups[0]["lr"]))
-
-    def __enter__(self) -> "AppliedRates":
-        """Begin to note."""
-        self._handle = register_optimizer_step_post_hook(self._hook)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Note no more."""
-        self._handle.remove()
+from course_utils.checks.fit import fit
+from course_utils.checks.several_processes import in_processes
+from course_utils.measure import AppliedRates, InMemoryLogger
 
 
 def applied_rates(
     module: L.LightningModule,
     loader: DataLoader[Any],
-    logger: Logbook | None = None,
+    logger: InMemoryLogger | None = None,
     **trainer: Any,
 ) -> list[float]:
     """Train on the CPU and return the learning rate of each update.
@@ -74,9 +29,8 @@ def applied_rates(
     Raises:
         LearnerError: If training raises.
     """
-    options = quiet_trainer(accelerator="cpu", logger=logger or False, **trainer)
-    with AppliedRates() as rates, learners_code("Training"):
-        L.Trainer(log_every_n_steps=1, **options).fit(module, loader)
+    with AppliedRates() as rates:
+        fit(module, loader, logger=logger or False, log_every_n_steps=1, **trainer)
     return rates.values
 
 
@@ -91,13 +45,13 @@ def rates_follow(
         slack: Difference that is allowed.
         run: The run in words, for the message, for example ``"2 epochs"``.
     """
-    count, asked = len(rates), f"learning rates in {run}"
+    count = len(rates)
     if not count:
-        return Finding(asked, f"In {run} there was no update.", False, "Train.")
+        return Finding(f"In {run} there was no update.", False, "Train.")
     planned = [plan(i, count) for i in range(count)]
     off = [i for i in range(count) if abs(rates[i] - planned[i]) > slack]
     if not off:
-        return Finding(asked, f"In {run} all {count} rates are as planned.", True)
+        return Finding(f"In {run} all {count} rates are as planned.", True)
     distinct = len(set(rates))
     there = f"there were {distinct} rates" if distinct > 1 else "there was 1 rate"
     seen = (
@@ -109,17 +63,17 @@ def rates_follow(
         remedy = "Return a scheduler that changes it."
     elif distinct < count / 2:
         remedy = 'A scheduler steps once an epoch unless its "interval" is "step".'
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy)
 
 
-def rates_are_logged(rates: Sequence[float], book: Logbook, name: str) -> Finding:
+def rates_are_logged(
+    rates: Sequence[float], book: InMemoryLogger, name: str
+) -> Finding:
     """Ask whether the logger got, as ``name``, the rate that each update applied."""
-    asked, values = f"{name} in the logger", book.values(name)
+    values = book.values(name)
     if len(values) != len(rates):
         seen = f"The logger got {name!r} {len(values)} times in {len(rates)} updates."
-        return Finding(
-            asked, seen, False, f'Call self.log("{name}", ...) in each step.'
-        )
+        return Finding(seen, False, f'Call self.log("{name}", ...) in each step.')
     slack = 1e-6 * max(rates, default=0.0)
     late = all(
         abs(value - rate) <= slack
@@ -127,12 +81,12 @@ def rates_are_logged(rates: Sequence[float], book: Logbook, name: str) -> Findin
     )
     same = all(abs(v - r) <= slack for v, r in zip(values, rates, strict=True))
     if same:
-        return Finding(asked, f"The logger got every rate as {name!r}.", True)
+        return Finding(f"The logger got every rate as {name!r}.", True)
     seen = f"What the logger got as {name!r} is not the rate that was applied."
     remedy = "Read it from the optimizer's param_groups in training_step."
     if late:
         remedy = "It is the next update's rate: log before the scheduler steps."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy)
 
 
 def same_rates_in_two_processes(
@@ -150,14 +104,8 @@ def same_rates_in_two_processes(
     def work() -> list[float]:
         return applied_rates(module, loader, devices=2, strategy="ddp", **trainer)
 
-    try:
-        first, second = run_processes(work, timeout_seconds=60)
-    except (ProcessError, ProcessTimeoutError) as error:
-        raise LearnerError(f"With 2 processes: {error}") from error
-    except OSError as error:
-        raise CannotCheck(f"No second process could be started: {error}.") from error
-    asked = "learning rates of two processes"
+    first, second = in_processes(work)
     apart = sum(a != b for a, b in zip(first, second, strict=True))
     seen = f"The processes' learning rates differ in {apart} of {len(first)} updates."
     remedy = "Let the scheduler monitor a metric that is logged with sync_dist=True."
-    return Finding(asked, seen, not apart, remedy)
+    return Finding(seen, not apart, remedy)

@@ -1,24 +1,15 @@
-"""Is a reported metric the exact one, in one process and in two?"""
+"""Are reported metrics the exact ones, in one process and in two?"""
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 
 import lightning as L
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.distributed import ProcessError, ProcessTimeoutError, run_processes
+from course_utils.checks.known_mistakes import value_is
+from course_utils.checks.learner_code import learners_code
+from course_utils.checks.several_processes import in_processes
 from course_utils.hardware import quiet_trainer
-
-TOLERANCE = 1e-5
-TIMEOUT_SECONDS = 40.0
-
-
-def _without_wrapper(message: str) -> str:
-    """Remove our own error class and, where any rank may be first, its number."""
-    message = re.sub(r"^Rank \d+ raised LearnerError: ", "", message)
-    return message.replace(" raised LearnerError (", " failed (")
 
 
 def reported(
@@ -34,6 +25,7 @@ def reported(
 
     Raises:
         LearnerError: If validation raises or the processes wait for each other.
+        CannotCheck: If no second process can be started.
     """
 
     def validate() -> dict[str, float]:
@@ -44,49 +36,45 @@ def reported(
             trainer.validate(module, loader, verbose=False)
         return {name: float(v) for name, v in trainer.callback_metrics.items()}
 
-    if processes == 1:
-        return validate()
-    try:
-        return run_processes(
-            validate, processes=processes, timeout_seconds=TIMEOUT_SECONDS
-        )[0]
-    except (ProcessError, ProcessTimeoutError) as error:
-        said = _without_wrapper(str(error))
-        raise LearnerError(f"With {processes} processes: {said}") from error
-    except OSError as error:
-        raise CannotCheck(f"No second process could be started: {error}.") from error
+    return validate() if processes == 1 else in_processes(validate, processes)[0]
 
 
-def metric_is_exact(
-    module: Callable[[], L.LightningModule],
+def not_logged(name: str, metrics: Mapping[str, float]) -> Finding:
+    """Return the finding that callbacks see no metric ``name``, only ``metrics``."""
+    known = ", ".join(metrics) or "nothing"
+    seen = f"Callbacks find no metric {name!r}; they see {known}."
+    return Finding(seen, False, f'Log it with self.log("{name}", ...).')
+
+
+def metrics_are_exact(
+    module: L.LightningModule,
     loader: DataLoader,
-    name: str,
-    truth: float,
-    mistakes: Mapping[str, float],
+    truths: Mapping[str, float],
+    mistakes: Mapping[str, Mapping[str, float]],
+    *,
+    otherwise: str,
     processes: int = 1,
-) -> Finding:
-    """Ask whether the metric ``name`` equals ``truth``.
+) -> Iterator[Finding]:
+    """Validate once, and yield for each metric whether it equals its exact value.
 
     Args:
-        module: Makes a fresh module.
+        module: Has a ``validation_step``.
         loader: Validation batches, see `reported`.
-        name: Name that the metric is logged under.
-        truth: The exact value over all images.
-        mistakes: What a value means that equals a known wrong one, as sentences,
-            for example ``{"This is the mean of batch scores.": 0.61}``.
+        truths: The exact value over all images, by the name it is logged under.
+        mistakes: Known wrong values of each metric, see `value_is`.
+        otherwise: The remedy for other wrong values.
         processes: How many processes validate.
+
+    Raises:
+        LearnerError: If validation raises or the processes wait for each other.
+        CannotCheck: If no second process can be started.
     """
     where = f"with {processes} process{'es' if processes > 1 else ''}"
-    asked = f"{name} {where}"
-    metrics = reported(module(), loader, processes)
-    if name not in metrics:
-        known = ", ".join(metrics) or "nothing"
-        seen = f"Callbacks find no metric {name!r}; they see {known}."
-        return Finding(asked, seen, False, f'Log it with self.log("{name}", ...).')
-    value = metrics[name]
-    seen = f"{name} is {value:.3f} {where}, exact is {truth:.3f}."
-    if abs(value - truth) <= TOLERANCE:
-        return Finding(asked, seen, True)
-    why = [text for text, wrong in mistakes.items() if abs(value - wrong) <= TOLERANCE]
-    remedy = why[0] if why else "Collect counts over all images and divide once."
-    return Finding(asked, seen, False, remedy)
+    metrics = reported(module, loader, processes)
+    for name, truth in truths.items():
+        if name not in metrics:
+            yield not_logged(name, metrics)
+            continue
+        seen = f"{name} is {metrics[name]:.3f} {where}, exact is {truth:.3f}."
+        known = mistakes.get(name, {})
+        yield value_is(metrics[name], truth, known, seen=seen, otherwise=otherwise)

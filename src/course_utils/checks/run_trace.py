@@ -7,7 +7,7 @@ import lightning as L
 from torch import Tensor
 
 from course_utils.checks.sample_digests import digests
-from course_utils.checks.weight_updates import flat_weights
+from course_utils.measure import flat_weights
 
 
 class RunTrace(L.Callback):

@@ -16,6 +16,7 @@ from course_utils.checks.learner_code import (
     learners_code,
 )
 from course_utils.data.data_module import ImageDataModule, scaled
+from course_utils.measure import evaluation_mode
 
 
 def digits(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
@@ -36,7 +37,7 @@ def lesson_images(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
     return scaled(data.test_images[part]), data.test_labels[part]
 
 
-def fresh(answer: Any) -> L.LightningModule:
+def new_instance(answer: Any) -> L.LightningModule:
     """Return an instance of the learner's class.
 
     Raises:
@@ -52,7 +53,7 @@ def fresh(answer: Any) -> L.LightningModule:
         return answer()
 
 
-def function(answer: Any) -> Callable[..., Any]:
+def quiet_function(answer: Any) -> Callable[..., Any]:
     """Return the learner's function, silent and with its errors told from ours.
 
     Raises:
@@ -73,7 +74,7 @@ def function(answer: Any) -> Callable[..., Any]:
 
 
 @torch.enable_grad()
-def teach(module: nn.Module, steps: int = 60) -> None:
+def train_briefly(module: nn.Module, steps: int = 60) -> None:
     """Train ``module`` for a few steps, so that it knows some digits."""
     images, labels = digits(960, start=1000)
     optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
@@ -84,35 +85,33 @@ def teach(module: nn.Module, steps: int = 60) -> None:
         optimizer.step()
 
 
-def taught(answer: Any, steps: int = 60) -> L.LightningModule:
+def trained_instance(answer: Any, steps: int = 60) -> L.LightningModule:
     """Return an instance that a few steps of plain training taught some digits.
 
     Raises:
         LearnerError: If ``answer`` is no module class or its forward pass raises.
         CannotCheck: If it has no forward pass.
     """
-    module = fresh(answer)
+    module = new_instance(answer)
     if not has_forward(module):
         raise CannotCheck(
             "The check asks forward(images) for logits, which your class does not "
             "have; keep its base class."
         )
     with learners_code("forward"):
-        teach(module, steps)
+        train_briefly(module, steps)
     return module
 
 
-def twin(module: L.LightningModule) -> L.LightningModule:
+def copy_of(module: L.LightningModule) -> L.LightningModule:
     """Return a new instance of the same class with the same weights and buffers."""
-    other = fresh(type(module))
+    other = new_instance(type(module))
     other.load_state_dict(module.state_dict())
     return other
 
 
 @torch.no_grad()
 def logits_of(module: nn.Module, images: Tensor) -> Tensor:
-    """Return the module's logits in evaluation mode."""
-    was_training = module.training
-    logits = module.eval()(images)
-    module.train(was_training)
-    return logits
+    """Return the module's logits in evaluation mode; its parts keep their modes."""
+    with evaluation_mode(module):
+        return module(images)

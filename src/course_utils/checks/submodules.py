@@ -1,8 +1,7 @@
 """Does a module use the part it was given, and leave a frozen part as it was?"""
 
 import copy
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import learners_code
 from course_utils.checks.weight_updates import updates
+from course_utils.measure import evaluation_mode
 
 
 class Calls:
@@ -59,18 +59,6 @@ def _incarnations(module: nn.Module, part: nn.Module) -> list[nn.Module]:
     return [part, *(each for each in inside if each is not part)]
 
 
-@contextmanager
-def evaluating(module: nn.Module) -> Iterator[None]:
-    """Put ``module`` into evaluation mode for a block; each part keeps its own mode."""
-    modes = [(each, each.training) for each in module.modules()]
-    module.eval()
-    try:
-        yield
-    finally:
-        for each, mode in modes:
-            each.training = mode
-
-
 @torch.no_grad()
 def output_of(module: nn.Module, images: Tensor) -> Tensor:
     """Return what the forward pass makes of ``images`` in evaluation mode.
@@ -78,7 +66,7 @@ def output_of(module: nn.Module, images: Tensor) -> Tensor:
     Raises:
         LearnerError: If it raises, or returns something else than a tensor.
     """
-    with learners_code("forward"), evaluating(module):
+    with learners_code("forward"), evaluation_mode(module):
         output = module(images)
         if not isinstance(output, Tensor):
             raise TypeError(f"expected a tensor but got {type(output).__name__}")
@@ -100,12 +88,11 @@ def uses_part(
     Raises:
         LearnerError: If the forward pass raises.
     """
-    asked = "the given part"
     before = part.calls.count
     output = output_of(module, images)
     if part.calls.count == before:
         seen = "The forward pass never calls the part that was handed over."
-        return Finding(asked, seen, False, "Keep it in __init__, call it in forward.")
+        return Finding(seen, False, "Keep it in __init__, call it in forward.")
     copies = _incarnations(module, part)
     kept = [copy.deepcopy(each.state_dict()) for each in copies]
     for each in copies:
@@ -114,8 +101,8 @@ def uses_part(
     for each, state in zip(copies, kept, strict=True):
         each.load_state_dict(state)
     seen = f"The output {'depends' if moved else 'does not depend'} on the given part."
-    remedy = "" if moved else "Compute the output from what the part returns."
-    return Finding(asked, seen, moved, remedy)
+    remedy = "Compute the output from what the part returns."
+    return Finding(seen, moved, remedy)
 
 
 def stays_frozen(
@@ -143,7 +130,7 @@ def stays_frozen(
         }
     )
     if not changed:
-        return Finding("the frozen part", "Training left every bit of it.", True)
+        return Finding("Training left every bit of it.", True)
     weights = {name for name, _ in part.named_parameters()}
     remedy = "Freeze its weights: requires_grad_(False) on the part."
     if not weights & set(changed):
@@ -152,4 +139,4 @@ def stays_frozen(
             "evaluation mode."
         )
     seen = f"Training changed {', '.join(changed)} of the part."
-    return Finding("the frozen part", seen, False, remedy)
+    return Finding(seen, False, remedy)

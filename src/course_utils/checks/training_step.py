@@ -117,7 +117,7 @@ def batch_untouched(module: L.LightningModule, batch: Any) -> Finding:
     changed = sum(not torch.equal(old, new) for old, new in pairs)
     seen = f"The step changed {changed} of the batch's tensors."
     remedy = "Work on a tensor of your own: two names for one memory change together."
-    return Finding("the batch after a step", seen, not changed, remedy)
+    return Finding(seen, not changed, remedy)
 
 
 def loss_trains(module: L.LightningModule, batch: Any) -> Finding:
@@ -129,4 +129,4 @@ def loss_trains(module: L.LightningModule, batch: Any) -> Finding:
             loss.backward()
     reached = any(p.grad is not None and p.grad.any() for p in module.parameters())
     seen = f"The loss has {'a' if reached else 'no'} gradient for the weights."
-    return Finding("the gradient", seen, reached, "Return the loss undetached.")
+    return Finding(seen, reached, "Return the loss undetached.")

@@ -8,11 +8,11 @@ import lightning as L
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import has_forward, learners_code
-from course_utils.hardware import quiet_trainer
+from course_utils.measure import UpdateLog, evaluation_mode
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 
@@ -30,27 +30,6 @@ class Update:
     finite: bool
 
 
-def flat_weights(module: torch.nn.Module) -> Tensor:
-    """Return a copy of all parameters as one vector."""
-    return torch.cat([p.detach().flatten().cpu() for p in module.parameters()]).clone()
-
-
-class _Watch(L.Callback):
-    def __init__(self) -> None:
-        self.updates: list[Update] = []
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        self.weights = flat_weights(pl_module)
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
-    ) -> None:
-        weights = flat_weights(pl_module)
-        changed = not torch.equal(weights, self.weights)
-        self.updates.append(Update(changed, bool(weights.isfinite().all())))
-        self.weights = weights
-
-
 def updates(module: L.LightningModule, batches: Sequence[Any]) -> list[Update]:
     """Train one epoch on ``batches``, on the CPU, and return what each one did.
 
@@ -61,11 +40,9 @@ def updates(module: L.LightningModule, batches: Sequence[Any]) -> list[Update]:
     Raises:
         LearnerError: If training raises.
     """
-    watch = _Watch()
-    options = quiet_trainer(accelerator="cpu", callbacks=[watch], max_epochs=1)
-    with learners_code("Training"):
-        L.Trainer(**options).fit(module, DataLoader(list(batches), batch_size=None))
-    return watch.updates
+    log = UpdateLog()
+    fit(module, batches, callbacks=[log])
+    return [Update(*each) for each in zip(log.changed, log.finite, strict=True)]
 
 
 def skips_only(
@@ -82,12 +59,11 @@ def skips_only(
     if len(done) < len(batches):
         seen = f"Training stopped after {len(done)} of {len(batches)} batches."
         remedy = "Leave out the broken batch, and go on with the next one."
-        return [Finding("the end of the epoch", seen, False, remedy)]
+        return [Finding(seen, False, remedy)]
     good = [update for i, update in enumerate(done) if i != broken]
     trained = sum(update.changed for update in good)
     return [
         Finding(
-            "weights after the broken batch",
             "The weights are finite."
             if done[broken].finite
             else "After the batch with nan pixels the weights are nan.",
@@ -95,13 +71,11 @@ def skips_only(
             "Let nothing of a broken batch reach the backward pass.",
         ),
         Finding(
-            "updates on good batches",
             f"The weights changed on {trained} of {len(good)} good batches.",
             trained == len(good),
             "Hand the loss of a good batch to Lightning.",
         ),
         Finding(
-            "the broken batch",
             "The batch with nan pixels was used for training."
             if done[broken].changed
             else "It was left out.",
@@ -113,10 +87,8 @@ def skips_only(
 
 @torch.no_grad()
 def _cross_entropy(module: L.LightningModule, batches: Batches) -> float:
-    module.eval()
-    with learners_code("forward"):
+    with learners_code("forward"), evaluation_mode(module):
         losses = [F.cross_entropy(module(images), labels) for images, labels in batches]
-    module.train()
     return float(sum(losses)) / len(losses)
 
 
@@ -135,9 +107,9 @@ def lowers_cross_entropy(
     """
     asked = "the cross-entropy of the training images"
     if not has_forward(module):
-        return Finding(asked, "There is no forward pass to ask.", True)
+        return Finding("There is no forward pass to ask.", True)
     before = _cross_entropy(module, batches)
     updates(module, [*batches] * rounds)
     falls = _cross_entropy(module, batches) < before
     seen = f"Training makes {asked} {'smaller' if falls else 'larger'}."
-    return Finding(asked, seen, falls, "Return the loss itself, not a function of it.")
+    return Finding(seen, falls, "Return the loss itself, not a function of it.")

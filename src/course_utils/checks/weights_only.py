@@ -42,7 +42,7 @@ def _parts(value: Any) -> Iterator[tuple[str, Any]]:
         yield from (("", part) for part in value)
 
 
-def culprits(value: Any, name: str = "") -> dict[str, str]:
+def unloadable_values(value: Any, name: str = "") -> dict[str, str]:
     """Return what in ``value`` does not load: the innermost name, and its type.
 
     Example:
@@ -53,5 +53,5 @@ def culprits(value: Any, name: str = "") -> dict[str, str]:
         return {}
     found: dict[str, str] = {}
     for part_name, part in _parts(value):
-        found |= culprits(part, part_name or name)
+        found |= unloadable_values(part, part_name or name)
     return found or {name: type_name(value)}

@@ -1,16 +1,17 @@
-"""Measure predictions: the share of images that a module classifies rightly."""
+"""Measure predictions: the share of images that a module classifies correctly."""
 
 import torch
 from torch import Tensor, nn
 
 from course_utils.data.data_module import scaled
+from course_utils.measure.evaluation_mode import evaluation_mode
 
 
 @torch.no_grad()
 def accuracy(module: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the share of images that ``module`` classifies rightly, in 0..1.
+    """Return the share of images that ``module`` classifies correctly, in 0..1.
 
-    The module is put into evaluation mode meanwhile and left as it was.
+    It is measured in evaluation mode; every part of the module keeps its own mode.
 
     Args:
         module: Maps images in 0..1 to logits of shape ``(n, classes)``.
@@ -18,10 +19,6 @@ def accuracy(module: nn.Module, images: Tensor, labels: Tensor) -> float:
         labels: Shape ``(n,)``, int64.
     """
     device = next(module.parameters(), images).device
-    modes = {part: part.training for part in module.modules()}
-    try:
-        preds = module.eval()(scaled(images).to(device)).argmax(1).cpu()
-    finally:
-        for part, mode in modes.items():
-            part.training = mode
+    with evaluation_mode(module):
+        preds = module(scaled(images).to(device)).argmax(1).cpu()
     return (preds == labels).float().mean().item()

@@ -8,20 +8,20 @@ from lightning.pytorch.callbacks import EarlyStopping
 from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
 
 
-class Logbook(Logger):
+class InMemoryLogger(Logger):
     """A logger without files: hand it to a ``Trainer`` and read its rows afterwards.
 
-    Like every logger it gets a row each ``log_every_n_steps`` optimizer steps, and one
+    Like every logger it gets a row every ``log_every_n_steps`` optimizer steps, and one
     at the end of an epoch.
 
     Attributes:
         rows: Step number and the metrics logged together with it, in order.
 
     Example:
-        >>> book = Logbook()
-        >>> book.log_metrics({"loss": 2.0}, step=0)
-        >>> book.log_metrics({"loss": 1.5, "lr": 0.1}, step=1)
-        >>> book.values("loss"), book.values("lr")
+        >>> logger = InMemoryLogger()
+        >>> logger.log_metrics({"loss": 2.0}, step=0)
+        >>> logger.log_metrics({"loss": 1.5, "lr": 0.1}, step=1)
+        >>> logger.values("loss"), logger.values("lr")
         ([2.0, 1.5], [0.1])
     """
 
@@ -33,17 +33,17 @@ class Logbook(Logger):
     @property
     def name(self) -> str:
         """Name of the logger."""
-        return "logbook"
+        return "in_memory"
 
     @property
     def version(self) -> str:
-        """There is but one version."""
+        """A fixed version: nothing is written to disk."""
         return ""
 
     @property
     @rank_zero_experiment
-    def experiment(self) -> "Logbook":
-        """The logbook itself."""
+    def experiment(self) -> "InMemoryLogger":
+        """The logger itself."""
         return self
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
@@ -67,7 +67,7 @@ class EpochEnds(EarlyStopping):
     It is one, so it looks at the same moment; it stops nothing.
 
     Attributes:
-        metrics: All metrics that callbacks see, one table an epoch.
+        metrics: All metrics that callbacks see, one table per epoch.
     """
 
     def __init__(self) -> None:

@@ -1,56 +1,10 @@
-"""Count operations: optimizer steps, torch calls, copies between devices."""
+"""Count operations: torch calls, and bytes copied between devices."""
 
 from collections import Counter
-from types import TracebackType
 from typing import Any
 
 from torch import Tensor
-from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils._python_dispatch import TorchDispatchMode
-
-
-class OptimizerSteps:
-    """Count the optimizer steps taken inside a ``with`` block.
-
-    It counts what optimizers did, whoever called them; ``trainer.global_step`` counts
-    what the Trainer believes. A step that the closure turned into a no-op counts too;
-    that of an optimizer with nothing to train does not: Lightning puts one in place
-    when ``configure_optimizers`` returns None.
-
-    Attributes:
-        count: Steps so far.
-
-    Example:
-        >>> import torch
-        >>> weight = torch.nn.Parameter(torch.ones(1))
-        >>> with OptimizerSteps() as steps:
-        ...     torch.optim.SGD([weight], lr=0.1).step()
-        >>> steps.count
-        1
-    """
-
-    def __init__(self) -> None:
-        """Start at zero."""
-        self.count = 0
-
-    def _hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        params = [p for group in optimizer.param_groups for p in group["params"]]
-        self.count += any(p.requires_grad for p in params)
-
-    def __enter__(self) -> "OptimizerSteps":
-        """Begin to count."""
-        self._handle = register_optimizer_step_post_hook(self._hook)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Stop counting."""
-        self._handle.remove()
 
 
 class Operations(TorchDispatchMode):

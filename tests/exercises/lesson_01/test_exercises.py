@@ -33,9 +33,7 @@ def test_a_second_process_that_cannot_start_is_no_fault_of_the_learner(monkeypat
     def refuse(*_, **__):
         raise OSError("no more processes")
 
-    monkeypatch.setattr(
-        "course_utils.exercises.lesson_01.replicas.run_processes", refuse
-    )
+    monkeypatch.setattr("course_utils.checks.several_processes.run_processes", refuse)
     result = judged("1.1", EXERCISE["1.1"].solution)
     assert result.status == "cannot be checked"
     assert "No second process could be started: no more processes." in result.message

@@ -8,10 +8,11 @@ from torch.nn import functional as F
 
 from course_utils.checks.learner_code import LearnerError
 from course_utils.exercises.lesson_03.optimizer_settings import (
+    _step,
     obeys_settings,
     obeys_when_resumed,
-    optimizer_steps,
 )
+from course_utils.measure import OptimizerRecorder
 
 FIRST = {"lr": 0.02, "weight_decay": 0.1}
 THEN = {"lr": 0.003, "weight_decay": 0.3}
@@ -219,19 +220,19 @@ def test_an_error_while_resuming_is_told():
         def on_load_checkpoint(self, checkpoint):
             raise KeyError("momentum")
 
-    with pytest.raises(LearnerError, match="Training raised KeyError: 'momentum'"):
+    with pytest.raises(LearnerError, match="Resuming raised KeyError: 'momentum'"):
         obeys_when_resumed(Raises, FIRST, THEN, BATCHES)
 
 
 def test_steps_are_counted_as_the_optimizer_counts_them():
     weight = nn.Parameter(torch.ones(2))
     optimizer = torch.optim.Adam([weight], lr=0.5)
-    with optimizer_steps() as steps:
+    with OptimizerRecorder(_step) as steps:
         for _ in range(3):
             weight.grad = torch.ones(2)
             optimizer.step()
             optimizer.param_groups[0]["lr"] /= 2
     weight.grad = torch.ones(2)
     optimizer.step()
-    assert [step.remembered for step in steps] == [1, 2, 3]
-    assert [step.groups[0]["lr"] for step in steps] == [0.5, 0.25, 0.125]
+    assert [step.remembered for step in steps.values] == [1, 2, 3]
+    assert [step.groups[0]["lr"] for step in steps.values] == [0.5, 0.25, 0.125]

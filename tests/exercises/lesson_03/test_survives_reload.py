@@ -14,7 +14,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.checks.learner_code import CannotCheck, LearnerError
-from course_utils.checks.weights_only import culprits, loads_by_default, type_name
+from course_utils.checks.weights_only import (
+    loads_by_default,
+    type_name,
+    unloadable_values,
+)
 from course_utils.exercises.lesson_03.survives_reload import survives_reload
 
 SETTINGS = {"scale": 3.0, "dropout": 0.5, "lr": 0.02, "weight_decay": 0.1}
@@ -291,8 +295,8 @@ def test_a_rate_from_numpy_is_found_in_the_optimizer_too():
 
 def test_the_innermost_culprits_are_named():
     content = {"a": [1, {"b": range(2), "c": 1}], "d": Path("x"), "e": {"f": "g"}}
-    assert culprits(content) == {"b": "range", "d": type_name(Path("x"))}
-    assert culprits(content["e"]) == {}
+    assert unloadable_values(content) == {"b": "range", "d": type_name(Path("x"))}
+    assert unloadable_values(content["e"]) == {}
 
 
 class Lifts(SavesFirst):

@@ -112,9 +112,9 @@ def train(seed):
     ),
     "misspelled": (
         train("L.seed_everythin(seed)"),
-        "Your function raised AttributeError",
+        "train raised AttributeError",
     ),
-    "a class": ("class Train: pass", "Expected the function `train` but got type"),
+    "a class": ("class Train: pass", "Expected a function but got type"),
 }
 
 TABLE = """

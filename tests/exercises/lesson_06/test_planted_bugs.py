@@ -20,6 +20,7 @@ from course_utils.exercises.lesson_06.planted_bugs import (
 from course_utils.hardware import quiet_trainer
 
 KINDS = {planted: kind for planted, kind, _ in PLANTED}
+LET_PASS = [f"It lets pass: {planted}." for planted in KINDS]
 
 
 def fit(model, loader, **flags):
@@ -93,7 +94,7 @@ def test_each_bug_that_is_let_through_is_one_fault_with_its_remedy():
         for finding in notices_planted_bugs(lambda model, loader: model.steps.append(0))
         if not finding.ok
     ]
-    assert [fault.asked for fault in faults] == list(KINDS)
+    assert [fault.seen for fault in faults] == LET_PASS
     assert all(fault.remedy for fault in faults)
 
 
@@ -123,7 +124,9 @@ def test_many_steps_on_a_broken_model_are_a_fault_too():
             raise LearnerError("known")
 
     faults = [f for f in notices_planted_bugs(trains) if not f.ok]
-    assert {fault.asked for fault in faults} == {"training steps"}
+    assert [fault.seen for fault in faults] == [
+        f"On {planted} it trained for 6 steps." for planted in KINDS
+    ]
 
 
 def test_weights_that_change_are_a_fault():
@@ -131,8 +134,8 @@ def test_weights_that_change_are_a_fault():
         model.steps.append(0)
         next(model.parameters()).detach().zero_()
 
-    faults = [f.asked for f in notices_planted_bugs(trains) if not f.ok]
-    assert faults == ["the weights", *KINDS]
+    faults = [f.seen for f in notices_planted_bugs(trains) if not f.ok]
+    assert faults == ["The weights are changed afterwards.", *LET_PASS]
 
 
 def test_files_are_left_in_a_folder_that_is_gone():

@@ -5,12 +5,12 @@ import math
 import pytest
 import torch
 
-from course_utils.checks.learning_rates import AppliedRates
 from course_utils.exercises.lesson_08.warm_up import (
     AppliedMomenta,
     momentum_stays,
     warms_up,
 )
+from course_utils.measure import AppliedRates
 
 N = 40
 

@@ -61,8 +61,7 @@ def test_a_known_mistake_is_named():
 def test_a_missing_name_is_told():
     found = reports_each_epoch(_module(), EPOCHS[:1], "acc", _mean_label, {})
     assert str(found[0]) == (
-        "✗ acc after epoch 1: Callbacks find no 'acc' after epoch 1. "
-        'Log it with self.log("acc", ...).'
+        "✗ Callbacks find no 'acc' after epoch 1. Log it with self.log(\"acc\", ...)."
     )
 
 

@@ -35,7 +35,7 @@ def measures_in_eval_mode(
         f"It returned {value:.3f} for a model in training mode, exact is {truth:.3f}."
     )
     remedy = "Switch the model to evaluation mode first."
-    return Finding("the accuracy", seen, abs(value - truth) < 1e-6, remedy)
+    return Finding(seen, abs(value - truth) < 1e-6, remedy)
 
 
 def leaves_no_trace(
@@ -59,7 +59,7 @@ def leaves_no_trace(
         kept = _modes(arrived) == before
         seen = f"A model that came {how} did not leave that way."
         remedy = "Note the mode of each part before, and put it back after."
-        findings.append(Finding(f"a model {how}", seen, kept, remedy))
+        findings.append(Finding(seen, kept, remedy))
     return [*findings, _same_tensors(score, module, images, labels)]
 
 
@@ -76,4 +76,4 @@ def _same_tensors(
     seen = "Weights, buffers or gradients changed while you measured."
     remedy = "Measuring needs a forward pass only."
     ok = same and not gradients and not frozen
-    return Finding("weights and buffers", seen, ok, remedy)
+    return Finding(seen, ok, remedy)

@@ -8,7 +8,7 @@ from torch import nn
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError
-from course_utils.checks.sample_data import digits, logits_of, teach
+from course_utils.checks.sample_data import digits, logits_of, train_briefly
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_00.eval_mode import (
     leaves_no_trace,
@@ -20,7 +20,7 @@ def _frozen_encoder_and_head() -> nn.Module:
     torch.manual_seed(0)
     encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 32), nn.BatchNorm1d(32))
     model = nn.Sequential(encoder, nn.ReLU(), nn.Dropout(0.5), nn.Linear(32, 10))
-    teach(model)
+    train_briefly(model)
     return model
 
 

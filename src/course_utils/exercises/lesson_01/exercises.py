@@ -15,7 +15,7 @@ from course_utils.checks.data_splits import (
 )
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, has_forward, learners_code
-from course_utils.checks.sample_data import digits, fresh
+from course_utils.checks.sample_data import digits, new_instance
 from course_utils.checks.sample_digests import digests
 from course_utils.checks.submodules import (
     CountedEncoder,
@@ -63,10 +63,10 @@ def obeys_the_trainer(answer: Any) -> Iterator[Finding]:
     """Examine exercise 1.1: updates, gradient norm, learning, two processes."""
     batches = _batches(8)
     for every in (4, 1):
-        yield obeys_accumulation(lambda: fresh(answer), batches, every)
-    yield obeys_clipping(lambda: fresh(answer), batches)
-    yield lowers_cross_entropy(fresh(answer), batches)
-    yield replicas_agree(lambda: fresh(answer), TensorDataset(*digits(64)))
+        yield obeys_accumulation(lambda: new_instance(answer), batches, every)
+    yield obeys_clipping(lambda: new_instance(answer), batches)
+    yield lowers_cross_entropy(new_instance(answer), batches)
+    yield replicas_agree(lambda: new_instance(answer), TensorDataset(*digits(64)))
 
 
 _1_1 = Exercise(
@@ -95,7 +95,7 @@ def _sizes(parts: dict[str, list[bytes]], total: int) -> Iterator[Finding]:
         wanted, found = round(share * total), len(parts[name])
         seen = f"Of {total} samples {name} has {found}; {share:.0%} are {wanted}."
         remedy = "random_split takes shares, too: [0.7, 0.15, 0.15]."
-        yield Finding(f"samples in {name}", seen, abs(found - wanted) <= 1, remedy)
+        yield Finding(seen, abs(found - wanted) <= 1, remedy)
 
 
 def _labels_fit(loader: Any, images: Tensor, labels: Tensor) -> bool:
@@ -126,7 +126,7 @@ def splits_three_ways(answer: Any) -> Iterator[Finding]:
         parts["test"] = digests(module.test_dataloader())
     yield from _sizes(parts, len(images))
     seen = "Some validation images have another image's label."
-    yield Finding("labels", seen, fit, "Reorder images and labels together.")
+    yield Finding(seen, fit, "Reorder images and labels together.")
     yield shuffles(build)
 
 
@@ -153,18 +153,18 @@ _1_2 = Exercise(
 def _gives_logits(module: L.LightningModule, images: Tensor) -> Finding:
     if not has_forward(module):
         seen, remedy = "There is no forward pass.", "Write forward(self, images)."
-        return Finding("logits", seen, False, remedy)
+        return Finding(seen, False, remedy)
     shape = tuple(output_of(module, images).shape)
     seen = f"For {len(images)} images forward returns the shape {shape}."
     remedy = "Return one logit for each of ten classes."
-    return Finding("logits", seen, shape == (len(images), 10), remedy)
+    return Finding(seen, shape == (len(images), 10), remedy)
 
 
 def _learns(module: L.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> Finding:
     changed = any(update.changed for update in updates(module, batches))
     seen = f"Training changes {'the' if changed else 'no'} weights."
     remedy = "Return the loss, and give the new layer's weights to the optimizer."
-    return Finding("weights", seen, changed, remedy)
+    return Finding(seen, changed, remedy)
 
 
 def reuses_any_encoder(answer: Any) -> Iterator[Finding]:

@@ -9,12 +9,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.checks.weight_updates import flat_weights
-from course_utils.distributed import ProcessError, ProcessTimeoutError, run_processes
-from course_utils.hardware import quiet_trainer
-
-TIMEOUT_SECONDS = 40.0
+from course_utils.checks.fit import fit
+from course_utils.checks.several_processes import in_processes
+from course_utils.measure import flat_weights
 
 
 def replicas(
@@ -39,19 +36,10 @@ def replicas(
     def work() -> Tensor:
         torch.manual_seed(0)
         module = build()
-        options = quiet_trainer(accelerator="cpu", devices=processes, strategy="ddp")
-        trainer = L.Trainer(max_epochs=1, **options)
-        with learners_code("Training"):
-            trainer.fit(module, DataLoader(dataset, batch_size))
+        fit(module, DataLoader(dataset, batch_size), devices=processes, strategy="ddp")
         return flat_weights(module)
 
-    try:
-        return run_processes(work, processes=processes, timeout_seconds=TIMEOUT_SECONDS)
-    except (ProcessError, ProcessTimeoutError) as error:
-        _, _, told = str(error).rpartition("raised LearnerError: ")
-        raise LearnerError(f"With {processes} processes: {told}") from error
-    except OSError as error:
-        raise CannotCheck(f"No second process could be started: {error}.") from error
+    return in_processes(work, processes)
 
 
 def replicas_agree(
@@ -73,7 +61,7 @@ def replicas_agree(
     agree = all(torch.equal(first, other) for other in others)
     asked = f"weights in {processes} processes"
     if agree:
-        return Finding(asked, "All processes end with the same weights.", True)
+        return Finding("All processes end with the same weights.", True, asked=asked)
     seen = f"With {processes} processes the weights end up to {distance:.4f} apart."
     remedy = "Let Lightning run backward: it averages the gradients of all processes."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy, asked=asked)

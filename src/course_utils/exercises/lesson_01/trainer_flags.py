@@ -4,12 +4,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import lightning as L
-from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import learners_code
-from course_utils.hardware import quiet_trainer
-from course_utils.measure.update_recorder import UpdateLog
+from course_utils.checks.fit import fit
+from course_utils.measure import UpdateLog
 
 Build = Callable[[], L.LightningModule]
 
@@ -35,10 +33,7 @@ def logged_fit(build: Build, batches: Sequence[Any], **flags: Any) -> UpdateLog:
         LearnerError: If training raises.
     """
     log = UpdateLog()
-    options = quiet_trainer(accelerator="cpu", callbacks=[log], max_epochs=1, **flags)
-    module = build()
-    with learners_code("Training"):
-        L.Trainer(**options).fit(module, DataLoader(list(batches), batch_size=None))
+    fit(build(), batches, callbacks=[log], **flags)
     return log
 
 
@@ -72,7 +67,7 @@ def obeys_accumulation(build: Build, batches: Sequence[Any], every: int = 4) -> 
         )
     ok = made == sum(wanted) and log.changed == wanted
     remedy = _LEAVE_IT if made or any(log.changed) else _NO_UPDATE
-    return Finding(f"updates every {every} batches", seen, ok, "" if ok else remedy)
+    return Finding(seen, ok, remedy, asked=f"updates every {every} batches")
 
 
 def obeys_clipping(build: Build, batches: Sequence[Any], norm: float = 0.05) -> Finding:
@@ -92,12 +87,14 @@ def obeys_clipping(build: Build, batches: Sequence[Any], norm: float = 0.05) -> 
     asked = f"gradient norm under gradient_clip_val={norm}"
     log = logged_fit(build, batches, gradient_clip_val=norm)
     if not log.norms:
-        return Finding(asked, "The optimizer made no update.", False, _NO_UPDATE)
+        return Finding("The optimizer made no update.", False, _NO_UPDATE, asked=asked)
     largest, limit = max(log.norms), norm * 1.001  # rounding
     seen = f"With gradient_clip_val={norm} the largest gradient norm is {largest:.3f}."
     if largest > limit:
-        return Finding(asked, seen, False, _LEAVE_IT)
+        return Finding(seen, False, _LEAVE_IT, asked=asked)
     if max(logged_fit(build, batches).norms, default=0.0) <= limit:
         remedy = f"Ask again with a norm below {norm}."
-        return Finding(asked, "The gradients are as short unclipped.", None, remedy)
-    return Finding(asked, seen, True)
+        return Finding(
+            "The gradients are as short unclipped.", None, remedy, asked=asked
+        )
+    return Finding(seen, True, asked=asked)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from lightning import LightningModule
 
-from course_utils.checks.fake_tensors import pretended_tensors
+from course_utils.checks.fake_tensors import simulated_tensors
 from course_utils.checks.learner_code import learners_code
 from course_utils.checks.single_step import attach, attached_step
 from course_utils.measure import Operations
@@ -49,6 +49,6 @@ def copied_in_step(
         deliver, train = module.transfer_batch_to_device, module.training_step
         module.transfer_batch_to_device = _counted(deliver, delivery)
         module.training_step = _counted(train, step)
-        with pretended_tensors(device):
+        with simulated_tensors(device):
             attached_step(module, batch, torch.device(device))
     return delivery.copied_bytes, step.copied_bytes

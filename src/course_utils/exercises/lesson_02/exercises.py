@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.checks.devices import EVERYWHERE, result_on, runs_on
-from course_utils.checks.fake_gpus import pretended_gpus
-from course_utils.checks.fake_tensors import pretended_tensors
+from course_utils.checks.fake_gpus import simulated_gpus
+from course_utils.checks.fake_tensors import simulated_tensors
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.sample_data import digits, fresh, logits_of
+from course_utils.checks.sample_data import digits, logits_of, new_instance
 from course_utils.checks.single_step import attach
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
@@ -33,7 +33,7 @@ def _decided_first(findings: list[Finding]) -> list[Finding]:
 
 def _classify(answer: Any, images: Tensor) -> Tensor:
     with learners_code("classify"):
-        classes = fresh(answer).classify(images)
+        classes = new_instance(answer).classify(images)
     if not isinstance(classes, Tensor):
         kind = type(classes).__name__
         raise LearnerError(f"classify returned {kind}; return a tensor of classes.")
@@ -43,10 +43,10 @@ def _classify(answer: Any, images: Tensor) -> Tensor:
 def _classifies(answer: Any) -> Finding:
     images, _ = digits(16)
     found = _classify(answer, images)
-    expected = logits_of(fresh(answer), images).argmax(1)
+    expected = logits_of(new_instance(answer), images).argmax(1)
     seen = "On the CPU, classify does not return the class with the largest logit."
     right = found.shape == expected.shape and torch.equal(found.cpu(), expected)
-    return Finding("the classes", seen, right, "Return one class an image.")
+    return Finding(seen, right, "Return one class an image.")
 
 
 def _stays(module: nn.Module) -> None:
@@ -61,7 +61,7 @@ def _stays(module: nn.Module) -> None:
 
 def _classifies_on(answer: Any, device: str) -> Finding:
     """Ask a module on ``device`` for the classes of images on the CPU."""
-    module, images = fresh(answer), digits(16)[0]
+    module, images = new_instance(answer), digits(16)[0]
 
     def run() -> torch.device:
         _stays(module.to(device))
@@ -70,16 +70,15 @@ def _classifies_on(answer: Any, device: str) -> Finding:
     finding, place = result_on(device, run, "classify")
     if finding is not None:
         return finding
-    asked = f"classify with the module on {device}"
     seen = f"With the module on {device}, the classes come back on {place}."
-    return Finding(asked, seen, place.type == "cpu", "Move the result to the CPU.")
+    return Finding(seen, place.type == "cpu", "Move the result to the CPU.")
 
 
 def classifies_anywhere(answer: Any) -> Iterator[Finding]:
     """Examine exercise 2.1: images on the CPU, the module anywhere."""
     yield _classifies(answer)
     findings = [_classifies_on(answer, device) for device in EVERYWHERE]
-    with pretended_gpus(2):
+    with simulated_gpus(2):
         findings.append(_classifies_on(answer, "cpu"))
     yield from _decided_first(findings)
 
@@ -131,13 +130,13 @@ def _adds_noise(answer: Any) -> Iterator[Finding]:
     seen = f"With amount 0.5, the noise has mean {mean:.2f} and deviation {spread:.2f}."
     right = abs(spread - 0.5) < 0.05 and abs(mean) < 0.05
     remedy = "Add amount times standard normal noise."
-    yield Finding("the size of the noise", seen, right, remedy)
+    yield Finding(seen, right, remedy)
     differs = not torch.equal(first, second)
     seen = "Two calls add the same noise."
-    yield Finding("the next call", seen, differs, "Draw the noise in forward.")
+    yield Finding(seen, differs, "Draw the noise in forward.")
     alike = torch.allclose(first[0], first[1], atol=1e-5)
     seen = "All images of a batch get the same noise."
-    yield Finding("each image", seen, not alike, "Draw noise of the images' shape.")
+    yield Finding(seen, not alike, "Draw noise of the images' shape.")
 
 
 def _on_gpu(answer: Any, device: str) -> Finding:
@@ -151,7 +150,7 @@ def _on_gpu(answer: Any, device: str) -> Finding:
         return finding
     seen = f"With images on {device}, the result is on {output.device}."
     ok = output.device == torch.device(device)
-    return Finding(f"forward on {device}", seen, ok, "Leave the images where they are.")
+    return Finding(seen, ok, "Leave the images where they are.")
 
 
 def _keeps(answer: Any, dtype: torch.dtype) -> Finding:
@@ -159,19 +158,19 @@ def _keeps(answer: Any, dtype: torch.dtype) -> Finding:
         output = _layer(answer, 0.5)(digits(8)[0].to(dtype))
     seen = f"Images of {dtype} come out as {output.dtype}."
     remedy = "Draw the noise in the dtype of the images."
-    return Finding(f"images of {dtype}", seen, output.dtype == dtype, remedy)
+    return Finding(seen, output.dtype == dtype, remedy)
 
 
 def _copies(answer: Any) -> Finding:
     layer, images = _layer(answer, 0.5), digits(64)[0]
-    with learners_code("forward"), pretended_tensors("cuda:0"):
+    with learners_code("forward"), simulated_tensors("cuda:0"):
         layer, there = layer.to("cuda:0"), images.to("cuda:0")
         with Operations() as operations:
             layer(there)
     copied = operations.copied_bytes
     seen = f"For a batch of {len(images)} images, {copied} bytes travel to the GPU."
     remedy = "Create the noise where the images are, do not move it there."
-    return Finding("bytes copied", seen, copied == 0, remedy)
+    return Finding(seen, copied == 0, remedy)
 
 
 def adds_noise_anywhere(answer: Any) -> Iterator[Finding]:
@@ -204,7 +203,7 @@ WINDOW = 28 * 28
 
 def _counts_shift_the_logits(answer: Any) -> Finding:
     """Show 32 images labelled 3: the logit of 3 gains the log of its share."""
-    module, images = fresh(answer), digits(32)[0]
+    module, images = new_instance(answer), digits(32)[0]
     labels = torch.full((32,), 3)
     before = logits_of(module, images)
     with learners_code("training_step"):
@@ -214,11 +213,11 @@ def _counts_shift_the_logits(answer: Any) -> Finding:
     right = torch.allclose(gap, torch.full_like(gap, math.log(33)), atol=1e-3)
     seen = "After 32 labels of one class, its logit is not raised by log(33)."
     remedy = "Keep counting the labels, and adding the log of the shares."
-    return Finding("the counts", seen, right, remedy)
+    return Finding(seen, right, remedy)
 
 
 def _window_hides_the_border(answer: Any) -> Finding:
-    module, images = fresh(answer), digits(8)[0]
+    module, images = new_instance(answer), digits(8)[0]
     framed = images.clone()
     framed[:, :, 0] = 1
     blind = torch.equal(logits_of(module, images), logits_of(module, framed))
@@ -226,13 +225,11 @@ def _window_hides_the_border(answer: Any) -> Finding:
     framed[:, :, 14] = 1
     sees = not torch.equal(logits_of(module, images), logits_of(module, framed))
     seen = "The window does not do its work: border hidden, middle seen."
-    return Finding(
-        "the window", seen, blind and sees, "Keep multiplying the images by the window."
-    )
+    return Finding(seen, blind and sees, "Keep multiplying the images by the window.")
 
 
 def _trained(answer: Any) -> L.LightningModule:
-    module, (images, labels) = fresh(answer), digits(64)
+    module, (images, labels) = new_instance(answer), digits(64)
     labels = torch.where(labels > 4, 3, labels)  # one class is far more common
     batches = list(zip(images.split(16), labels.split(16), strict=True))
     updates(module, batches)
@@ -245,7 +242,7 @@ def _stores_no_window(module: L.LightningModule) -> Finding:
     stored = sum(tensor.numel() for tensor in tensors)
     seen = f"The checkpoint holds {stored - learned} numbers besides the weights."
     remedy = "The window is a constant: let it move, but do not save it."
-    return Finding("the checkpoint", seen, stored - learned < WINDOW, remedy)
+    return Finding(seen, stored - learned < WINDOW, remedy)
 
 
 def counts_survive(answer: Any) -> Iterator[Finding]:
@@ -255,7 +252,7 @@ def counts_survive(answer: Any) -> Iterator[Finding]:
     module, images = _trained(answer), digits(64, start=64)[0]
     survived, _ = survives_saving(module, lambda each: each(images))
     yield survived
-    steps = [runs_on(fresh(answer), digits(16), device) for device in EVERYWHERE]
+    steps = [runs_on(new_instance(answer), digits(16), device) for device in EVERYWHERE]
     yield from _decided_first([*steps, _stores_no_window(module)])
 
 

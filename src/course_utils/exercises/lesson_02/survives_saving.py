@@ -12,6 +12,7 @@ from torch import Tensor
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.hardware import quiet_trainer
+from course_utils.measure import evaluation_mode
 
 _EVERY_MODULE_HAS = frozenset(vars(L.LightningModule()))
 
@@ -85,17 +86,17 @@ def reloaded(module: L.LightningModule) -> L.LightningModule:
 
 @torch.no_grad()
 def _answers(module: L.LightningModule, ask: Callable[[Any], Tensor]) -> Tensor:
-    with learners_code("forward"):
-        return ask(module.eval())
+    with learners_code("forward"), evaluation_mode(module):
+        return ask(module)
 
 
 def survives_saving(
     module: L.LightningModule, ask: Callable[[Any], Tensor]
 ) -> tuple[Finding, L.LightningModule | None]:
-    """Ask whether a trained module and its reloaded twin give the same answers.
+    """Ask whether a trained module and its reloaded copy give the same answers.
 
     Args:
-        module: A trained module on the CPU; it is left in evaluation mode.
+        module: A trained module on the CPU; its parts keep their modes.
         ask: Gets a module and returns its answers, for example
             ``lambda module: module(images)``.
 
@@ -105,18 +106,17 @@ def survives_saving(
     Raises:
         LearnerError: If saving, or the module itself, raises.
     """
-    asked = "predictions after a reload"
     before = _answers(module, ask)
     with tempfile.TemporaryDirectory() as folder:
         file = _saved(module, folder)
         try:
-            twin = _loaded(module, file)
+            copy = _loaded(module, file)
         except LearnerError as error:
             remedy = "Create in __init__ what the checkpoint is to fill."
-            return Finding(asked, str(error), False, remedy), None
-    if torch.equal(before, _answers(twin, ask)):
-        return Finding(asked, "The reloaded module predicts the same.", True), twin
-    names = ", ".join(changed_tensors(module, twin))
+            return Finding(str(error), False, remedy), None
+    if torch.equal(before, _answers(copy, ask)):
+        return Finding("The reloaded module predicts the same.", True), copy
+    names = ", ".join(changed_tensors(module, copy))
     lost = f": {names} did not come back" if names else ""
     seen = f"The reloaded module predicts something else{lost}."
-    return Finding(asked, seen, False, "Register what was learned as a buffer."), twin
+    return Finding(seen, False, "Register what was learned as a buffer."), copy

@@ -52,7 +52,7 @@ def _sees_ink_only(answer: Any, ink: int) -> Finding:
     else:
         seen = f"With ink={ink} the logits {'' if same else 'do not '}follow the ink."
     remedy = "A pixel counts as ink if its grey level of 0 to 255 is above `ink`."
-    return Finding("what the network sees", seen, same and not blank, remedy)
+    return Finding(seen, same and not blank, remedy)
 
 
 def sees_the_same_ink(answer: Any) -> Iterator[Finding]:

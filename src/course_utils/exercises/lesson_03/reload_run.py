@@ -10,8 +10,8 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import (
     CannotCheck,
     LearnerError,
@@ -19,9 +19,9 @@ from course_utils.checks.learner_code import (
     learners_code,
 )
 from course_utils.checks.training_step import tensors_in
-from course_utils.checks.weights_only import culprits
+from course_utils.checks.weights_only import unloadable_values
 from course_utils.experiments.global_state import preserved
-from course_utils.hardware import quiet_trainer
+from course_utils.measure import evaluation_mode
 
 Group = dict[str, Any]
 ModuleClass = type[L.LightningModule]
@@ -65,10 +65,8 @@ def _without_tensors(group: Mapping[str, Any]) -> Group:
 def _trained(module: L.LightningModule, batches: Sequence[Any]) -> list[Group]:
     """Train one epoch from a fixed seed; return the optimizers' settings."""
     start = _Settings()
-    options = quiet_trainer(accelerator="cpu", callbacks=[start], max_epochs=1)
     L.seed_everything(0, verbose=False)
-    with learners_code("Training"):
-        L.Trainer(**options).fit(module, DataLoader(list(batches), batch_size=None))
+    fit(module, batches, callbacks=[start])
     return start.groups
 
 
@@ -82,13 +80,9 @@ def _same(before: Sequence[Tensor], after: Sequence[Tensor]) -> bool:
 
 @torch.no_grad()
 def _outputs(module: L.LightningModule, inputs: Tensor) -> list[Tensor]:
-    modes = {part: part.training for part in module.modules()}
     torch.manual_seed(0)
-    with learners_code("forward"):
-        found = _bits(module.eval()(inputs))
-    for part, mode in modes.items():
-        part.training = mode
-    return found
+    with learners_code("forward"), evaluation_mode(module):
+        return _bits(module(inputs))
 
 
 def _weights(module: L.LightningModule) -> list[Tensor]:
@@ -111,13 +105,13 @@ def _loaded(
 
 
 def _heavy(content: Mapping[str, Any]) -> dict[str, str]:
-    if found := culprits(content.get("hyper_parameters", {})):
+    if found := unloadable_values(content.get("hyper_parameters", {})):
         return found
     return {
         f"{name} in {place}".strip(): kind
         for place, part in content.items()
         if place != "state_dict"
-        for name, kind in culprits(part).items()
+        for name, kind in unloadable_values(part).items()
     }
 
 

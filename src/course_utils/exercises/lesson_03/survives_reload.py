@@ -28,14 +28,14 @@ def _loading(found: Reload) -> Finding:
     if found.heavy and unloadable:
         values = _and([f"{name} is a {kind}" for name, kind in found.heavy.items()])
         seen = f"The checkpoint does not load by default: {values}."
-        return Finding(asked, seen, False, _plainer(found))
+        return Finding(seen, False, _plainer(found), asked=asked)
     if found.error is None:
-        return Finding(asked, "The checkpoint loads.", True)
+        return Finding("The checkpoint loads.", True, asked=asked)
     text = " ".join(str(found.error).split()).rstrip(".")
     text = text if len(text) <= 160 else f"{text[:160].rsplit(' ', 1)[0]} …"
     seen = f"Loading raised {type(found.error).__name__}: {text}."
     remedy = "Save every argument that __init__ needs, with the value it was given."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy, asked=asked)
 
 
 def _hyperparameters(found: Reload, settings: Mapping[str, Any]) -> Finding:
@@ -45,8 +45,8 @@ def _hyperparameters(found: Reload, settings: Mapping[str, Any]) -> Finding:
         if _is_plain(given) and _is_plain(kept) and kept != given:
             seen = f"You gave {name}={given!r}, the file holds {name}={kept!r}."
             remedy = "Call save_hyperparameters() before you change an argument."
-            return Finding(asked, seen, False, remedy)
-    return Finding(asked, "They are what __init__ was given.", True)
+            return Finding(seen, False, remedy, asked=asked)
+    return Finding("They are what __init__ was given.", True, asked=asked)
 
 
 def _missing(found: Reload, expected: Sequence[str]) -> str:
@@ -65,10 +65,10 @@ def _optimizers(found: Reload, remedy: str) -> Finding:
             if old[name] != new.get(name):
                 seen = f"Before, the optimizer had {name}={old[name]}, "
                 seen += f"after loading {name}={new.get(name)}."
-                return Finding(asked, seen, False, remedy)
+                return Finding(seen, False, remedy, asked=asked)
     same = len(before) == len(after)
     seen = "They are the same." if same else "The parameter groups differ in number."
-    return Finding(asked, seen, same, "" if same else remedy)
+    return Finding(seen, same, remedy, asked=asked)
 
 
 def survives_reload(
@@ -95,11 +95,9 @@ def survives_reload(
     lost = _missing(found, [name for name in settings if name not in again])
     seen = "are the same, to the last bit" if found.same_outputs else "differ"
     seen = f"Before and after, the outputs for the same inputs {seen}."
-    yield Finding(
-        "the outputs", seen, found.same_outputs, "" if found.same_outputs else lost
-    )
+    yield Finding(seen, found.same_outputs, lost, asked="the outputs")
     yield _optimizers(found, lost)
     same = found.same_training
     seen = "end with the same bits" if same else "do not end with the same weights"
     seen = f"Trained once more from the same seed, the two {seen}."
-    yield Finding("further training", seen, same, "" if same else lost)
+    yield Finding(seen, same, lost, asked="further training")

@@ -17,7 +17,14 @@ from course_utils.checks.learning_rates import (
     rates_follow,
     same_rates_in_two_processes,
 )
-from course_utils.checks.sample_data import digits, fresh, logits_of, taught, twin
+from course_utils.checks.metrics import metrics_are_exact, not_logged
+from course_utils.checks.sample_data import (
+    copy_of,
+    digits,
+    logits_of,
+    new_instance,
+    trained_instance,
+)
 from course_utils.checks.weight_updates import lowers_cross_entropy, updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_04.kept_checkpoint import Kept, kept_checkpoint
@@ -26,8 +33,7 @@ from course_utils.exercises.lesson_04.logged_values import (
     logs_the_epoch_mean,
     training_log,
 )
-from course_utils.exercises.lesson_04.two_process_metrics import metrics_are_exact
-from course_utils.measure.in_memory_logger import Logbook
+from course_utils.measure import InMemoryLogger
 
 Batch = tuple[Tensor, Tensor]
 
@@ -41,10 +47,10 @@ def _batches(sizes: list[int]) -> list[Batch]:
 
 def logs_two_curves(answer: Any) -> Iterator[Finding]:
     """Examine exercise 4.1: two epochs with batches of 40, 40 and 3 images."""
-    log = training_log(fresh(answer), _batches([40, 40, 3]))
+    log = training_log(new_instance(answer), _batches([40, 40, 3]))
     yield logs_each_step(log, "train_loss_step")
     yield from logs_the_epoch_mean(log, "train_loss_epoch")
-    yield lowers_cross_entropy(fresh(answer), _batches([16] * 6))
+    yield lowers_cross_entropy(new_instance(answer), _batches([16] * 6))
 
 
 _4_1 = Exercise(
@@ -104,9 +110,8 @@ def _kept_right(kept: Kept, acc: float) -> Iterator[Finding]:
     if kept.epoch < 0:
         seen = "No best checkpoint was kept."
     remedy = _INSTEAD.get(kept.epoch, "")
-    yield Finding("the epoch that was kept", seen, kept.epoch == _BEST, remedy)
+    yield Finding(seen, kept.epoch == _BEST, remedy)
     yield Finding(
-        "the folder",
         "The slash of the metric's name made a sub-folder of the checkpoint folder.",
         "/" not in kept.name,
         "Let auto_insert_metric_name=False keep the name out of the file's name.",
@@ -114,7 +119,6 @@ def _kept_right(kept: Kept, acc: float) -> Iterator[Finding]:
     numbers = [float(each) for each in re.findall(r"\d+(?:\.\d+)?", kept.name)]
     shown = _BEST in numbers and any(abs(n - acc) <= 0.006 for n in numbers)
     yield Finding(
-        "the file's name",
         f"In epoch {_BEST} val/acc was {acc:.3f}; the file is called "
         f"{kept.name.removesuffix('.ckpt')!r}.",
         shown,
@@ -124,12 +128,12 @@ def _kept_right(kept: Kept, acc: float) -> Iterator[Finding]:
 
 def keeps_the_best(answer: Any) -> Iterator[Finding]:
     """Examine exercise 4.2: four epochs whose metrics follow a script."""
-    module = taught(answer)
+    module = trained_instance(answer)
     images, _ = digits(_SCRIPT)
     logits = logits_of(module, images)
     labels = scripted_validations(logits)
     epochs = [[(images, each)] for each in labels]
-    kept = kept_checkpoint(twin(module), _batches([20, 20]), epochs)
+    kept = kept_checkpoint(copy_of(module), _batches([20, 20]), epochs)
     final = kept.ends[-1]
     truths = {
         "train/loss": None,
@@ -137,16 +141,13 @@ def keeps_the_best(answer: Any) -> Iterator[Finding]:
         "val/acc": (logits.argmax(1) == labels[-1]).float().mean().item(),
     }
     for name, truth in truths.items():
-        known = ", ".join(final) or "nothing"
-        seen = f"Callbacks find no metric {name!r}; they see {known}."
-        yield Finding(
-            name, seen, name in final, f'Log it with self.log("{name}", ...).'
-        )
-        if truth is not None:
-            value = final.get(name, torch.nan)
+        if name not in final:
+            yield not_logged(name, final)
+        elif truth is not None:
+            value = final[name]
             seen = f"{name} is {value:.3f}, exact is {truth:.3f}."
             remedy = "Log it in validation_step, for each batch."
-            yield Finding(name, seen, abs(value - truth) <= 1e-4, remedy)
+            yield Finding(seen, abs(value - truth) <= 1e-4, remedy)
     acc = (logits.argmax(1) == labels[_BEST]).float().mean().item()
     yield from _kept_right(kept, acc)
 
@@ -230,7 +231,7 @@ def _mistakes(
 
 def reports_three(answer: Any) -> Iterator[Finding]:
     """Examine exercise 4.3: files of 64 and 32 digits, in one process and in two."""
-    module, first, size = taught(answer), 64, 20
+    module, first, size = trained_instance(answer), 64, 20
     images, labels = digits(96)
     logits = logits_of(module, images)
     loader = DataLoader(Files(images, labels, first), batch_size=size)
@@ -238,7 +239,12 @@ def reports_three(answer: Any) -> Iterator[Finding]:
     for processes in (1, 2):
         mistakes = _mistakes(logits, labels, first, size)
         yield from metrics_are_exact(
-            twin(module), loader, truths, mistakes, processes=processes
+            copy_of(module),
+            loader,
+            truths,
+            mistakes,
+            otherwise="Say how batches and processes are combined.",
+            processes=processes,
         )
 
 
@@ -282,16 +288,18 @@ def falls_to_zero(answer: Any) -> Iterator[Finding]:
         },
     }
     for run, options in runs.items():
-        book = Logbook()
-        rates = applied_rates(fresh(answer), loader, book, **options)
+        logger = InMemoryLogger()
+        rates = applied_rates(new_instance(answer), loader, logger, **options)
         # Two ways of counting are right: zero in the last update, or after it.
         slack = 1.6 * _START / max(len(rates), 1)
         yield rates_follow(rates, _line, slack, run)
-        yield rates_are_logged(rates, book, "lr")
-    learns = any(done.changed for done in updates(fresh(answer), _batches([16] * 3)))
+        yield rates_are_logged(rates, logger, "lr")
+    learns = any(
+        done.changed for done in updates(new_instance(answer), _batches([16] * 3))
+    )
     seen = f"{'A' if learns else 'No'} batch changed the weights."
-    yield Finding("training", seen, learns, "Return the loss.")
-    yield same_rates_in_two_processes(fresh(answer), loader, max_epochs=1)
+    yield Finding(seen, learns, "Return the loss.")
+    yield same_rates_in_two_processes(new_instance(answer), loader, max_epochs=1)
 
 
 _4_4 = Exercise(

@@ -10,9 +10,9 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch.utils.data import DataLoader, IterableDataset
 
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import learners_code, temporary_folder
-from course_utils.hardware import quiet_trainer
-from course_utils.measure.in_memory_logger import EpochEnds
+from course_utils.measure import EpochEnds
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,16 @@ def kept_checkpoint(
     ends = EpochEnds()
     module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)
     with temporary_folder() as folder:
-        options = quiet_trainer(accelerator="cpu", enable_checkpointing=True)
-        trainer = L.Trainer(
+        trainer = fit(
+            module,
+            batches,
+            DataLoader(_Scripted(validations), batch_size=None),
             max_epochs=len(validations),
             num_sanity_val_steps=0,
+            enable_checkpointing=True,
             default_root_dir=folder,
             callbacks=[ends],
-            **options,
         )
-        train = DataLoader(list(batches), batch_size=None)
-        val = DataLoader(_Scripted(validations), batch_size=None)
         with learners_code("Training"):
-            trainer.fit(module, train, val)
             best = _best(trainer.checkpoint_callback)
     return Kept(*best, tuple(ends.metrics))

@@ -5,13 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
-from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import learners_code
+from course_utils.checks.fit import fit
 from course_utils.checks.training_step import tensors_in
-from course_utils.hardware import quiet_trainer
-from course_utils.measure.in_memory_logger import EpochEnds, Logbook
+from course_utils.measure import EpochEnds, InMemoryLogger
 
 TOLERANCE = 1e-5
 
@@ -23,13 +21,13 @@ class TrainingLog:
     Attributes:
         losses: The loss of each batch, one tuple an epoch.
         sizes: The number of samples in each batch, one tuple an epoch.
-        book: What the logger got.
+        logger: What the logger got.
         ends: What callbacks saw at the end of each epoch, by metric name.
     """
 
     losses: tuple[tuple[float, ...], ...]
     sizes: tuple[tuple[int, ...], ...]
-    book: Logbook
+    logger: InMemoryLogger
     ends: tuple[dict[str, float], ...]
 
     def mean(self, epoch: int) -> float:
@@ -75,15 +73,19 @@ def training_log(
     Raises:
         LearnerError: If training raises.
     """
-    losses, ends, book = _Losses(), EpochEnds(), Logbook()
-    options = quiet_trainer(accelerator="cpu", logger=book, callbacks=[losses, ends])
-    trainer = L.Trainer(max_epochs=epochs, log_every_n_steps=1, **options)
-    with learners_code("Training"):
-        trainer.fit(module, DataLoader(list(batches), batch_size=None))
+    losses, ends, logger = _Losses(), EpochEnds(), InMemoryLogger()
+    fit(
+        module,
+        batches,
+        logger=logger,
+        callbacks=[losses, ends],
+        max_epochs=epochs,
+        log_every_n_steps=1,
+    )
     return TrainingLog(
         tuple(map(tuple, losses.losses)),
         tuple(map(tuple, losses.sizes)),
-        book,
+        logger,
         tuple(ends.metrics),
     )
 
@@ -96,20 +98,19 @@ def _close(values: Sequence[float], others: Sequence[float]) -> bool:
 
 def logs_each_step(log: TrainingLog, name: str) -> Finding:
     """Ask whether the logger got the loss of every batch as ``name``."""
-    asked = f"{name} in the logger"
-    values, losses = log.book.values(name), [x for epoch in log.losses for x in epoch]
+    values, losses = log.logger.values(name), [x for epoch in log.losses for x in epoch]
     if not values:
-        known = ", ".join(dict.fromkeys(n for _, row in log.book.rows for n in row))
+        known = ", ".join(dict.fromkeys(n for _, row in log.logger.rows for n in row))
         seen = f"The logger got no {name!r}; it got {known or 'nothing'}."
-        return Finding(asked, seen, False, f"Log every step as {name!r}.")
+        return Finding(seen, False, f"Log every step as {name!r}.")
     if len(values) != len(losses):
         seen = f"The logger got {name!r} {len(values)} times in {len(losses)} steps."
-        return Finding(asked, seen, False, "Log it in each step, with on_step=True.")
+        return Finding(seen, False, "Log it in each step, with on_step=True.")
     same = _close(values, losses)
     seen = f"The logger got {name!r} in each step, but not the loss of that batch."
     if same:
         seen = f"The logger got {name!r} in each step."
-    return Finding(asked, seen, same, "Log the loss of the batch as it is.")
+    return Finding(seen, same, "Log the loss of the batch as it is.")
 
 
 def _why(log: TrainingLog, epoch: int, value: float) -> str:
@@ -131,15 +132,15 @@ def logs_the_epoch_mean(log: TrainingLog, name: str) -> list[Finding]:
     """Ask of every epoch whether ``name`` is the mean loss over its samples."""
     findings = []
     for epoch, metrics in enumerate(log.ends):
-        asked = f"{name} after epoch {epoch + 1}"
+        f"{name} after epoch {epoch + 1}"
         if name not in metrics:
             known = ", ".join(metrics) or "nothing"
             seen = f"After epoch {epoch + 1} callbacks find no {name!r}, only {known}."
             remedy = f"Log the mean of the epoch as {name!r}."
-            findings.append(Finding(asked, seen, False, remedy))
+            findings.append(Finding(seen, False, remedy))
             continue
         value, truth = metrics[name], log.mean(epoch)
         ok = abs(value - truth) <= TOLERANCE
         seen = f"After epoch {epoch + 1} {name} is {value:.3f}, exact is {truth:.3f}."
-        findings.append(Finding(asked, seen, ok, "" if ok else _why(log, epoch, value)))
+        findings.append(Finding(seen, ok, _why(log, epoch, value)))
     return findings

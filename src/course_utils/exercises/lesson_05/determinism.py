@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.checks.data_splits import disturb
+from course_utils.checks.data_splits import scramble_global_rngs
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.training_step import tensors_in
@@ -45,9 +45,8 @@ def _run(train: Train, seed: int, state: int) -> tuple[Any, list[Tensor]]:
     Returns:
         What ``train`` returned, and the tensors in it as they are now.
     """
-    disturb(state)
-    with learners_code("Your function"):
-        result = train(seed)
+    scramble_global_rngs(state)
+    result = train(seed)
     gc.collect()  # a Trainer is a cycle of references
     return result, _bits(result)
 
@@ -68,7 +67,7 @@ def same_seed_same_bits(train: Train, seed: int = 3) -> Finding:
     if result is other:
         seen = "The second call returned the very object that the first one returned."
         remedy = "Train a new network in each call."
-        return Finding("two runs with one seed", seen, False, remedy)
+        return Finding(seen, False, remedy)
     differ = _differ(first, second)
     seen = f"Two runs with seed {seed} end with "
     seen += (
@@ -76,7 +75,7 @@ def same_seed_same_bits(train: Train, seed: int = 3) -> Finding:
         if differ
         else "the same bits in every tensor."
     )
-    return Finding("two runs with one seed", seen, not differ, _ALL if differ else "")
+    return Finding(seen, not differ, _ALL)
 
 
 def other_seed_other_bits(train: Train, seeds: tuple[int, int] = (3, 4)) -> Finding:
@@ -88,8 +87,8 @@ def other_seed_other_bits(train: Train, seeds: tuple[int, int] = (3, 4)) -> Find
     differ = _differ(first, second)
     seen = f"Seeds {seeds[0]} and {seeds[1]} end with "
     seen += "different weights." if differ else "the very same weights."
-    remedy = "" if differ else "Use the seed that the function is given."
-    return Finding("two runs with two seeds", seen, differ > 0, remedy)
+    remedy = "Use the seed that the function is given."
+    return Finding(seen, differ > 0, remedy)
 
 
 def depends_on_the_seed_alone(train: Train) -> Iterator[Finding]:
@@ -123,7 +122,6 @@ def same_gradients_on_two_threads(
     Raises:
         LearnerError: If a pass raises.
     """
-    asked = "one gradient, computed repeatedly by two threads"
     mode = torch.are_deterministic_algorithms_enabled()
     threads = torch.get_num_threads()
     torch.use_deterministic_algorithms(False)
@@ -139,17 +137,17 @@ def same_gradients_on_two_threads(
     if switched:
         seen = "Your code switched deterministic mode on, for the whole process."
         remedy = "Leave that to the Trainer, and choose another operation."
-        return Finding(asked, seen, False, remedy)
+        return Finding(seen, False, remedy)
     if at_work != 2:
         seen = "Your code changed the number of threads, for the whole process."
         remedy = "Leave two of them at work, and choose another operation."
-        return Finding(asked, seen, False, remedy)
+        return Finding(seen, False, remedy)
     others = sum(_differ(found[0], each) > 0 for each in found[1:])
     if not others:
-        return Finding(asked, f"All {repeats} gradients have the same bits.", True)
+        return Finding(f"All {repeats} gradients have the same bits.", True)
     seen = f"{others} of {repeats - 1} repetitions of one gradient gave other bits."
     remedy = (
         "Threads add up the rows of an indexed table in any order; look values up by "
         "an operation whose gradient has a fixed order."
     )
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy)

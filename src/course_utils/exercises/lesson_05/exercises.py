@@ -7,14 +7,14 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.optimizer import register_optimizer_step_post_hook
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import TensorDataset
 
 from course_utils.checks.exact_resume import resumes_exactly
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.checks.interrupted_run import Parts, Place
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.sample_data import digits, fresh
+from course_utils.checks.sample_data import digits, new_instance, quiet_function
 from course_utils.checks.training_step import inputs_seen
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_05.determinism import (
@@ -25,26 +25,18 @@ from course_utils.exercises.lesson_05.resumable_parts import (
     KeepsItsPlace,
     KeepsRandomState,
 )
-from course_utils.hardware import quiet_trainer
+from course_utils.measure import OptimizerSteps
 
 # 5.1 ----------------------------------------------------------------------------
 
 
 def trains_from_its_seed(answer: Any) -> Iterator[Finding]:
     """Examine exercise 5.1: one seed, one result; another seed, another result."""
-    if isinstance(answer, type) or not callable(answer):
-        raise LearnerError(
-            f"Expected the function `train` but got {type(answer).__name__}; hand over "
-            "the function itself, without calling it."
-        )
-    updates: list[object] = []
-    handle = register_optimizer_step_post_hook(lambda *_: updates.append(1))
-    try:
-        yield from depends_on_the_seed_alone(answer)
-    finally:
-        handle.remove()
+    train = quiet_function(answer)
+    with OptimizerSteps() as steps:
+        yield from depends_on_the_seed_alone(train)
     seen = "The function returns a network that no optimizer has touched."
-    yield Finding("training", seen, bool(updates), "Keep the training in it.")
+    yield Finding(seen, steps.count > 0, "Keep the training in it.")
 
 
 _5_1 = Exercise(
@@ -98,17 +90,16 @@ def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
     )
     seen = f"The logits are {'' if same else 'not '}those of the original network."
     remedy = "Each pair of neighbours looks up table[left, right], as before."
-    return Finding("the logits", seen, same, "" if same else remedy)
+    return Finding(seen, same, remedy)
 
 
 @torch.enable_grad()
 def _teaches_the_table(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Finding:
     """Ask whether the table has the gradient that the original network gives it."""
-    asked = "the table's gradient"
     (images, labels), (table, out) = batch, _table_and_out(module)
     if table.grad is None or not table.grad.any():
         seen = "The table gets no gradient."
-        return Finding(asked, seen, False, "Let the table learn.")
+        return Finding(seen, False, "Let the table learn.")
     leaf = table.detach().reshape(-1, WIDTH).clone().requires_grad_()
     loss = F.cross_entropy(out(F.embedding(_pairs(images), leaf).flatten(1)), labels)
     (expected,) = torch.autograd.grad(loss, leaf)
@@ -116,12 +107,12 @@ def _teaches_the_table(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Findi
     same = bool(far <= 1e-3 * expected.abs().max())
     seen = f"The table's gradient is {'' if same else 'not '}the original one."
     remedy = "Let every pixel that looks a row up pass its gradient on to that row."
-    return Finding(asked, seen, same, "" if same else remedy)
+    return Finding(seen, same, remedy)
 
 
 def looks_up_without_a_race(answer: Any) -> Iterator[Finding]:
     """Examine exercise 5.2: the same logits, and one gradient, each time."""
-    module = fresh(answer)
+    module = new_instance(answer)
     batch = digits(512)
     yield _looks_up_the_pairs(module, batch[0][:64])
     yield same_gradients_on_two_threads(module, batch)
@@ -152,17 +143,14 @@ PLACES = (Place("batch", 4), Place("batch", 13), Place("epoch", 1))
 def _adds_new_noise(answer: Any) -> Finding:
     """Ask whether every step adds other noise, seen in the inputs of the network."""
     images, labels = digits(16)
-    loader = DataLoader([(images, labels)] * 3, batch_size=None)
-    module = fresh(answer)
-    with inputs_seen(images.shape) as inputs, learners_code("Training"):
-        options = quiet_trainer(accelerator="cpu", max_epochs=1)
-        L.Trainer(**options).fit(module, loader)
+    with inputs_seen(images.shape) as inputs:
+        fit(new_instance(answer), [(images, labels)] * 3)
     kinds = len({each.numpy().tobytes() for each in inputs})
     none = kinds == 1 and torch.equal(inputs[0], images)
     seen = "The steps add no noise." if none else "The steps add the same noise."
     if kinds >= 3:
-        return Finding("the noise", "Each step adds other noise.", True)
-    return Finding("the noise", seen, False, "Draw new noise in each step.")
+        return Finding("Each step adds other noise.", True)
+    return Finding(seen, False, "Draw new noise in each step.")
 
 
 def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:

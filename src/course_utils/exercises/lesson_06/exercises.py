@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.sample_data import digits, fresh, function
+from course_utils.checks.sample_data import digits, new_instance, quiet_function
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_06.finite_gradients import (
     finite_gradients,
@@ -24,7 +24,7 @@ from course_utils.exercises.lesson_06.slowest_part import names_the_slowest
 
 def notices_four_bugs(answer: Any) -> Iterator[Finding]:
     """Examine exercise 6.1 with a healthy model and broken ones."""
-    yield from notices_planted_bugs(function(answer))
+    yield from notices_planted_bugs(quiet_function(answer))
 
 
 _6_1 = Exercise(
@@ -53,7 +53,7 @@ _COUNTS = (
 def takes_a_fair_tenth(answer: Any) -> Iterator[Finding]:
     """Examine exercise 6.2 with two sets of images, each with a rare class."""
     for counts in _COUNTS:
-        yield from is_a_fixed_fraction(function(answer), counts)
+        yield from is_a_fixed_fraction(quiet_function(answer), counts)
 
 
 _6_2 = Exercise(
@@ -83,7 +83,7 @@ def _reference(features: Tensor) -> Tensor:
 
 def has_finite_gradients(answer: Any) -> Iterator[Finding]:
     """Examine exercise 6.3 with zero rows among ordinary, faint and bright ones."""
-    unit_length = function(answer)
+    unit_length = quiet_function(answer)
     generator = torch.Generator().manual_seed(0)
     rows = torch.randn(12, 5, generator=generator)
     yield from same_as(unit_length, _reference, rows, "ordinary rows")
@@ -95,9 +95,9 @@ def has_finite_gradients(answer: Any) -> Iterator[Finding]:
     yield finite_gradients(unit_length, torch.zeros(3, 5), "rows of zeros only")
     values, _ = value_and_gradient(unit_length, mixed)
     seen = f"Of 12 rows, two of them zero, it returns {len(values)}."
-    yield Finding("the rows", seen, len(values) == 12, "Return every row.")
+    yield Finding(seen, len(values) == 12, "Return every row.")
     seen = "A row of zeros does not stay zero."
-    yield Finding("zero rows", seen, not values[[2, 7]].any(), "Let zeros be zeros.")
+    yield Finding(seen, not values[[2, 7]].any(), "Let zeros be zeros.")
     kept = torch.tensor([row for row in range(12) if row not in (2, 7)])
     yield from same_as(
         lambda part: unit_length(mixed.index_put((kept,), part))[kept],
@@ -134,12 +134,12 @@ def learns_by_heart(answer: Any) -> Iterator[Finding]:
     images, labels = digits(128)
     generator = torch.Generator().manual_seed(0)
     lots = torch.randint(10, labels.shape, generator=generator)
-    module = fresh(answer)
+    module = new_instance(answer)
     yield from overfits(module, (images, lots), 120, weights=54_000)
     layers = sum(weight.ndim > 1 for weight in module.parameters())
     seen = f"The network has {layers} layers with weights, fewer than three."
     remedy = "Keep both hidden layers, and the one that returns logits."
-    yield Finding("its layers", seen, layers >= 3, remedy)
+    yield Finding(seen, layers >= 3, remedy)
 
 
 _6_4 = Exercise(
@@ -168,7 +168,7 @@ _SLOW = [
 
 def names_the_slowest_part(answer: Any) -> Iterator[Finding]:
     """Examine exercise 6.5 with four loops, each slow in another part."""
-    yield from names_the_slowest(function(answer), _SLOW)
+    yield from names_the_slowest(quiet_function(answer), _SLOW)
 
 
 _6_5 = Exercise(

@@ -54,7 +54,7 @@ def finite_gradients(function: Function, inputs: Tensor, what: str) -> Finding:
         "torch.where computes both branches and sends a gradient through both: keep "
         "what would divide by zero out of the operation itself."
     )
-    return Finding(f"gradients for {what}", seen, not bad, remedy if bad else "")
+    return Finding(seen, not bad, remedy)
 
 
 def _farthest(ours: Tensor, theirs: Tensor) -> float:
@@ -86,12 +86,12 @@ def same_as(
     ours, theirs = (value_and_gradient(each, inputs) for each in (function, reference))
     if ours[0].shape != theirs[0].shape:
         seen = f"The shape is {tuple(ours[0].shape)}, not {tuple(theirs[0].shape)}."
-        return [Finding("the shape", seen, False, "Keep the shape of the result.")]
+        return [Finding(seen, False, "Keep the shape of the result.")]
     findings = []
     for kind, one, other in zip(("values", "gradients"), ours, theirs, strict=True):
         far = _farthest(one, other)
         ok = far <= tolerance
         seen = f"For {what}, the {kind} are {'as before' if ok else 'other ones'}."
         remedy = f"Change nothing for {what}: no epsilon, no detach."
-        findings.append(Finding(f"{kind} for {what}", seen, ok, "" if ok else remedy))
+        findings.append(Finding(seen, ok, remedy))
     return findings

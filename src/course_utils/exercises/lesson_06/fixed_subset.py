@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from course_utils.checks.data_splits import disturb
+from course_utils.checks.data_splits import scramble_global_rngs
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
 
@@ -57,17 +57,17 @@ def _first_look(
     count = len(numbers)
     seen = f"An epoch has {count} of {total} images; {share:.0%} are {most}."
     fits = most // 2 <= count <= most
-    yield Finding("size", seen, fits, f"Take {most} at most, and at least half of it.")
+    yield Finding(seen, fits, f"Take {most} at most, and at least half of it.")
     twice = count - len(set(numbers))
     seen = f"{twice} images come twice in an epoch."
-    yield Finding("repeated images", seen, not twice, "Draw without replacement.")
+    yield Finding(seen, not twice, "Draw without replacement.")
     right = bool((dataset.tensors[1][numbers] == labels).all())
-    yield Finding("labels", "Labels and images are mixed up.", right, "Keep pairs.")
+    yield Finding("Labels and images are mixed up.", right, "Keep pairs.")
     classes = int(dataset.tensors[1].max()) + 1
     found = len(labels.unique())
     seen = f"{found} of {classes} classes are in it."
     remedy = "Draw within each class, at least one image of each."
-    yield Finding("classes", seen, found == classes, remedy)
+    yield Finding(seen, found == classes, remedy)
 
 
 def is_a_fixed_fraction(
@@ -81,7 +81,7 @@ def is_a_fixed_fraction(
         share: Largest part allowed.
     """
     dataset = numbered(counts)
-    disturb(1)
+    scramble_global_rngs(1)
     before = _random_state()
     loader = make_loader(dataset)
     untouched = before == _random_state()
@@ -89,13 +89,13 @@ def is_a_fixed_fraction(
     yield from _first_look(epochs[0], dataset, share)
     sets = {frozenset(numbers) for numbers, _ in epochs}
     seen = f"Three epochs show {len(sets)} different sets of images."
-    yield Finding("the set of each epoch", seen, len(sets) == 1, "Choose once.")
-    disturb(2)
+    yield Finding(seen, len(sets) == 1, "Choose once.")
+    scramble_global_rngs(2)
     again = frozenset(_epoch(make_loader(numbered(counts)))[0])  # an equal data set
     seen = f"A second call shows {'the same' if again in sets else 'other'} images."
-    yield Finding("the set of a second call", seen, again in sets, GENERATOR)
+    yield Finding(seen, again in sets, GENERATOR)
     seen = "The call changes the global random state."
-    yield Finding("the global random state", seen, untouched, GENERATOR)
+    yield Finding(seen, untouched, GENERATOR)
     orders = {tuple(numbers) for numbers, _ in epochs}
     seen = f"Three epochs have {len(orders)} different orders."
-    yield Finding("the order", seen, len(orders) == 3, "Shuffle the loader.")
+    yield Finding(seen, len(orders) == 3, "Shuffle the loader.")

@@ -3,11 +3,11 @@
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import has_forward, learners_code
-from course_utils.hardware import quiet_trainer
+from course_utils.measure import evaluation_mode
 
 GOAL = 0.98
 
@@ -30,11 +30,8 @@ def learning_weights(module: torch.nn.Module, before: dict[str, Tensor]) -> int:
 @torch.no_grad()
 def _share_right(module: L.LightningModule, batch: tuple[Tensor, Tensor]) -> float:
     images, labels = batch
-    module.eval()
-    with learners_code("forward"):
-        right = (module(images).argmax(1) == labels).float().mean().item()
-    module.train()
-    return right
+    with learners_code("forward"), evaluation_mode(module):
+        return (module(images).argmax(1) == labels).float().mean().item()
 
 
 def overfits(
@@ -63,12 +60,10 @@ def overfits(
     """
     if not has_forward(module):
         seen = "There is no forward pass to ask."
-        return [Finding("a forward pass", seen, None, "Write forward(images).")]
+        return [Finding(seen, None, "Write forward(images).")]
     before = _copies(module)
     repeated = [tuple(part.clone() for part in batch) for _ in range(steps)]
-    options = quiet_trainer(accelerator="cpu", max_epochs=1)
-    with learners_code("Training"):
-        L.Trainer(**options).fit(module, DataLoader(repeated, batch_size=None))
+    fit(module, repeated)
     return [
         _learning(learning_weights(module, before), before, weights),
         _by_heart(_share_right(module, batch), steps),
@@ -83,7 +78,7 @@ def _learning(learned: int, before: dict[str, Tensor], wanted: int) -> Finding:
         "gradient reaches them."
     )
     ok = learned >= max(wanted, 1)
-    return Finding("weights that learn", seen, ok, "" if ok else remedy)
+    return Finding(seen, ok, remedy)
 
 
 def _by_heart(right: float, steps: int) -> Finding:
@@ -96,5 +91,4 @@ def _by_heart(right: float, steps: int) -> Finding:
         "loss computed over the classes, and does it use what forward returns?"
     )
     ok = right >= GOAL
-    asked = "the accuracy on the batch"
-    return Finding(asked, seen, ok, "" if ok else remedy)
+    return Finding(seen, ok, remedy)

@@ -115,14 +115,14 @@ def _healthy(smoke_test: SmokeTest, most: int) -> Iterator[Finding]:
         smoke_test(model, loader_with_a_rest())
     except LearnerError as error:
         seen = f"A healthy model does not pass: {error}"
-        yield Finding("a healthy model", seen, False, "It must pass.")
+        yield Finding(seen, False, "It must pass.")
         return
     steps = len(model.steps)
     seen = f"The test trained for {steps} steps."
-    yield Finding("training steps", seen, 1 <= steps <= most, f"1 to {most} are asked.")
+    yield Finding(seen, 1 <= steps <= most, f"1 to {most} are asked.")
     kept = all(torch.equal(before[k], v) for k, v in model.state_dict().items())
     seen = f"The weights are {'as they were' if kept else 'changed afterwards'}."
-    yield Finding("the weights", seen, kept, "Test a copy: copy.deepcopy(model).")
+    yield Finding(seen, kept, "Test a copy: copy.deepcopy(model).")
 
 
 def notices_planted_bugs(smoke_test: SmokeTest, most: int = 5) -> Iterator[Finding]:
@@ -144,6 +144,6 @@ def notices_planted_bugs(smoke_test: SmokeTest, most: int = 5) -> Iterator[Findi
                 noticed = True
             steps = len(model.steps)
             seen = f"It {'raises' if noticed else 'lets pass'}: {planted}."
-            yield Finding(planted, seen, noticed, "" if noticed else remedy)
+            yield Finding(seen, noticed, remedy)
             seen = f"On {planted} it trained for {steps} steps."
-            yield Finding("training steps", seen, steps <= most, f"At most {most}.")
+            yield Finding(seen, steps <= most, f"At most {most}.")

@@ -117,4 +117,4 @@ def names_the_slowest(
                 "Compare time spent in each part alone; optimizer_step contains the "
                 "forward and the backward pass."
             )
-        yield Finding("the slowest part", seen, said == truth, remedy)
+        yield Finding(seen, said == truth, remedy)

@@ -79,7 +79,7 @@ def _one_update(used: Tensor, mean: Tensor, which: str, last: bool) -> Finding:
     remedy = "Leave full groups to the Trainer: it divides them by the right number."
     if last:
         remedy = "Divide the last group by its own number of batches."
-    return Finding("the gradient of an update", seen, ok, "" if ok else remedy)
+    return Finding(seen, ok, remedy)
 
 
 def accumulates(
@@ -101,7 +101,7 @@ def accumulates(
     used = gradients_used(module, batches, group)
     seen = f"{len(batches)} batches made {len(used)} updates instead of {len(groups)}."
     remedy = f"Update after every {group} batches, and after the last batch."
-    findings = [Finding("updates", seen, len(used) == len(groups), remedy)]
+    findings = [Finding(seen, len(used) == len(groups), remedy)]
     for i, (gradient, mean) in enumerate(zip(used, means, strict=False)):
         which = f"With {len(batches)} batches, update {i + 1} of {len(groups)}"
         last = len(groups[i]) < group

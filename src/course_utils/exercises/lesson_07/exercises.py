@@ -13,9 +13,8 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.checks.sample_data import fresh, lesson_images
+from course_utils.checks.sample_data import lesson_images, new_instance
 from course_utils.checks.submodules import output_of
-from course_utils.checks.weight_updates import flat_weights
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_07.accumulation import accumulates
 from course_utils.exercises.lesson_07.memory_growth import holds_little
@@ -27,6 +26,7 @@ from course_utils.exercises.lesson_07.saved_for_backward import (
     saved_for_backward,
 )
 from course_utils.hardware import quiet_trainer
+from course_utils.measure import flat_weights
 
 # 7.1 ----------------------------------------------------------------------------
 
@@ -94,13 +94,13 @@ def chooses_the_precision(answer: Any) -> Iterator[Finding]:
             left = ["its weights"]
         seen = f"Your function changed the network: {', '.join(left)}."
         remedy = "Run forward passes only, and leave the network as it was."
-        yield Finding("the network", seen, not left, remedy)
+        yield Finding(seen, not left, remedy)
         cost = {p: saved_for_backward(net, images, p) for p in _PRECISIONS}
         told = " and ".join(f"{p} {size / 1024:.1f} KB" for p, size in cost.items())
         seen = f"For {name} it returned {chosen!r}; {told} are saved."
         ok = chosen == min(cost, key=cost.__getitem__)
         remedy = "Count both, in a forward pass whose result is alive."
-        yield Finding("the choice", seen, ok, remedy)
+        yield Finding(seen, ok, remedy)
 
 
 _7_1 = Exercise(
@@ -124,7 +124,7 @@ def counts_the_leftover(answer: Any) -> Iterator[Finding]:
     for count in (6, 8, 5, 3):
         images, labels = lesson_images(8 * count)
         batches = list(zip(images.split(8), labels.split(8), strict=True))
-        yield from accumulates(fresh(answer), batches, 4)
+        yield from accumulates(new_instance(answer), batches, 4)
 
 
 _7_2 = Exercise(
@@ -164,7 +164,7 @@ class _Plain(L.LightningModule):
 
 def recomputes_the_cheap(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.3: gradients, peak and operations of one step."""
-    module, batch = fresh(answer), lesson_images(8)
+    module, batch = new_instance(answer), lesson_images(8)
     missing = [
         n
         for n in ("stem", "large", "shrink", "small", "head")
@@ -226,7 +226,7 @@ def _same_images(kept: Any, truth: list[tuple[Tensor, float]]) -> bool:
 
 def keeps_the_worst(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.4: what is kept of ten batches, and what that holds."""
-    module = fresh(answer)
+    module = new_instance(answer)
     images, labels = lesson_images(160)
     loader = DataLoader(TensorDataset(images, labels), batch_size=16)
     truth = _worst_of(module, loader)
@@ -245,16 +245,16 @@ def keeps_the_worst(answer: Any) -> Iterator[Finding]:
         "." if len(module.worst) != 10 else ", not the images with the highest loss."
     )
     remedy = "Keep one image of each batch, in its own shape."
-    yield Finding("the images kept", seen, right, remedy)
+    yield Finding(seen, right, remedy)
     seen = "scores are not the highest loss of each batch."
-    yield Finding("the scores kept", seen, close, "Keep one loss of each batch.")
+    yield Finding(seen, close, "Keep one loss of each batch.")
     yield little
     before = flat_weights(module)
     torch.manual_seed(0)
-    again = fresh(answer)
+    again = new_instance(answer)
     L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu")).fit(again, loader)
     moved = not torch.equal(before, flat_weights(again))
-    yield Finding("training", "The weights stay as they are.", moved, "Return a loss.")
+    yield Finding("The weights stay as they are.", moved, "Return a loss.")
 
 
 _7_4 = Exercise(
@@ -295,7 +295,7 @@ def _uneven_batches() -> list[tuple[Tensor, Tensor]]:
 
 def counts_in_two_bytes(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.5: 24 batches of two sizes, with ``bf16-true``."""
-    module, batches = fresh(answer), _uneven_batches()
+    module, batches = new_instance(answer), _uneven_batches()
     module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.1)
     before = flat_weights(module).bfloat16()
     options = quiet_trainer(accelerator="cpu", max_epochs=1, precision="bf16-true")
@@ -305,11 +305,9 @@ def counts_in_two_bytes(answer: Any) -> Iterator[Finding]:
     types = {p.dtype for p in module.parameters()}
     seen = "The network's weights are not all bfloat16 any more."
     remedy = "Only the two statistics need more; leave the network in two bytes."
-    yield Finding("the network", seen, types == {torch.bfloat16}, remedy)
+    yield Finding(seen, types == {torch.bfloat16}, remedy)
     moved = not torch.equal(flat_weights(module), before)
-    yield Finding(
-        "training", "The weights stay as they are.", moved, "Return the loss."
-    )
+    yield Finding("The weights stay as they are.", moved, "Return the loss.")
     read: dict[str, Callable[[], float]] = {
         "seen": lambda: float(module.seen),
         "brightness": lambda: float(module.brightness),
@@ -319,14 +317,14 @@ def counts_in_two_bytes(answer: Any) -> Iterator[Finding]:
     total = sum(len(images) for images, _ in batches)
     text = f"After {total} images, seen is {count:.0f}."
     remedy = "A buffer of floats becomes bfloat16, too. What type counts exactly?"
-    yield Finding("the counter", text, count == total, remedy)
+    yield Finding(text, count == total, remedy)
     truth = torch.cat([images for images, _ in batches]).double().mean().item()
     text = f"brightness is {mean:.4f}, exact is {truth:.4f}."
     remedy = (
         "Compute and keep the mean in a type with more digits, as a Python number, "
         "and let each image count the same."
     )
-    yield Finding("the mean", text, abs(mean - truth) < 5e-4, remedy)
+    yield Finding(text, abs(mean - truth) < 5e-4, remedy)
 
 
 _7_5 = Exercise(

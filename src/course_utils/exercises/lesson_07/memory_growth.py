@@ -83,4 +83,4 @@ def holds_little(
         remedy = (
             "That is more than the batch: something still holds a graph, detach it."
         )
-    return Finding("bytes left by a step", seen, grows <= per_step, remedy)
+    return Finding(seen, grows <= per_step, remedy)

@@ -82,16 +82,15 @@ def _differ(one: Tensor | None, other: Tensor | None) -> bool:
 
 def same_gradients(cost: StepCost, plain: StepCost) -> Finding:
     """Ask whether a step computes the gradients that another one computes."""
-    asked = "the gradients"
     pairs = list(zip(cost.gradients, plain.gradients, strict=True))
     if not any(_differ(*pair) for pair in pairs):
-        return Finding(asked, "The gradients are those of the plain step.", True)
+        return Finding("The gradients are those of the plain step.", True)
     if lost := sum(one is None and other is not None for one, other in pairs):
         seen = f"{lost} of {len(pairs)} weight tensors get no gradient any more."
         remedy = "Give checkpoint an input with a gradient, or use_reentrant=False."
-        return Finding(asked, seen, False, remedy)
+        return Finding(seen, False, remedy)
     seen = "The gradients are not those of the plain step."
-    return Finding(asked, seen, False, "Compute the same layers in the same order.")
+    return Finding(seen, False, "Compute the same layers in the same order.")
 
 
 def lowers_the_peak(cost: StepCost, plain: StepCost, share: float) -> Finding:
@@ -104,7 +103,7 @@ def lowers_the_peak(cost: StepCost, plain: StepCost, share: float) -> Finding:
             f"Only {cost.saved / plain.saved:.0%} is saved for backward, so the "
             "backward pass computes too much again at once: make smaller groups."
         )
-    return Finding("the peak of the step", seen, reached <= share, remedy)
+    return Finding(seen, reached <= share, remedy)
 
 
 def adds_few_operations(cost: StepCost, plain: StepCost, share: float) -> Finding:
@@ -112,4 +111,4 @@ def adds_few_operations(cost: StepCost, plain: StepCost, share: float) -> Findin
     more = cost.flops / plain.flops - 1
     seen = f"The step needs {more:.0%} more operations; at most {share:.0%} is asked."
     remedy = "Keep the activations of the layers that are expensive to compute."
-    return Finding("the operations", seen, more <= share, remedy)
+    return Finding(seen, more <= share, remedy)

@@ -50,4 +50,4 @@ def has_activations(module: nn.Module, images: Tensor) -> Finding:
     pairs = linear_pairs(module, images)
     seen = f"{pairs} linear layers follow another one directly."
     remedy = "Without an activation in between, they are one layer: put one there."
-    return Finding("activations", seen, pairs <= _ALLOWED, remedy)
+    return Finding(seen, pairs <= _ALLOWED, remedy)

@@ -13,13 +13,12 @@ def _number(of: int, count: int) -> str:
 
 
 def _too_long(used: Sequence[UsedGradient], limit: float) -> Finding:
-    asked = f"gradient norm of at most {limit}"
     longest = max(range(len(used)), key=lambda i: used[i].norm)
     norm = used[longest].norm
     where = _number(longest, len(used))
     seen = f"The gradient of {where} has a norm of {norm:.3f}."
     remedy = "Clip the norm of all gradients together, after the last backward pass."
-    return Finding(asked, seen, norm <= limit * _ROUNDING, remedy)
+    return Finding(seen, norm <= limit * _ROUNDING, remedy)
 
 
 def _bent(used: Sequence[UsedGradient], least: float) -> Finding:
@@ -32,7 +31,7 @@ def _bent(used: Sequence[UsedGradient], least: float) -> Finding:
         "Scale all gradients by one factor, once, when all batches of the update are "
         "added up, and begin the next update with zero_grad."
     )
-    return Finding("direction kept", seen, used[most].cosine >= least, remedy)
+    return Finding(seen, used[most].cosine >= least, remedy)
 
 
 def _is_as_it_was(used: UsedGradient) -> bool:
@@ -42,19 +41,18 @@ def _is_as_it_was(used: UsedGradient) -> bool:
 
 
 def _untouched(used: Sequence[UsedGradient], limit: float) -> Finding:
-    asked = "short gradients as they are"
     short = [each for each in used if 0 < each.raw_norm < 0.9 * limit]
     if not short:
-        return Finding(asked, "No gradient was short.", None, "Ask with other batches.")
+        return Finding("No gradient was short.", None, "Ask with other batches.")
     changed = [each for each in short if not _is_as_it_was(each)]
     if not changed:
-        return Finding(asked, f"All {len(short)} short gradients are untouched.", True)
+        return Finding(f"All {len(short)} short gradients are untouched.", True)
     first = changed[0]
     seen = (
         f"A gradient of norm {first.raw_norm:.3f} was given {first.norm:.3f}; it was "
         "short enough."
     )
-    return Finding(asked, seen, False, "Shorten the ones above the limit only.")
+    return Finding(seen, False, "Shorten the ones above the limit only.")
 
 
 def clips_by_norm(
@@ -70,5 +68,5 @@ def clips_by_norm(
     """
     if not used:
         seen = "The optimizer made no update."
-        return [Finding("updates", seen, False, "Call step, or return the loss.")]
+        return [Finding(seen, False, "Call step, or return the loss.")]
     return [_too_long(used, limit), _bent(used, least_cosine), _untouched(used, limit)]

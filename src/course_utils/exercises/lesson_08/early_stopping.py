@@ -59,8 +59,8 @@ def stops_in_time(
         remedy = "Patience counts validation checks, not epochs."
     elif run.checks in opposite:
         remedy = f'The best value of this metric is the {mode}imum: set mode="{mode}".'
-    asked = f"the end of a run of {len(script)} checks"
-    return Finding(asked, seen, run.checks == wanted, remedy)
+    f"the end of a run of {len(script)} checks"
+    return Finding(seen, run.checks == wanted, remedy)
 
 
 def keeps_the_best(run: ScriptedRun, script: Sequence[float], mode: str) -> Finding:
@@ -72,11 +72,11 @@ def keeps_the_best(run: ScriptedRun, script: Sequence[float], mode: str) -> Find
         mode: ``"max"`` or ``"min"``.
     """
     best = best_check(script, mode, run.checks)
-    asked, ok = "the weights kept", run.kept == best
+    ok = run.kept == best
     if not run.files:
         seen = "No checkpoint is in the folder."
         remedy = "EarlyStopping keeps no weights: add a ModelCheckpoint for the folder."
-        return Finding(asked, seen, False, remedy)
+        return Finding(seen, False, remedy)
     seen = f"The weights kept are those of check {run.kept}; the best was check {best}."
     remedy = f'Monitor the same metric with mode="{mode}", at every check.'
-    return Finding(asked, seen, ok, "" if ok else remedy)
+    return Finding(seen, ok, remedy)

@@ -11,7 +11,7 @@ from torch.utils.data import DataLoader, TensorDataset
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError
 from course_utils.checks.learning_rates import applied_rates
-from course_utils.checks.sample_data import digits, fresh
+from course_utils.checks.sample_data import digits, new_instance
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_08.activations import has_activations
@@ -55,7 +55,7 @@ def _two_batches_each(used: list[UsedGradient]) -> Finding:
     seen = f"There are {len(used)} updates in {batches} batches."
     ok = len(used) == batches // 2 and all(each.passes == 2 for each in used)
     remedy = "Step after every second batch, and keep the gradient of the first."
-    return Finding("batches in an update", seen, ok, remedy)
+    return Finding(seen, ok, remedy)
 
 
 def clips_over_two_batches(answer: Any) -> Iterator[Finding]:
@@ -65,7 +65,7 @@ def clips_over_two_batches(answer: Any) -> Iterator[Finding]:
     round, the fourth two long ones; the fifth is short, so that a gradient left over
     from the update before would show.
     """
-    used = used_gradients(fresh(answer), _of_all_lengths())
+    used = used_gradients(new_instance(answer), _of_all_lengths())
     yield _two_batches_each(used)
     yield from clips_by_norm(used, limit=1.0)
 
@@ -106,13 +106,13 @@ def rises_and_falls(answer: Any) -> Iterator[Finding]:
     }
     for run, options in runs.items():
         with AppliedMomenta() as momenta:
-            rates = applied_rates(fresh(answer), loader, **options)
+            rates = applied_rates(new_instance(answer), loader, **options)
         yield from warms_up(rates, _PEAK, _SHARE, run)
         yield momentum_stays(momenta.values, _MOMENTUM, run)
     batches = list(zip(images.split(8), labels.split(8), strict=True))
-    learns = any(done.changed for done in updates(fresh(answer), batches))
+    learns = any(done.changed for done in updates(new_instance(answer), batches))
     seen = f"{'Batches' if learns else 'No batch'} changed the weights."
-    yield Finding("training", seen, learns, "Return the loss.")
+    yield Finding(seen, learns, "Return the loss.")
 
 
 _8_2 = Exercise(
@@ -141,18 +141,18 @@ def _keeps_its_layers(module: torch.nn.Module) -> Finding:
     trained = [p for p in module.parameters() if p.requires_grad]
     count = sum(param.ndim > 1 for param in trained)
     seen = f"{count} weight matrices are trained; there were {_MATRICES}."
-    return Finding("layers", seen, count >= _MATRICES, "Keep all layers, unfrozen.")
+    return Finding(seen, count >= _MATRICES, "Keep all layers, unfrozen.")
 
 
 def reaches_every_layer(answer: Any) -> Iterator[Finding]:
     """Examine exercise 8.3: four batches; all nine weight matrices must be there."""
     images, labels = digits(128)
     batches = list(zip(images.split(32), labels.split(32), strict=True))
-    yield _keeps_its_layers(fresh(answer))
-    yield from gradients_flow(fresh(answer), batches)
+    yield _keeps_its_layers(new_instance(answer))
+    yield from gradients_flow(new_instance(answer), batches)
     others = (labels + 1) % 10
-    yield heeds_the_labels(lambda: fresh(answer), images, labels, others)
-    yield has_activations(fresh(answer), images)
+    yield heeds_the_labels(lambda: new_instance(answer), images, labels, others)
+    yield has_activations(new_instance(answer), images)
 
 
 _8_3 = Exercise(

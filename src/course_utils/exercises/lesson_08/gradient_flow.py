@@ -62,14 +62,14 @@ def _none(norms: dict[str, float | None]) -> Finding:
         "Let the loss depend on what they compute: use it, and do not detach it on "
         "the way."
     )
-    return Finding("a gradient for each parameter", seen, not without, remedy)
+    return Finding(seen, not without, remedy)
 
 
 def _zero(norms: dict[str, float | None]) -> Finding:
     zero = [name for name, norm in norms.items() if norm == 0]
     seen = f"The gradient of {_names(zero)} is zero." if zero else "None is zero."
     remedy = "What they compute is multiplied by zero or cut off; let it count."
-    return Finding("gradients that are not zero", seen, not zero, remedy)
+    return Finding(seen, not zero, remedy)
 
 
 def _vanishing(
@@ -78,16 +78,15 @@ def _vanishing(
     # A bias before a normalization has no effect and rightly no gradient.
     matrices = {n: norms[n] for n, p in module.named_parameters() if norms.get(n)}
     matrices = {n: v for n, v in matrices.items() if module.get_parameter(n).ndim > 1}
-    asked = "gradients of similar size"
     if not matrices:
-        return Finding(asked, "There is no weight matrix to ask.", None)
+        return Finding("There is no weight matrix to ask.", None)
     largest = max(matrices.values())
     faint = [name for name, norm in matrices.items() if norm < least * largest]
     share = min(matrices.values()) / largest
     seen = f"The faintest gradient is {share:.1e} times the strongest"
     seen += f": {_names(faint)}." if faint else "."
     remedy = "It vanishes on the way back: look at the activations it passes through."
-    return Finding(asked, seen, not faint, remedy)
+    return Finding(seen, not faint, remedy)
 
 
 def gradients_flow(
@@ -108,5 +107,5 @@ def gradients_flow(
     if not any(norms.values()):
         seen = "No parameter gets a gradient."
         remedy = "Return a loss that depends on the forward pass."
-        return [Finding("gradients", seen, False, remedy)]
+        return [Finding(seen, False, remedy)]
     return [_none(norms), _zero(norms), _vanishing(module, norms, least)]

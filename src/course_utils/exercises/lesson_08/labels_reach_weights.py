@@ -71,4 +71,4 @@ def heeds_the_labels(
         "Let the error of the predictions reach it; a penalty or a factor is no "
         "substitute."
     )
-    return Finding("gradients that know the labels", seen, not deaf, remedy)
+    return Finding(seen, not deaf, remedy)

@@ -1,27 +1,24 @@
 """Does the learning rate rise to its peak in time, and then fall to zero?"""
 
 from collections.abc import Sequence
-from typing import Any
-
-from torch.optim import Optimizer
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learning_rates import AppliedRates
+from course_utils.measure import OptimizerRecorder
 
 _COUNT = "Count the updates of the whole run: total steps, not batches or epochs."
 _BY_EPOCH = 'A scheduler steps once an epoch unless its "interval" is "step".'
 
 
-class AppliedMomenta(AppliedRates):
+class AppliedMomenta(OptimizerRecorder):
     """Keep the momentum of every optimizer step taken in a ``with`` block.
 
     Attributes:
         values: The first parameter group's momentum; 0 if its optimizer has none.
     """
 
-    def _hook(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        for group in optimizer.param_groups[:1]:
-            self.values.append(float(group.get("momentum", 0.0)))
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__(lambda each: float(each.param_groups[0].get("momentum", 0.0)))
 
 
 def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:
@@ -31,23 +28,23 @@ def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:
 
 
 def _shape(rates: Sequence[float], peak: float, run: str) -> Finding:
-    asked, distinct = f"learning rates in {run}", len(set(rates))
+    distinct = len(set(rates))
     if distinct == 1:
         seen = f"In {run} the rate is {rates[0]:.4f} in all {len(rates)} updates."
         remedy = "Return a scheduler that changes it."
-        return Finding(asked, seen, False, f"{remedy} {_BY_EPOCH}")
+        return Finding(seen, False, f"{remedy} {_BY_EPOCH}")
     if distinct < len(rates) / 2 and rates[0] == rates[1]:
         seen = f"In {run} there are {distinct} rates in {len(rates)} updates."
-        return Finding(asked, seen, False, _BY_EPOCH)
+        return Finding(seen, False, _BY_EPOCH)
     top = max(rates)
     if abs(top - peak) > 0.03 * peak:
         seen = f"In {run} the largest rate is {top:.4f} instead of {peak:.4f}."
         remedy = _COUNT if top < peak else "Lower the peak."
-        return Finding(asked, seen, False, remedy)
+        return Finding(seen, False, remedy)
     if not _is_hill(rates, rates.index(top), 0.001 * peak):
         seen = f"In {run} the rate does not rise once and fall once."
-        return Finding(asked, seen, False, _COUNT)
-    return Finding(asked, f"In {run} the rate rises to {top:.4f} and falls.", True)
+        return Finding(seen, False, _COUNT)
+    return Finding(f"In {run} the rate rises to {top:.4f} and falls.", True)
 
 
 def _peak_place(rates: Sequence[float], share: float, run: str) -> Finding:
@@ -57,8 +54,7 @@ def _peak_place(rates: Sequence[float], share: float, run: str) -> Finding:
         f"In {run} the peak comes in update {place + 1} of {count}; wanted is "
         f"{100 * share:.0f} % of the way."
     )
-    asked = f"place of the peak in {run}"
-    return Finding(asked, seen, off <= max(1.6, 0.04 * count), _COUNT)
+    return Finding(seen, off <= max(1.6, 0.04 * count), _COUNT)
 
 
 def _ends(rates: Sequence[float], peak: float, share: float, run: str) -> list[Finding]:
@@ -69,8 +65,8 @@ def _ends(rates: Sequence[float], peak: float, share: float, run: str) -> list[F
     low = rates[0] <= peak / 2
     fall = "Let it fall after the peak." if rates[-1] == max(rates) else _COUNT
     return [
-        Finding(f"first rate in {run}", start, low, "Begin far below the peak."),
-        Finding(f"last rate in {run}", end, rates[-1] <= slack, fall),
+        Finding(start, low, "Begin far below the peak."),
+        Finding(end, rates[-1] <= slack, fall),
     ]
 
 
@@ -89,7 +85,7 @@ def warms_up(
     """
     if not rates:
         seen = f"In {run} there was no update."
-        return [Finding(f"updates in {run}", seen, False, "Train.")]
+        return [Finding(seen, False, "Train.")]
     shape = _shape(rates, peak, run)
     if not shape.ok:
         return [shape]
@@ -112,4 +108,4 @@ def momentum_stays(momenta: Sequence[float], value: float, run: str) -> Finding:
         seen = f"In {run} the momentum is {low:.3f}."
         remedy = f"Train with SGD and momentum={value}."
     ok = abs(low - value) < 1e-6 and abs(high - value) < 1e-6
-    return Finding(f"momentum in {run}", seen, ok, "" if ok else remedy)
+    return Finding(seen, ok, remedy)

@@ -17,18 +17,17 @@ def keeps_the_last(left: Sequence[Saved], finished: int) -> Finding:
         left: What `left_when_killed` found.
         finished: Epochs that had come to their end.
     """
-    asked = f"the newest file after {finished} epochs"
     killed = f"Killed after {finished} epochs, the run leaves"
     newest = _newest(left)
     if newest >= finished:
-        return Finding(asked, f"{killed} its last epoch.", True)
+        return Finding(f"{killed} its last epoch.", True)
     if any(each.epoch >= finished for each in left):
         seen = f"{killed} its last weights without what is needed to go on."
-        return Finding(asked, seen, False, "Leave save_weights_only out.")
+        return Finding(seen, False, "Leave save_weights_only out.")
     seen = f"{killed} nothing newer than epoch {newest} to go on from."
     seen = seen if newest else f"{killed} nothing to go on from."
     remedy = "Save every epoch, whatever its score, with a callback that monitors none."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy)
 
 
 def keeps_the_best(
@@ -41,24 +40,23 @@ def keeps_the_best(
         scores: What validation logged, one an epoch.
         mode: ``"max"`` if more is better, else ``"min"``.
     """
-    asked = "the best epoch"
     top, bottom = (max, min) if mode == "max" else (min, max)
     best, worst = scores.index(top(scores)) + 1, scores.index(bottom(scores)) + 1
     kept = {each.epoch for each in left if each.whole}
     if best in kept:
-        return Finding(asked, "The best epoch is kept.", True)
+        return Finding("The best epoch is kept.", True)
     seen = f"The best epoch, {best} of {len(scores)}, is not kept"
     if worst in kept and worst != len(scores):
         seen += f", but the worst, {worst}, is."
-        return Finding(asked, seen, False, "Is less better, or more? See `mode`.")
+        return Finding(seen, False, "Is less better, or more? See `mode`.")
     remedy = "Monitor the metric, so that the file of the best epoch stays."
-    return Finding(asked, f"{seen}.", False, remedy)
+    return Finding(f"{seen}.", False, remedy)
 
 
 def keeps_few(left: Sequence[Saved], most: int) -> Finding:
     """Ask whether the disk holds at most ``most`` checkpoints."""
-    asked, count = "checkpoints on the disk", len(left)
+    count = len(left)
     seen = f"The disk holds {count} checkpoint{'' if count == 1 else 's'}."
     if count <= most:
-        return Finding(asked, seen, True)
-    return Finding(asked, seen, False, f"There is room for {most}: save_top_k=1.")
+        return Finding(seen, True)
+    return Finding(seen, False, f"There is room for {most}: save_top_k=1.")

@@ -17,64 +17,61 @@ KILL_AFTER = 8  # updates that a call has made: in the midst of an epoch
 
 
 def _trains_all(whole: Sequence[Update]) -> Finding:
-    asked, count = "a job that is never killed", len(whole)
+    count = len(whole)
     seen = f"Never killed, the job makes {count} updates; {EPOCHS} epochs of {BATCHES} "
     seen += "were asked for."
     if count == EPOCHS * BATCHES:
-        return Finding(asked, seen, True)
-    return Finding(asked, seen, False, "Train all epochs of the loader.")
+        return Finding(seen, True)
+    return Finding(seen, False, "Train all epochs of the loader.")
 
 
 def _stands_still(again: Sequence[Update]) -> Finding:
-    asked, count = "a further call", len(again)
+    count = len(again)
     seen = f"A further call, after all epochs are done, makes {count} updates more."
     if not count:
-        return Finding(asked, "A further call trains no more.", True)
+        return Finding("A further call trains no more.", True)
     remedy = "Give the file of the complete run to fit, with the same max_epochs."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy)
 
 
 def _leaves_files(first: Sequence[Update], files: Path) -> Finding:
-    asked = "the folder after a kill"
     if not first:
         seen = "With an empty folder, the job made no updates: it knows of other files."
-        return Finding(asked, seen, False, "Read and write in `folder` alone.")
+        return Finding(seen, False, "Read and write in `folder` alone.")
     killed = f"Killed in epoch {first[-1].epoch} of {EPOCHS}, the job leaves"
     if any(files.iterdir()):
-        return Finding(asked, f"{killed} files in its folder.", True)
+        return Finding(f"{killed} files in its folder.", True)
     remedy = "Save at the end of each epoch: ModelCheckpoint(dirpath=folder, ...)."
-    return Finding(asked, f"{killed} no file in its folder.", False, remedy)
+    return Finding(f"{killed} no file in its folder.", False, remedy)
 
 
 def _goes_on(calls: Sequence[Sequence[Update]], whole: Sequence[Update]) -> Finding:
     """Compare where each call begins with the first epoch that was not complete."""
-    asked = "where a call goes on"
     for before, after in zip(calls, calls[1:], strict=False):
         due = before[-1].epoch  # it was killed in the midst of this epoch
         first = after[0].epoch if after else None
         killed = f"Killed in epoch {due} of {EPOCHS}, the job"
         if first is None:
             seen = f"{killed} made no more updates when it was called again."
-            return Finding(asked, seen, False, "Train the epochs that are left.")
+            return Finding(seen, False, "Train the epochs that are left.")
         if first != due:
             seen = f"{killed} went on with epoch {first} when it was called again."
             remedy = "Save each epoch, and give the newest file to fit(ckpt_path=...)."
-            return Finding(asked, seen, False, remedy)
+            return Finding(seen, False, remedy)
         if after[0].samples != whole[(due - 1) * BATCHES].samples:
             seen = f"{killed} did not go on with the first batch of that epoch."
             remedy = "Save at the end of each epoch, and resume with all that is saved."
-            return Finding(asked, seen, False, remedy)
-    return Finding(asked, "Each call goes on with the epoch that was cut.", True)
+            return Finding(seen, False, remedy)
+    return Finding("Each call goes on with the epoch that was cut.", True)
 
 
 def _same_weights(last: Sequence[Update], whole: Sequence[Update]) -> Finding:
-    asked = "the weights at the end"
     same = bool(last) and last[-1].weights == whole[-1].weights
     bits = "with the same bits" if same else "with other weights"
     seen = f"Killed twice, the job ends {bits} as one that was never killed."
     seen = seen if same else seen.replace(" as one", " than one")
     remedy = "Resume optimizer, schedule and random state, too: fit(ckpt_path=...)."
-    return Finding(asked, seen, same, "" if same else remedy)
+    return Finding(seen, same, remedy)
 
 
 def ends_as_if_never_killed(job: Job) -> Iterator[Finding]:

@@ -67,7 +67,7 @@ def _keeps_both(ages: set[int], best: int, last: int) -> Iterator[Finding]:
     for name, age in (("newest", last), ("best", best)):
         seen = f"The {name} weights {'are' if age in ages else 'are not'} on the disk."
         remedy = "Keep both checkpoints." if age not in ages else ""
-        yield Finding(f"the {name} checkpoint", seen, age in ages, remedy)
+        yield Finding(seen, age in ages, remedy)
 
 
 def tests_the_best(answer: Any) -> Iterator[Finding]:
@@ -128,15 +128,14 @@ def _choice(index: int, vals: Sequence[float], tests: Sequence[float]) -> Findin
     right = vals.index(max(vals))
     seen = f"Of {len(vals)} networks you chose number {index}, counted from 0"
     if index == right:
-        return Finding("the choice", f"{seen}.", True)
+        return Finding(f"{seen}.", True)
     if index == tests.index(max(tests)):
         seen += ": the best on the test images"
     remedy = f"On the validation images number {right} is the best."
-    return Finding("the choice", f"{seen}.", False, remedy)
+    return Finding(f"{seen}.", False, remedy)
 
 
 def _margin(margin: float, accuracy: float) -> Finding:
-    asked = "the margin"
 
     def half(count: int, z: float) -> float:
         return z * math.sqrt(accuracy * (1 - accuracy) / count)
@@ -148,7 +147,7 @@ def _margin(margin: float, accuracy: float) -> Finding:
 
     seen = f"For {accuracy:.2f} on {TEST_COUNT} images your margin is {margin:.3f}."
     if near(truth):
-        return Finding(asked, seen, True)
+        return Finding(seen, True)
     mistakes = {
         "That is one standard error; 95 % need 1.96 of them.": half(TEST_COUNT, 1),
         "That is the whole width; the margin is half of it.": 2 * truth,
@@ -157,7 +156,7 @@ def _margin(margin: float, accuracy: float) -> Finding:
     }
     why = [text for text, wrong in mistakes.items() if near(wrong)]
     formula = "It is 1.96 * sqrt(accuracy * (1 - accuracy) / number of test images)."
-    return Finding(asked, seen, False, why[0] if why else formula)
+    return Finding(seen, False, why[0] if why else formula)
 
 
 def publishes_honestly(answer: Any) -> Iterator[Finding]:

@@ -87,16 +87,16 @@ def keeps_the_test_set(ledger: list[tuple[str, int]]) -> Iterator[Finding]:
     early = len({index for part, index in before if part == "test"})
     seen = f"{early} test images were read before the last training or validation image"
     remedy = _FIRST if early else ""
-    yield Finding("test images before the choice", f"{seen}.", not early, remedy)
+    yield Finding(f"{seen}.", not early, remedy)
     reads = Counter(index for part, index in ledger if part == "test")
     missing = TEST_COUNT - len(reads)
     seen = f"{missing} of {TEST_COUNT} test images were never read."
     remedy = "Report on all of them." if missing else ""
-    yield Finding("test images left out", seen, not missing, remedy)
+    yield Finding(seen, not missing, remedy)
     most = max(reads.values(), default=0)
     times = "once" if most == 1 else f"{most} times"
     remedy = _ONCE if most > 1 else ""
-    yield Finding("passes", f"A test image was read {times}.", most <= 1, remedy)
+    yield Finding(f"A test image was read {times}.", most <= 1, remedy)
 
 
 def _is_single(value: Any) -> bool:
@@ -132,8 +132,8 @@ def score_is(
         mistakes: What a value means that equals a known wrong one.
     """
     if abs(value - truth) <= TOLERANCE:
-        return Finding(asked, f"It is {value:.3f}.", True)
+        return Finding(f"It is {value:.3f}.", True)
     why = [text for text, wrong in mistakes.items() if abs(wrong - value) <= TOLERANCE]
     seen = f"You report {value:.3f}, right is {truth:.3f}."
     remedy = why[0] if why else "Count over all test images, then divide."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy)

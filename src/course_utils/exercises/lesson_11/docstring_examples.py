@@ -122,19 +122,18 @@ def examples_pass(function: Function, seeds: int = 3) -> Finding:
     Raises:
         LearnerError: If the docstring cannot be read.
     """
-    asked = "the examples of the docstring"
     for seed in range(seeds):
         with preserved():
             torch.manual_seed(seed)
             ran = _run(function, function)
         if not ran.count:
             seen = "The docstring holds no example that runs."
-            return Finding(asked, seen, False, _WRITE_ONE)
+            return Finding(seen, False, _WRITE_ONE)
         if ran.failed:
             when = "Now and then" if seed else "With your own function"
             remedy = "Leave nothing to chance." if seed else "Correct one of the two."
-            return Finding(asked, f"{when} {ran.first}.", False, remedy)
-    return Finding(asked, "All examples pass.", True)
+            return Finding(f"{when} {ran.first}.", False, remedy)
+    return Finding("All examples pass.", True)
 
 
 def examples_notice(
@@ -154,10 +153,9 @@ def examples_notice(
         noticed = _run(function, mutant).failed > 0
         seen = f"{'An example fails' if noticed else 'All examples pass'} with a wrong "
         yield Finding(
-            f"a version that {does}",
             f"{seen}version that {does}.",
             noticed,
-            "" if noticed else "Add a case in which it answers something else.",
+            "Add a case in which it answers something else.",
         )
 
 
@@ -177,8 +175,7 @@ def examples_allow(
         ran = _run(function, variant)
         seen = "The examples pass." if not ran.failed else f"There {ran.first}."
         yield Finding(
-            f"a right version that {does}",
             f"Another right version {does}. {seen}",
             not ran.failed,
-            "Show only what every right version answers." if ran.failed else "",
+            "Show only what every right version answers.",
         )

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.sample_data import digits, fresh
+from course_utils.checks.sample_data import digits, new_instance
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_11.docstring_examples import (
     examples_allow,
@@ -50,7 +50,7 @@ def refuses_other_weights(answer: Any) -> Iterator[Finding]:
     """Examine exercise 11.1: weights that fit, then weights that only broadcast."""
 
     def build() -> L.LightningModule:
-        return fresh(answer)
+        return new_instance(answer)
 
     right = {f"{n} images": _weighed(n, n) for n in (16, 7)}
     yield from accepts(build, right | {"1 image": _weighed(1, 1)})
@@ -118,7 +118,7 @@ def _still_right(function: FunctionType) -> Finding:
     )
     seen = f"The function {'still returns' if ok else 'no longer returns'} top labels."
     remedy = "" if ok else "Put its code back; only the docstring is to change."
-    return Finding("the function itself", seen, ok, remedy)
+    return Finding(seen, ok, remedy)
 
 
 def shows_what_it_does(answer: Any) -> Iterator[Finding]:
@@ -187,11 +187,11 @@ _CHANGES = {
 
 def knows_itself(answer: Any) -> Iterator[Finding]:
     """Examine exercise 11.3: change the module, then train it, and ask each time."""
-    yield from stays_true(fresh(answer), "size_in_bytes", _bytes, _CHANGES)
-    yield reads_cheaply(fresh(answer), "size_in_bytes")
+    yield from stays_true(new_instance(answer), "size_in_bytes", _bytes, _CHANGES)
+    yield reads_cheaply(new_instance(answer), "size_in_bytes")
     loader = DataLoader(TensorDataset(*digits(128)), batch_size=16)
-    yield tells_the_rate(fresh(answer), loader, "learning_rate")
-    yield from is_none_without_training(fresh(answer), loader, "learning_rate")
+    yield tells_the_rate(new_instance(answer), loader, "learning_rate")
+    yield from is_none_without_training(new_instance(answer), loader, "learning_rate")
 
 
 _11_3 = Exercise(

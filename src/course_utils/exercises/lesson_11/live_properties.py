@@ -9,9 +9,8 @@ from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.learning_rates import AppliedRates
 from course_utils.hardware import quiet_trainer
-from course_utils.measure import Operations
+from course_utils.measure import AppliedRates, Operations
 
 Change = Callable[[L.LightningModule], object]
 
@@ -52,7 +51,7 @@ def _same(value: Any, truth: Any) -> bool:
 def _verdict(name: str, when: str, value: Any, truth: Any) -> Finding:
     ok = _same(value, truth)
     seen = f"{when} {name} says {value!r}; it is {truth!r}."
-    return Finding(f"{name}, {when.lower()}", seen, ok, "" if ok else _COMPUTE)
+    return Finding(seen, ok, _COMPUTE)
 
 
 def stays_true(
@@ -86,16 +85,16 @@ def reads_cheaply(module: L.LightningModule, name: str) -> Finding:
     Raises:
         LearnerError: If reading raises.
     """
-    asked, before = f"reading {name}", set(vars(module))
+    before = set(vars(module))
     with Operations() as operations:
         read(module, name)
     work = sum(n for each, n in operations.counts.items() if each not in _VIEWS)
     if left := sorted(set(vars(module)) - before):
         seen = f"Reading {name} stores `{left[0]}` in the module."
-        return Finding(asked, seen, False, "What is stored goes stale; store nothing.")
+        return Finding(seen, False, "What is stored goes stale; store nothing.")
     seen = f"Reading {name} makes torch compute {work} times."
     remedy = "A tensor knows numel() and element_size() without a computation."
-    return Finding(asked, seen, not work, remedy if work else "")
+    return Finding(seen, not work, remedy)
 
 
 class _Reader(L.Callback):
@@ -134,16 +133,15 @@ def tells_the_rate(
         L.Trainer(**options).fit(module, loader)
     pairs = zip(reader.values, rates.values, strict=True)
     wrong = [i for i, pair in enumerate(pairs) if not _same(*pair)]
-    asked = f"{name} during training"
     if not wrong:
-        return Finding(asked, f"{name} was right at all updates.", True)
+        return Finding(f"{name} was right at all updates.", True)
     said, rate = reader.values[wrong[0]], rates.values[wrong[0]]
     shown = f"{said:.5f}" if isinstance(said, float) else repr(said)
     seen = (
         f"{name} was wrong at {len(wrong)} of {len(rates.values)} updates: before "
         f"update {wrong[0] + 1} it said {shown}, the rate was {rate:.5f}."
     )
-    return Finding(asked, seen, False, "Read the optimizer's param_groups.")
+    return Finding(seen, False, "Read the optimizer's param_groups.")
 
 
 def is_none_without_training(

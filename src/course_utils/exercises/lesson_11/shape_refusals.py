@@ -29,10 +29,10 @@ def accepts(build: Build, batches: Mapping[str, Any]) -> Iterator[Finding]:
         try:
             [update] = updates(build(), [batch])
         except LearnerError as error:
-            yield Finding(asked, f"With {asked}: {error}", False, remedy)
+            yield Finding(f"With {asked}: {error}", False, remedy)
             continue
         seen = f"With {asked}, the weights {'' if update.changed else 'do not '}change."
-        yield Finding(asked, seen, update.changed, "Return the loss of a right batch.")
+        yield Finding(seen, update.changed, "Return the loss of a right batch.")
 
 
 def refuses(build: Build, batches: Mapping[str, Any]) -> Iterator[Finding]:
@@ -57,18 +57,18 @@ def _refusal(module: L.LightningModule, name: str, batch: Any) -> Finding:
     seen = f"{asked.capitalize()} trained the model."
     if not update.changed:
         seen = f"{asked.capitalize()} was left out without a word."
-    return Finding(asked, seen, False, remedy)
+    return Finding(seen, False, remedy)
 
 
 def _reason(asked: str, error: LearnerError, steps: int) -> Finding:
     cause = error.__cause__
     if isinstance(cause, _BY_ACCIDENT):
         seen = f"{asked.capitalize()} was refused by accident: {error}"
-        return Finding(asked, seen, False, "Raise an error of your own.")
+        return Finding(seen, False, "Raise an error of your own.")
     if steps:
         seen = f"{asked.capitalize()} was refused after the optimizer had stepped."
-        return Finding(asked, seen, False, "Look at the shapes first.")
-    return Finding(asked, f"{asked.capitalize()} is refused.", True)
+        return Finding(seen, False, "Look at the shapes first.")
+    return Finding(f"{asked.capitalize()} is refused.", True)
 
 
 def loss_equals(
@@ -89,10 +89,9 @@ def loss_equals(
         loss = attached_step(module, batch, torch.device("cpu"))
     with torch.no_grad():
         wanted = truth(module)
-    asked = "the loss of a right batch"
     if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
         seen = "training_step returned no scalar loss."
-        return Finding(asked, seen, False, "Return the loss, one number.")
+        return Finding(seen, False, "Return the loss, one number.")
     ok = torch.allclose(loss.detach().view(()), wanted, rtol=1e-4)
     seen = f"The loss of a right batch is {loss.item():.3f}, it was {wanted:.3f}."
-    return Finding(asked, seen, ok, "" if ok else "Check the shapes, keep the loss.")
+    return Finding(seen, ok, "Check the shapes, keep the loss.")

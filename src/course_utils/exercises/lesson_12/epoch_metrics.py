@@ -59,11 +59,10 @@ def reports_each_epoch(
     findings = []
     for number, value in enumerate(epoch_values(module, epochs, name), start=1):
         done = epochs[:number]
-        asked = f"{name} after epoch {number}"
         if value is None:
             seen = f"Callbacks find no {name!r} after epoch {number}."
             remedy = f'Log it with self.log("{name}", ...).'
-            findings.append(Finding(asked, seen, False, remedy))
+            findings.append(Finding(seen, False, remedy))
             continue
         truth = exact(done[-1], score)
         seen = f"After epoch {number} {name} is {value:.3f}, exact is {truth:.3f}."
@@ -73,7 +72,7 @@ def reports_each_epoch(
             if abs(wrong(done) - value) <= TOLERANCE
         ]
         remedy = why[0] if why else "Count over all images of the epoch, then divide."
-        findings.append(Finding(asked, seen, abs(value - truth) <= TOLERANCE, remedy))
+        findings.append(Finding(seen, abs(value - truth) <= TOLERANCE, remedy))
     return findings
 
 

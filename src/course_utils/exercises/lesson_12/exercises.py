@@ -9,10 +9,16 @@ from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from course_utils.checks.devices import runs_on
-from course_utils.checks.fake_gpus import pretended_gpus
+from course_utils.checks.fake_gpus import simulated_gpus
 from course_utils.checks.finding import Finding
-from course_utils.checks.metrics import metric_is_exact
-from course_utils.checks.sample_data import digits, fresh, logits_of, taught, twin
+from course_utils.checks.metrics import metrics_are_exact
+from course_utils.checks.sample_data import (
+    copy_of,
+    digits,
+    logits_of,
+    new_instance,
+    trained_instance,
+)
 from course_utils.checks.training_step import batch_untouched, loss_trains
 from course_utils.checks.weight_updates import lowers_cross_entropy, skips_only, updates
 from course_utils.exercises.exercise import Exercise
@@ -34,8 +40,8 @@ def skips_broken_batches(answer: Any) -> Iterator[Finding]:
         images, labels = batches[broken]
         third = torch.tensor([3])
         batches[broken] = (images.clone().index_fill_(0, third, torch.nan), labels)
-        yield from skips_only(fresh(answer), batches, broken)
-    yield lowers_cross_entropy(fresh(answer), _batches(6))
+        yield from skips_only(new_instance(answer), batches, broken)
+    yield lowers_cross_entropy(new_instance(answer), _batches(6))
 
 
 _12_1 = Exercise(
@@ -68,7 +74,7 @@ def reports_exact_f1(answer: Any) -> Iterator[Finding]:
 
     At last one object validates two epochs, to see whether it starts anew.
     """
-    module, size = taught(answer), 16
+    module, size = trained_instance(answer), 16
     images, labels = digits(104)
     logits = logits_of(module, images)
     loader = DataLoader(TensorDataset(images, labels), batch_size=size)
@@ -78,7 +84,10 @@ def reports_exact_f1(answer: Any) -> Iterator[Finding]:
         "This is the weighted F1.": _f1(logits, labels, "weighted"),
     }
     truth = _f1(logits, labels)
-    yield metric_is_exact(lambda: twin(module), loader, "val_f1", truth, mistakes)
+    pool = "Collect counts over all images and divide once."
+    yield from metrics_are_exact(
+        copy_of(module), loader, {"val_f1": truth}, {"val_f1": mistakes}, otherwise=pool
+    )
     halves = {
         "This is the score of the first process's images.": _f1(
             logits[::2], labels[::2]
@@ -88,8 +97,13 @@ def reports_exact_f1(answer: Any) -> Iterator[Finding]:
         )
         / 2,
     }
-    yield metric_is_exact(
-        lambda: twin(module), loader, "val_f1", truth, halves, processes=2
+    yield from metrics_are_exact(
+        copy_of(module),
+        loader,
+        {"val_f1": truth},
+        {"val_f1": halves},
+        otherwise=pool,
+        processes=2,
     )
     yield from _starts_each_epoch_anew(module)
 
@@ -103,7 +117,7 @@ def _starts_each_epoch_anew(module: Any) -> list[Finding]:
 
     epochs = [[digits(40, start)] for start in (200, 300)]
     mistakes = {"The first epoch is still in it; reset the metric.": pooled}
-    return reports_each_epoch(twin(module), epochs, "val_f1", score, mistakes)
+    return reports_each_epoch(copy_of(module), epochs, "val_f1", score, mistakes)
 
 
 _12_2 = Exercise(
@@ -137,16 +151,16 @@ def trains_on_scans(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.3: on the CPU, also beside an unused GPU, and on two GPUs."""
     images, labels = digits(16)
     pretended = [
-        runs_on(fresh(answer), Scans(images, labels), device)
+        runs_on(new_instance(answer), Scans(images, labels), device)
         for device in ("cpu", "cuda:0", "cuda:1")
     ]
-    with pretended_gpus(1):
-        pretended.append(runs_on(fresh(answer), Scans(images, labels), "cpu"))
+    with simulated_gpus(1):
+        pretended.append(runs_on(new_instance(answer), Scans(images, labels), "cpu"))
     yield from (finding for finding in pretended if finding.ok is False)
-    done = updates(fresh(answer), [Scans(images, labels)])
+    done = updates(new_instance(answer), [Scans(images, labels)])
     changed = bool(done) and done[0].changed
     seen = "A step on the CPU leaves the weights as they were."
-    yield Finding("training on the CPU", seen, changed, "Return the loss.")
+    yield Finding(seen, changed, "Return the loss.")
     yield from pretended  # what stayed undecided comes last
 
 
@@ -171,7 +185,7 @@ def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
 
     Each epoch's last batch has wrong labels, so that a vote too many shows.
     """
-    module = taught(answer)
+    module = trained_instance(answer)
 
     def score(images: Tensor, labels: Tensor) -> float:
         return (logits_of(module, images).argmax(1) == labels).float().mean().item()
@@ -221,9 +235,9 @@ _12_4 = Exercise(
 
 def fills_the_hole(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.5: what the network sees, and what the loss knows."""
-    yield batch_untouched(fresh(answer), digits(16))
-    yield from hides_a_patch(fresh(answer))
-    yield loss_trains(fresh(answer), digits(16))
+    yield batch_untouched(new_instance(answer), digits(16))
+    yield from hides_a_patch(new_instance(answer))
+    yield loss_trains(new_instance(answer), digits(16))
 
 
 _12_5 = Exercise(

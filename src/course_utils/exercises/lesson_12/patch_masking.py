@@ -104,7 +104,6 @@ def hides_a_patch(
     knows = _loss_knows(original, steps[0])
     return [
         Finding(
-            "what the network sees",
             "What the network sees depends on every pixel."
             if mixed
             else f"The network saw a hidden patch in {_holes(fewest)} of "
@@ -115,13 +114,11 @@ def hides_a_patch(
             else "Hide a patch in each image, and give the network what is left.",
         ),
         Finding(
-            "where the hole is",
             "It moves." if varies else "The hole is always in the same place.",
             varies,
             "Draw the place anew in each step.",
         ),
         Finding(
-            "what the loss compares with",
             "The loss knows the hidden pixels."
             if knows
             else "The loss does not change when the hidden pixels do: "

@@ -64,13 +64,11 @@ def on_while_training(train: TrainFunction) -> list[Finding]:
     count = len(module.seen)
     return [
         Finding(
-            "training",
             f"The function trained on {count} of 3 batches.",
             count >= 3,
             "Fit the model on the loader, for one epoch.",
         ),
         Finding(
-            "benchmark mode while training",
             "Benchmark mode is off while the model trains.",
             all(module.seen),
             "Turn it on before `fit` and off after it.",
@@ -87,14 +85,13 @@ def as_it_was(train: TrainFunction, *, before: bool, fails: bool) -> Finding:
         fails: Whether training raises.
     """
     after, came_through = _call(train, Watched(fails), before)
-    asked = f"benchmark mode after {'a failure' if fails else 'training'}"
     if fails and not came_through:
         seen = "The error of training did not come through."
-        return Finding(asked, seen, False, "Tidy up, and let the error pass.")
+        return Finding(seen, False, "Tidy up, and let the error pass.")
     words = {True: "on", False: "off"}
     case = "training failed" if fails else "training"
     seen = f"It was {words[before]} before; after {case} it is {words[after]}."
     remedy = "Note it before, and put it back after."
     if fails:
         remedy = "Put it back in a `finally` block, which runs after an error, too."
-    return Finding(asked, seen, after == before, remedy)
+    return Finding(seen, after == before, remedy)

@@ -36,7 +36,7 @@ def apply(transform: Transform, images: Tensor, seed: int = 0) -> Tensor:
 
 def keeps_form(transform: Transform, images: Tensor) -> Finding:
     """Ask whether shape and dtype stay, for batches of several sizes."""
-    asked, remedy = "shape and dtype", "Return images of the shape and dtype you got."
+    remedy = "Return images of the shape and dtype you got."
     for count in (len(images), 3, 1):
         given = images[:count]
         made = apply(transform, given)
@@ -44,8 +44,8 @@ def keeps_form(transform: Transform, images: Tensor) -> Finding:
             shapes = f"{tuple(given.shape)} became {tuple(made.shape)}"
             dtypes = f"{given.dtype} became {made.dtype}".replace("torch.", "")
             seen = shapes if made.shape != given.shape else dtypes
-            return Finding(asked, f"{seen}.", False, remedy)
-    return Finding(asked, "Shape and dtype stay.", True)
+            return Finding(f"{seen}.", False, remedy)
+    return Finding("Shape and dtype stay.", True)
 
 
 def keeps_input(transform: Transform, images: Tensor) -> Finding:
@@ -56,7 +56,7 @@ def keeps_input(transform: Transform, images: Tensor) -> Finding:
     kept = torch.equal(given, images)
     seen = f"The images that went in {'stay as they were' if kept else 'changed'}."
     remedy = "Write into a new tensor: whoever gave you the images may need them again."
-    return Finding("the images that went in", seen, kept, remedy)
+    return Finding(seen, kept, remedy)
 
 
 def differs_per_image(
@@ -70,17 +70,16 @@ def differs_per_image(
         least: Different results that there must be.
         count: Copies of the image in the batch.
     """
-    asked = "a batch of equal images"
     made = apply(transform, image.expand(count, *image.shape))
     distinct = len(made.flatten(1).unique(dim=0))
     if distinct == 1:
         changed = not torch.equal(made[0], image)
         seen = f"All {count} came out the same{'' if changed else ', unchanged'}."
         remedy = "Draw one random number for each image, not one for the batch."
-        return Finding(asked, seen, False, remedy)
+        return Finding(seen, False, remedy)
     seen = f"{count} equal images came out in {distinct} ways."
     remedy = "Draw one random number for each image, from the whole range."
-    return Finding(asked, seen, distinct >= least, remedy)
+    return Finding(seen, distinct >= least, remedy)
 
 
 def differs_per_call(transform: Transform, images: Tensor) -> Finding:
@@ -89,7 +88,7 @@ def differs_per_call(transform: Transform, images: Tensor) -> Finding:
     remedy = "Draw the random numbers at each call, from torch's generator."
     differs = not torch.equal(first, second)
     seen = f"Two calls gave {'different' if differs else 'the same'} images."
-    return Finding("two calls", seen, differs, remedy)
+    return Finding(seen, differs, remedy)
 
 
 def _calls(transform: Transform, images: Tensor) -> int:
@@ -110,7 +109,7 @@ def all_at_once(transform: Transform, image: Tensor) -> Finding:
     )
     seen = f"8 images take {few} torch operations, 64 images take {many}."
     remedy = "Work on the whole batch; use no loop over images."
-    return Finding("operations on a batch", seen, many <= 1.5 * few, remedy)
+    return Finding(seen, many <= 1.5 * few, remedy)
 
 
 def moves_sideways(transform: Transform, images: Tensor, most: int) -> Finding:
@@ -124,7 +123,6 @@ def moves_sideways(transform: Transform, images: Tensor, most: int) -> Finding:
             sides that are empty, the two ways agree.
         most: Pixels.
     """
-    asked = f"images moved by up to {most} pixels"
     made = apply(transform, images)
     ways = range(-most, most + 1)
     near = torch.stack([_near(made, images.roll(way, -1)) for way in ways])
@@ -132,11 +130,11 @@ def moves_sideways(transform: Transform, images: Tensor, most: int) -> Finding:
     if strays:
         seen = f"{strays} of {len(images)} images are not their input, moved sideways."
         remedy = f"Move each image by a whole number of pixels, from -{most} to {most}."
-        return Finding(asked, seen, False, remedy)
+        return Finding(seen, False, remedy)
     used = int(near.any(1).sum())
     seen = f"The images moved by {used} of {len(ways)} possible numbers of pixels."
     remedy = f"Draw from all of -{most} to {most}."
-    return Finding(asked, seen, used == len(ways), remedy)
+    return Finding(seen, used == len(ways), remedy)
 
 
 def draws_evenly(
@@ -160,7 +158,7 @@ def draws_evenly(
     )
     even = 0.8 * each < counts[rare] and counts[often] < 1.2 * each
     remedy = f"Draw every number from -{most} to {most} equally often."
-    return Finding("how often each number is drawn", seen, even, remedy)
+    return Finding(seen, even, remedy)
 
 
 def draws_independently(
@@ -188,7 +186,7 @@ def draws_independently(
     seen = f"Of pairs of images ({odd}) {shares[odd]:.0%} moved by the same number."
     chance = 0.8 < shares[odd] * ways < 1.2
     remedy = f"Draw a number of its own for each image; then 1 pair in {ways} agrees."
-    return Finding("pairs of images", seen, chance, remedy)
+    return Finding(seen, chance, remedy)
 
 
 def _moved(transform: Transform, image: Tensor, count: int) -> Tensor:

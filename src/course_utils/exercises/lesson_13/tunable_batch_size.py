@@ -58,7 +58,7 @@ def size_that_user_asks_for(make: MakeData, size: int) -> Finding:
     got = _first_batch(data)
     seen = f"With batch_size={size} the loader delivers batches of {got}."
     remedy = "Keep the size that the user hands over."
-    return Finding("the user's batch size", seen, got == size, remedy)
+    return Finding(seen, got == size, remedy)
 
 
 def shuffles(make: MakeData) -> Finding:
@@ -75,7 +75,7 @@ def shuffles(make: MakeData) -> Finding:
         ]
     differ = not torch.equal(*epochs)
     seen = f"Two epochs come in {'different orders' if differ else 'the same order'}."
-    return Finding("order of the samples", seen, differ, "Keep shuffle=True.")
+    return Finding(seen, differ, "Keep shuffle=True.")
 
 
 def found_and_delivered(make: MakeData, limit: int) -> list[Finding]:
@@ -95,13 +95,11 @@ def found_and_delivered(make: MakeData, limit: int) -> list[Finding]:
             Limited(limit), datamodule=data
         )
     best = 2 ** (limit.bit_length() - 1)
-    asked = f"the finder with room for {limit} samples"
     seen = f"With room for {limit} samples the finder found {found} instead of {best}."
     got = _first_batch(data)
     return [
-        Finding(asked, seen, found == best, "Build the loader when it is asked for."),
+        Finding(seen, found == best, "Build the loader when it is asked for."),
         Finding(
-            "the found batch size",
             f"The finder found {found}, the loader delivers batches of {got}.",
             got == found,
             "Read self.batch_size in train_dataloader.",

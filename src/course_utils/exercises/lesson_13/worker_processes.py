@@ -91,16 +91,15 @@ def workers_live_on(make: MakeLoader, workers: int, epochs: int = 3) -> Finding:
         workers: Number of workers, 0 for none.
         epochs: Passes over one loader.
     """
-    asked = f"worker processes with num_workers={workers}"
     found = passes(make, 64, workers, epochs)
     counts = {len(each.workers) for each in found}
     if counts != {workers}:
         seen = f"Asked for {workers} workers, an epoch was served by {max(counts)}."
-        return Finding(asked, seen, False, "Hand `workers` on to the DataLoader.")
+        return Finding(seen, False, "Hand `workers` on to the DataLoader.")
     distinct = len(frozenset().union(*(each.workers for each in found)))
     seen = f"{epochs} epochs were served by {distinct} different worker processes."
     remedy = "Keep the workers alive between epochs."
-    return Finding(asked, seen, distinct == workers, remedy)
+    return Finding(seen, distinct == workers, remedy)
 
 
 def serves_all(
@@ -120,19 +119,16 @@ def serves_all(
     orders = [each.order for each in epochs]
     return [
         Finding(
-            "samples of an epoch",
             _missing(orders, size),
             all(sorted(order) == list(range(size)) for order in orders),
             "Deliver every sample once in each epoch, also the last few.",
         ),
         Finding(
-            "sizes of the batches",
             f"The batches hold {' and '.join(map(str, sorted(set(sizes))))} samples.",
             sizes == [batch_size] * (size // batch_size) + rest,
             f"Keep batch_size={batch_size}.",
         ),
         Finding(
-            "order of the samples",
             "Two epochs come in the same order.",
             orders[0] != orders[1] and orders[0] != tuple(range(size)),
             "Shuffle the training samples.",

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from course_utils.hardware import quiet_trainer
-from course_utils.measure.update_recorder import UpdateLog
+from course_utils.measure import UpdateLog
 
 
 class Weight(L.LightningModule):

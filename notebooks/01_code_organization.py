@@ -857,11 +857,11 @@ print(f"test accuracy: {after_accuracy:.3f}")
 # Does it obey? The checks of your exercises ask *probes*: functions that run a module and report what they saw. They work on any module of yours, outside this course too.
 
 # %%
-from course_utils.checks import splits_hold
 from course_utils.exercises.lesson_01 import (
     obeys_accumulation,
     obeys_clipping,
     replicas_agree,
+    splits_hold,
 )
 
 

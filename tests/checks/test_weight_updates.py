@@ -7,7 +7,6 @@ from learner import answer, classifier
 from course_utils.checks.learner_code import LearnerError
 from course_utils.checks.weight_updates import (
     lowers_cross_entropy,
-    skips_only,
     updates,
 )
 from course_utils.measure import flat_weights
@@ -59,27 +58,6 @@ def test_weights_that_became_nan_are_not_finite():
 def test_an_error_in_training_is_the_learners():
     with pytest.raises(LearnerError, match=r"Training raised NameError: .* \(line 5"):
         updates(_module("lost"), _batches(1))
-
-
-@pytest.mark.parametrize(
-    ("returned", "faults"),
-    [
-        ("loss if batch_idx != 1 else None", []),
-        (
-            "loss",
-            [
-                "After the batch with nan pixels the weights are nan.",
-                "The batch with nan pixels was used for training.",
-            ],
-        ),
-        ("None", ["The weights changed on 0 of 2 good batches."]),
-    ],
-)
-def test_only_the_broken_batch_may_be_skipped(returned, faults):
-    batches = _batches(3)
-    batches[1] = (batches[1][0] * torch.nan, batches[1][1])
-    findings = skips_only(_module(returned), batches, broken=1)
-    assert [each.seen for each in findings if not each.ok] == faults
 
 
 @pytest.mark.parametrize(("returned", "ok"), [("loss", True), ("-loss", False)])

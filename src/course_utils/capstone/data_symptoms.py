@@ -12,8 +12,8 @@ from course_utils.capstone import script
 from course_utils.capstone.observed_run import limited
 from course_utils.capstone.runs import Runs
 from course_utils.capstone.spy_callback import stacked
-from course_utils.checks.data_splits import scramble_global_rngs
 from course_utils.checks.finding import Finding
+from course_utils.checks.global_rngs import scramble_global_rngs
 
 LEAST_SPEED_UP = 2.0
 PATCH_TAKES = (0.05, 0.25)  # share of an image's ink, on the mean

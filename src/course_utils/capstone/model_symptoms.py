@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 from course_utils.capstone.observed_run import limited, new_digits
 from course_utils.capstone.runs import Runs
 from course_utils.checks.finding import Finding
-from course_utils.checks.learning_rates import applied_rates
+from course_utils.checks.fit import applied_rates
 from course_utils.checks.sample_data import logits_of
 from course_utils.data.data_module import scaled
 from course_utils.hardware import quiet_trainer

@@ -6,15 +6,14 @@ _HOMES = {
     "Place": "interrupted_run",
     "RunTrace": "run_trace",
     "coverage": "run_trace",
-    "unloadable_values": "weights_only",
     "distances": "run_trace",
-    "scramble_global_rngs": "data_splits",
-    "is_device_fault": "devices",
-    "simulated_gpus": "fake_gpus",
-    "simulated_tensors": "fake_tensors",
+    "is_device_fault": "fake_tensors",
     "resumes_exactly": "exact_resume",
     "runs_on": "devices",
-    "splits_hold": "data_splits",
+    "scramble_global_rngs": "global_rngs",
+    "simulated_gpus": "fake_gpus",
+    "simulated_tensors": "fake_tensors",
+    "unloadable_values": "weights_only",
 }
 __all__ = list(_HOMES)
 __getattr__ = lazy(__name__, _HOMES)

@@ -138,30 +138,3 @@ def _judge_loss(module: LightningModule, loss: Any, device: torch.device) -> Fin
         seen = f"On {device} the loss is computed on {loss.device}."
         return Finding(seen, False, "Leave the batch where Lightning put it.")
     return Finding(f"The step runs on {device}.", True)
-
-
-def _built(module_class: Callable[[], LightningModule], device: str) -> Any:
-    try:
-        return module_class()
-    except Exception as error:
-        if not is_device_fault(error):
-            raise
-        first = str(error).splitlines()[0].rstrip(".!")
-        seen = f"It cannot even be built without a GPU: {first}."
-        ok = False if torch.device(device).type == "cpu" else None
-        return Finding(seen, ok, "Name no device.")
-
-
-def runs_everywhere(
-    module_class: Callable[[], LightningModule],
-    batch: Callable[[], Any],
-    devices: tuple[str, ...] = EVERYWHERE,
-) -> list[Finding]:
-    """Ask `runs_on` for each device, with a fresh module and batch each time."""
-    findings = []
-    for device in devices:
-        module = _built(module_class, device)
-        findings.append(
-            module if isinstance(module, Finding) else runs_on(module, batch(), device)
-        )
-    return findings

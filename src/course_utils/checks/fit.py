@@ -8,6 +8,7 @@ from torch.utils.data import DataLoader
 
 from course_utils.checks.learner_code import learners_code
 from course_utils.hardware import quiet_trainer
+from course_utils.measure import AppliedRates, InMemoryLogger
 
 
 def loader_of(batches: Sequence[Any]) -> DataLoader[Any]:
@@ -42,3 +43,25 @@ def fit(
         fitted = L.Trainer(**options)
         fitted.fit(module, loader, val, ckpt_path=ckpt_path)
     return fitted
+
+
+def applied_rates(
+    module: L.LightningModule,
+    loader: DataLoader[Any],
+    logger: InMemoryLogger | None = None,
+    **trainer: Any,
+) -> list[float]:
+    """Train on the CPU and return the learning rate of each update.
+
+    Args:
+        module: Is trained.
+        loader: Training batches, as the Trainer should get them.
+        logger: Gets what each update logs.
+        **trainer: Arguments of the Trainer, for example ``max_epochs``.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    with AppliedRates() as rates:
+        fit(module, loader, logger=logger or False, log_every_n_steps=1, **trainer)
+    return rates.values

@@ -9,8 +9,8 @@ import lightning as L
 from lightning.pytorch.callbacks import Checkpoint
 from torch import Tensor
 
-from course_utils.checks.data_splits import scramble_global_rngs
 from course_utils.checks.fit import fit
+from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.learner_code import learners_code
 from course_utils.checks.run_trace import RunTrace
 

@@ -115,3 +115,17 @@ def logits_of(module: nn.Module, images: Tensor) -> Tensor:
     """Return the module's logits in evaluation mode; its parts keep their modes."""
     with evaluation_mode(module):
         return module(images)
+
+
+@torch.no_grad()
+def output_of(module: nn.Module, images: Tensor) -> Tensor:
+    """Return the output for ``images`` in evaluation mode, whatever it means.
+
+    Raises:
+        LearnerError: If it raises, or returns something other than a tensor.
+    """
+    with learners_code("forward"), evaluation_mode(module):
+        output = module(images)
+        if not isinstance(output, Tensor):
+            raise TypeError(f"expected a tensor but got {type(output).__name__}")
+    return output

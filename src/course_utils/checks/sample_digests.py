@@ -1,22 +1,12 @@
-"""What does a data module deliver? Each sample as a digest of its bytes."""
+"""What does a loader deliver? Each sample as a digest of its bytes."""
 
 import hashlib
 from typing import Any
 
-import lightning as L
 from torch.utils.data import BatchSampler, DataLoader
 
-from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
+from course_utils.checks.learner_code import CannotCheck
 from course_utils.checks.training_step import tensors_in
-
-Part = frozenset[bytes]
-
-# Which loaders Lightning asks for after `setup` of a stage.
-LOADERS = {
-    "fit": ("train", "val"),
-    "validate": ("val",),
-    "test": ("test",),
-}
 
 
 def _complete(loader: DataLoader[Any]) -> DataLoader[Any]:
@@ -48,23 +38,4 @@ def digests(loader: Any) -> list[bytes]:
             raise CannotCheck("The check reads tensors, and the batches hold none.")
         rows = tensors[0].detach().cpu().contiguous().numpy()
         found += [hashlib.sha1(row.tobytes()).digest() for row in rows]
-    return found
-
-
-def parts(data_module: L.LightningDataModule, stage: str) -> dict[str, Part]:
-    """Run ``setup(stage)`` and return the contents of that stage's loaders by name.
-
-    Raises:
-        LearnerError: If ``setup`` or a loader raises, or a part is empty.
-    """
-    with learners_code(f"setup({stage!r})"):
-        data_module.setup(stage)
-    found = {}
-    for name in LOADERS[stage]:
-        with learners_code(f"{name}_dataloader"):
-            found[name] = frozenset(
-                digests(getattr(data_module, f"{name}_dataloader")())
-            )
-        if not found[name]:
-            raise LearnerError(f"{name}_dataloader delivers no samples.")
     return found

@@ -1,6 +1,5 @@
 """What does a training step do to the batch it was given?"""
 
-import copy
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +11,6 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
-from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import (
     CannotCheck,
     LearnerError,
@@ -107,26 +105,3 @@ def step(
     with inputs_seen(tensors_in(batch)[0].shape) as seen:
         loss = loss_of(module, batch, seed)
     return loss, seen[0] if seen else None
-
-
-def batch_untouched(module: L.LightningModule, batch: Any) -> Finding:
-    """Ask whether a training step leaves every tensor of its batch as it came."""
-    before = copy.deepcopy(batch)
-    step(module, batch)
-    pairs = zip(tensors_in(before), tensors_in(batch), strict=True)
-    changed = sum(not torch.equal(old, new) for old, new in pairs)
-    seen = f"The step changed {changed} of the batch's tensors."
-    remedy = "Work on a tensor of your own: two names for one memory change together."
-    return Finding(seen, not changed, remedy)
-
-
-def loss_trains(module: L.LightningModule, batch: Any) -> Finding:
-    """Ask whether the loss of a step has a gradient that reaches the weights."""
-    loss, _ = step(module, batch)
-    module.zero_grad()
-    if loss.requires_grad:
-        with learners_code("The backward pass"):
-            loss.backward()
-    reached = any(p.grad is not None and p.grad.any() for p in module.parameters())
-    seen = f"The loss has {'a' if reached else 'no'} gradient for the weights."
-    return Finding(seen, reached, "Return the loss undetached.")

@@ -8,23 +8,22 @@ import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from course_utils.checks.data_splits import (
+from course_utils.checks.finding import Finding
+from course_utils.checks.learner_code import LearnerError, has_forward, learners_code
+from course_utils.checks.sample_data import digits, new_instance, output_of
+from course_utils.checks.sample_digests import digests
+from course_utils.checks.weight_updates import lowers_cross_entropy, updates
+from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_01.data_splits import (
     leaves_randomness_alone,
     shuffles,
     splits_hold,
 )
-from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError, has_forward, learners_code
-from course_utils.checks.sample_data import digits, new_instance
-from course_utils.checks.sample_digests import digests
-from course_utils.checks.submodules import (
+from course_utils.exercises.lesson_01.encoder_reuse import (
     CountedEncoder,
-    output_of,
     stays_frozen,
     uses_part,
 )
-from course_utils.checks.weight_updates import lowers_cross_entropy, updates
-from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_01.replicas import replicas_agree
 from course_utils.exercises.lesson_01.trainer_flags import (
     obeys_accumulation,

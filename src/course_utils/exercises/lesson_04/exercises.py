@@ -11,12 +11,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learning_rates import (
-    applied_rates,
-    rates_are_logged,
-    rates_follow,
-    same_rates_in_two_processes,
-)
+from course_utils.checks.fit import applied_rates
 from course_utils.checks.metrics import metrics_are_exact, not_logged
 from course_utils.checks.sample_data import (
     copy_of,
@@ -28,6 +23,11 @@ from course_utils.checks.sample_data import (
 from course_utils.checks.weight_updates import lowers_cross_entropy, updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_04.kept_checkpoint import Kept, kept_checkpoint
+from course_utils.exercises.lesson_04.learning_rates import (
+    rates_are_logged,
+    rates_follow,
+    same_rates_in_two_processes,
+)
 from course_utils.exercises.lesson_04.logged_values import (
     logs_each_step,
     logs_the_epoch_mean,

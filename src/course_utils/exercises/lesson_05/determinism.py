@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.checks.data_splits import scramble_global_rngs
 from course_utils.checks.finding import Finding
+from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.training_step import tensors_in
 

@@ -1,16 +1,14 @@
 """Is a loader over a part of the data the same part, and a fair one, every time?"""
 
-import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import TensorDataset
 
-from course_utils.checks.data_splits import scramble_global_rngs
 from course_utils.checks.finding import Finding
+from course_utils.checks.global_rngs import global_rng_states, scramble_global_rngs
 from course_utils.checks.learner_code import LearnerError, learners_code
 
 MakeLoader = Callable[[TensorDataset], Any]
@@ -29,12 +27,6 @@ def numbered(counts: list[int]) -> TensorDataset:
     labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
     numbers = torch.arange(len(labels), dtype=torch.float32)
     return TensorDataset(numbers.view(-1, 1, 1, 1).expand(-1, 1, 2, 2).clone(), labels)
-
-
-def _random_state() -> tuple[Any, ...]:
-    """Return the states of Python's, NumPy's and torch's global generators."""
-    _, keys, *rest = np.random.get_state()
-    return random.getstate(), keys.tolist(), rest, torch.get_rng_state().tolist()
 
 
 def _epoch(loader: Any) -> tuple[list[int], Tensor]:
@@ -82,9 +74,9 @@ def is_a_fixed_fraction(
     """
     dataset = numbered(counts)
     scramble_global_rngs(1)
-    before = _random_state()
+    before = global_rng_states()
     loader = make_loader(dataset)
-    untouched = before == _random_state()
+    untouched = before == global_rng_states()
     epochs = [_epoch(loader) for _ in range(3)]
     yield from _first_look(epochs[0], dataset, share)
     sets = {frozenset(numbers) for numbers, _ in epochs}

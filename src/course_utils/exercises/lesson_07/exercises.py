@@ -13,8 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.checks.sample_data import lesson_images, new_instance
-from course_utils.checks.submodules import output_of
+from course_utils.checks.sample_data import lesson_images, new_instance, output_of
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_07.accumulation import accumulates
 from course_utils.exercises.lesson_07.memory_growth import holds_little

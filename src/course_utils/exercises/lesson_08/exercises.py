@@ -9,8 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import applied_rates
 from course_utils.checks.learner_code import LearnerError
-from course_utils.checks.learning_rates import applied_rates
 from course_utils.checks.sample_data import digits, new_instance
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise

@@ -19,11 +19,15 @@ from course_utils.checks.sample_data import (
     new_instance,
     trained_instance,
 )
-from course_utils.checks.training_step import batch_untouched, loss_trains
-from course_utils.checks.weight_updates import lowers_cross_entropy, skips_only, updates
+from course_utils.checks.weight_updates import lowers_cross_entropy, updates
 from course_utils.exercises.exercise import Exercise
+from course_utils.exercises.lesson_12.broken_batches import skips_only
 from course_utils.exercises.lesson_12.epoch_metrics import exact, reports_each_epoch
 from course_utils.exercises.lesson_12.patch_masking import hides_a_patch
+from course_utils.exercises.lesson_12.untouched_batch import (
+    batch_untouched,
+    loss_trains,
+)
 
 # 12.1 ---------------------------------------------------------------------------
 

@@ -9,9 +9,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.checks.learner_code import LearnerError
-from course_utils.checks.submodules import (
+from course_utils.checks.sample_data import output_of
+from course_utils.exercises.lesson_01.encoder_reuse import (
     CountedEncoder,
-    output_of,
     stays_frozen,
     uses_part,
 )

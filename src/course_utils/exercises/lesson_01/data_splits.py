@@ -12,9 +12,11 @@ import numpy as np
 import torch
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.sample_digests import Part, digests, parts
+from course_utils.checks.sample_digests import digests
 
+Part = frozenset[bytes]
 Build = Callable[[], L.LightningDataModule]
 
 _GENERATOR = (
@@ -23,11 +25,31 @@ _GENERATOR = (
 _ONE_PART = "Give each sample to one part only."
 
 
-def scramble_global_rngs(seed: int) -> None:
-    """Put the global random generators into another state, as another run would."""
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+# Which loaders Lightning asks for after `setup` of a stage.
+_LOADERS = {
+    "fit": ("train", "val"),
+    "validate": ("val",),
+    "test": ("test",),
+}
+
+
+def parts(data_module: L.LightningDataModule, stage: str) -> dict[str, Part]:
+    """Run ``setup(stage)`` and return the contents of that stage's loaders by name.
+
+    Raises:
+        LearnerError: If ``setup`` or a loader raises, or a part is empty.
+    """
+    with learners_code(f"setup({stage!r})"):
+        data_module.setup(stage)
+    found = {}
+    for name in _LOADERS[stage]:
+        with learners_code(f"{name}_dataloader"):
+            found[name] = frozenset(
+                digests(getattr(data_module, f"{name}_dataloader")())
+            )
+        if not found[name]:
+            raise LearnerError(f"{name}_dataloader delivers no samples.")
+    return found
 
 
 def _leak(trained_on: Part, held_out: Part, when: str, remedy: str) -> Finding:

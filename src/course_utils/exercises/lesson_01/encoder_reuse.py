@@ -9,9 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import learners_code
+from course_utils.checks.sample_data import output_of
 from course_utils.checks.weight_updates import updates
-from course_utils.measure import evaluation_mode
 
 
 class Calls:
@@ -57,20 +56,6 @@ def _incarnations(module: nn.Module, part: nn.Module) -> list[nn.Module]:
     """Return ``part`` and its copies inside ``module``."""
     inside = [each for each in module.modules() if type(each) is type(part)]
     return [part, *(each for each in inside if each is not part)]
-
-
-@torch.no_grad()
-def output_of(module: nn.Module, images: Tensor) -> Tensor:
-    """Return what the forward pass makes of ``images`` in evaluation mode.
-
-    Raises:
-        LearnerError: If it raises, or returns something else than a tensor.
-    """
-    with learners_code("forward"), evaluation_mode(module):
-        output = module(images)
-        if not isinstance(output, Tensor):
-            raise TypeError(f"expected a tensor but got {type(output).__name__}")
-    return output
 
 
 def uses_part(

@@ -6,14 +6,13 @@ import torch
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
-from course_utils.checks.learning_rates import (
-    AppliedRates,
-    applied_rates,
+from course_utils.checks.fit import applied_rates
+from course_utils.exercises.lesson_04.learning_rates import (
     rates_are_logged,
     rates_follow,
     same_rates_in_two_processes,
 )
-from course_utils.measure.in_memory_logger import InMemoryLogger
+from course_utils.measure import AppliedRates, InMemoryLogger
 
 LOADER = DataLoader(torch.ones(8, 1), batch_size=2)
 

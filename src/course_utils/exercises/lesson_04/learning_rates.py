@@ -1,4 +1,4 @@
-"""Which learning rates does a run really apply, update by update?"""
+"""Does each update apply the planned learning rate, and is it what is logged?"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -7,31 +7,9 @@ import lightning as L
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import fit
+from course_utils.checks.fit import applied_rates
 from course_utils.checks.several_processes import in_processes
-from course_utils.measure import AppliedRates, InMemoryLogger
-
-
-def applied_rates(
-    module: L.LightningModule,
-    loader: DataLoader[Any],
-    logger: InMemoryLogger | None = None,
-    **trainer: Any,
-) -> list[float]:
-    """Train on the CPU and return the learning rate of each update.
-
-    Args:
-        module: Is trained.
-        loader: Training batches, as the Trainer should get them.
-        logger: Gets what each update logs.
-        **trainer: Arguments of the Trainer, for example ``max_epochs``.
-
-    Raises:
-        LearnerError: If training raises.
-    """
-    with AppliedRates() as rates:
-        fit(module, loader, logger=logger or False, log_every_n_steps=1, **trainer)
-    return rates.values
+from course_utils.measure import InMemoryLogger
 
 
 def rates_follow(

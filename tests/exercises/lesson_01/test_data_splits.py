@@ -13,14 +13,15 @@ from torch.utils.data import (
     random_split,
 )
 
-from course_utils.checks.data_splits import (
+from course_utils.checks.learner_code import CannotCheck, LearnerError
+from course_utils.checks.sample_digests import digests
+from course_utils.data.data_module import ImageDataModule
+from course_utils.exercises.lesson_01.data_splits import (
     leaves_randomness_alone,
+    parts,
     shuffles,
     splits_hold,
 )
-from course_utils.checks.learner_code import CannotCheck, LearnerError
-from course_utils.checks.sample_digests import digests, parts
-from course_utils.data.data_module import ImageDataModule
 
 SAMPLES = TensorDataset(torch.arange(100.0).view(100, 1), torch.arange(100) % 10)
 

@@ -1,6 +1,7 @@
 """Numbers and tables as text and as HTML."""
 
 import html
+from collections.abc import Iterable, Sequence
 
 
 def decimal(value: float) -> str:
@@ -15,6 +16,19 @@ def decimal(value: float) -> str:
     if not 1e-3 <= abs(value) < 1e9:
         return f"{value:.1e}"
     return f"{value:.1f}" if abs(value) >= 100 else f"{value:.3f}"
+
+
+def number(value: float | None) -> str:
+    """Return a whole number as such, any other with decimals, and None as a hyphen.
+
+    Example:
+        >>> number(8.0), number(0.91234), number(None)
+        ('8', '0.912', '-')
+    """
+    if value is None:
+        return "-"
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return str(int(value)) if whole else decimal(value)
 
 
 def text_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
@@ -38,3 +52,18 @@ def html_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
         for row in rows
     )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def markdown_table(
+    header: Sequence[str], rows: Iterable[Sequence[str]], rule: str = "---"
+) -> str:
+    """Return rows as a Markdown table.
+
+    Args:
+        header: Headings of the columns.
+        rows: Cells, as many in each row as there are headings.
+        rule: What stands below each heading: ``"---:"`` aligns cells to the right.
+    """
+    lines = [header, [rule] * len(header), *rows]
+    cells = [[cell.replace("|", "\\|") for cell in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |".replace("|  |", "| |") for line in cells)

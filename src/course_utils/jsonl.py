@@ -3,15 +3,18 @@
 import errno
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from io import FileIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 try:
     import fcntl
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
+
+T = TypeVar("T")
 
 
 def _wait_for_others(lines: FileIO) -> None:
@@ -54,3 +57,35 @@ def append(file: Path, entry: dict[str, Any]) -> None:
         if written < len(content):  # a disk that is nearly full takes a part of it
             _take_back(lines, written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def read(
+    file: Path, parse: Callable[[Any], T], *, skip_damaged: bool = False
+) -> list[T]:
+    """Return what ``parse`` makes of each line, in order; nothing if there is no file.
+
+    Args:
+        file: Lines of JSON.
+        parse: Takes the content of a line. Its ``ValueError``, ``TypeError``,
+            ``KeyError`` and ``AttributeError`` say that it is not what was expected.
+        skip_damaged: Leave out lines that cannot be read, as a power cut leaves them.
+
+    Raises:
+        ValueError: If a line cannot be read, unless it is to be skipped.
+    """
+    if not file.exists():
+        return []
+    found = []
+    lines = file.read_text("utf-8", errors="replace").split("\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(parse(json.loads(line)))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if not skip_damaged:
+                raise ValueError(
+                    f"Expected line {number} of {file} to be a record but got "
+                    f"{line[:40]!r}; remove that line, or measure again."
+                ) from error
+    return found

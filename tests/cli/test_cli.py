@@ -356,12 +356,12 @@ def test_an_ascii_terminal_costs_the_signs_and_nothing_else(course, args):
         "import sys\nfrom course_utils import syllabus\n"
         "from course_utils.cli import app, runs\n"
         "from course_utils.syllabus import *\n"
-        "from course_utils.authoring.evidence.claim_records import Record\n"
         "from course_utils.authoring.evidence.tasks import Outcome, Task\n"
+        "from course_utils.experiments.claims import Claim\n"
         "lesson = Lesson('01', '01_tiny', 'T', 'p', 1, 1, (), 9.0)\n"
         "syllabus.load = lambda: Syllabus((lesson,))\n"
-        "r = Record('1.1', '\\u03bb [red] ok', 1, None, None, 'equals', 1, True, 0)\n"
-        "runs._perform = lambda *_: Outcome(Task('01', 0), (r,))\n"
+        "c = Claim('1.1', '\\u03bb [red] ok', 'equals', 1, True, 1)\n"
+        "runs._execute = lambda *_: Outcome(Task('01', 0), (c,))\n"
         f"app({args!r})"
     )
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}

@@ -1,3 +1,4 @@
+import json
 import os
 import random
 import warnings
@@ -10,7 +11,8 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 
 from course_utils import progress, syllabus
-from course_utils.authoring.evidence.confidence import how_sure
+from course_utils.experiments import confidence
+from course_utils.experiments.confidence import how_sure
 from course_utils.experiments.contrast import contrast
 from course_utils.experiments.plots import Curves
 
@@ -292,6 +294,61 @@ def test_what_a_version_prints_is_not_shown(capsys):
     assert "noise" not in capsys.readouterr().out
 
 
+@pytest.fixture
+def evidence(tmp_path, monkeypatch):
+    path = tmp_path / "evidence.jsonl"
+    monkeypatch.setenv("COURSE_EVIDENCE", str(path))
+    return path
+
+
+def test_the_numbers_that_both_versions_measured_are_recorded(evidence):
+    bad = {"loss": 2.5, "steps": 8, "ok": False, "word": "a", "curve": [1, 2], "x": 1.0}
+    good = {"loss": 0.5, "steps": 8, "ok": True, "word": "b", "curve": [1, 2]}
+    run(lambda: bad, lambda: good)
+    assert [json.loads(line) for line in evidence.read_text().splitlines()] == [
+        {"practice": "12.1", "name": "loss", "bad": 2.5, "good": 0.5},
+        {"practice": "12.1", "name": "steps", "bad": 8.0, "good": 8.0},
+    ]
+
+
+def test_a_version_that_stopped_leaves_no_record(evidence):
+    run(fails, lambda: {"loss": 0.5})
+    assert not evidence.exists()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "sentence"),
+    [
+        (
+            {"low": 0.6, "median": 1.0, "high": 1.4, "signs": 11},
+            "median +1.000,\n95 % interval +0.600 to +1.400; 11 of 11 have the sign of "
+            "the median.",
+        ),
+        (
+            {"low": -2, "median": -2.0, "high": -2, "signs": 11},
+            "-2.000 each time.",
+        ),
+        (
+            {"low": -2, "median": -2.0, "high": -2, "signs": 10},
+            "median -2.000,\n95 % interval -2.000 to -2.000; 10 of 11 have the sign of "
+            "the median.",
+        ),
+    ],
+)
+def test_how_sure_we_are_is_read_from_the_table(monkeypatch, capsys, numbers, sentence):
+    row = {"measurement": "loss", "runs": 11, **numbers}
+    monkeypatch.setattr(confidence, "load", lambda: {"12.1": row})
+    run()
+    intro = "\nHow sure? Over 11 seeds, loss, good minus bad: "
+    assert capsys.readouterr().out.endswith(f"{intro}{sentence}\n")
+
+
+def test_without_a_row_in_the_table_nothing_is_said(monkeypatch, capsys):
+    monkeypatch.setattr(confidence, "load", dict)
+    run()
+    assert "How sure?" not in capsys.readouterr().out
+
+
 def test_an_unknown_practice_is_refused_before_anything_runs():
     def version():
         raise AssertionError("must not run")
@@ -314,7 +371,7 @@ def test_the_table_is_displayed_as_text_and_as_html(displayed):
     )
     answer, sureness = out.strip().split("\n", 1)
     assert answer == f"The answer is {ANSWER}. You made no prediction."
-    assert sureness == how_sure("12.1", "12")
+    assert sureness == how_sure("12.1") != ""
 
 
 def test_the_figure_is_displayed_as_an_image_with_a_text_alternative(displayed):

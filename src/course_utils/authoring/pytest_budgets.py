@@ -36,7 +36,7 @@ from course_utils import syllabus
 from course_utils.authoring import budgets
 from course_utils.authoring.budget_changes import moved
 from course_utils.authoring.budgets import RunTime
-from course_utils.authoring.evidence.execute_task import machine
+from course_utils.authoring.environment import this_machine
 
 FOLDERS = ("notebooks", "solutions")
 # Median on the machine for which budgets are stated: 2 cores, no GPU, otherwise idle.
@@ -387,7 +387,7 @@ class Ledger:
         ]
         head = {
             "date": datetime.date.today().isoformat(),
-            "machine": machine(),
+            "machine": str(this_machine()),
             "reference_seconds": round(statistics.median(self.references), 4),
             "reference_nominal": REFERENCE_SECONDS,
         }

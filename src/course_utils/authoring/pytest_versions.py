@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 from packaging.version import Version
 
-from course_utils.authoring import requirements
+from course_utils.authoring import environment, requirements
 
 KINDS = {"lowest": requirements.LOWEST, "pinned": requirements.PINNED}
 FOLDERS = ("notebooks", "solutions")
@@ -131,7 +131,7 @@ class Recorder:
         run: dict[str, object] = {
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
             "python": platform.python_version(),
-            "system": f"{platform.system()} {platform.machine()}",
+            "system": environment.system(),
             "versions": self._versions,
         }
         if self._unit_tests:

@@ -12,6 +12,7 @@ import nbformat
 from course_utils import syllabus
 from course_utils.authoring import budgets, versions
 from course_utils.authoring.load_test import record, tables
+from course_utils.formatting import markdown_table
 
 PICTURED = ("00_start_here", "In training mode")
 PICTURE = ".github/contrast.png"
@@ -19,8 +20,8 @@ PICTURE = ".github/contrast.png"
 
 def lesson_table() -> str:
     """Return the table of lessons as Markdown; planned lessons have no link."""
-    lines = ["| | Lesson | You will be able to | Minutes | Runs in |"]
-    lines.append("|---|---|---|---|---|")
+    header = ("", "Lesson", "You will be able to", "Minutes", "Runs in")
+    rows = []
     for lesson in syllabus.load().lessons:
         title = lesson.title
         if lesson.ready:
@@ -29,8 +30,8 @@ def lesson_table() -> str:
         time = minutes if lesson.ready else "in preparation"
         taken = budgets.seconds(lesson.file)
         runs = "" if taken is None else f"{taken:.0f} s"
-        lines.append(f"| {lesson.id} | {title} | {lesson.promise} | {time} | {runs} |")
-    return "\n".join(lines)
+        rows.append((lesson.id, title, lesson.promise, time, runs))
+    return markdown_table(header, rows)
 
 
 def picture(folder: Path) -> tuple[bytes, str]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
+from course_utils.formatting import markdown_table
+
 TITLES = {"lowest": "Oldest", "pinned": "Pinned"}
 
 
@@ -76,6 +78,6 @@ def table(sessions: dict[str, Session]) -> str:
     """Return the table "Works with" as Markdown, or a line if nothing is on record."""
     if not sessions:
         return "Nothing is on record yet."
-    lines = [["", *(TITLES[kind] for kind in sessions)], ["---"] * (len(sessions) + 1)]
-    lines += [[name, *row] for name, row in _rows(list(sessions.values())).items()]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("|  |", "| |")
+    rows = _rows(list(sessions.values()))
+    header = ["", *(TITLES[kind] for kind in sessions)]
+    return markdown_table(header, [[name, *row] for name, row in rows.items()])

@@ -12,6 +12,7 @@ from course_utils.capstone.examine import train
 from course_utils.capstone.repairs import repaired
 from course_utils.capstone.scoreboard import YOURS
 from course_utils.checks.learner_code import LearnerError
+from course_utils.formatting import markdown_table
 
 
 def _code(text: str, language: str = "python") -> None:
@@ -53,12 +54,12 @@ def write_solution(path: Path) -> Path:
 
 def catalogue() -> None:
     """Show all practices with their ids, a line for each lesson."""
-    lines = ["| lesson | practices |", "|---|---|"]
+    rows = []
     for lesson in syllabus.load().lessons:
         names = " · ".join(f"**{each.id}** {each.title}" for each in lesson.practices)
         if names:
-            lines.append(f"| {lesson.id} {lesson.title} | {names} |")
-    display(Markdown("\n".join(lines)))
+            rows.append((f"{lesson.id} {lesson.title}", names))
+    display(Markdown(markdown_table(("lesson", "practices"), rows)))
 
 
 def run(path: str | Path = YOURS) -> Any:

@@ -1,31 +1,32 @@
 """``course evidence``: the claims of lessons under many seeds, on several data sets."""
 
 import contextlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from course_utils.authoring.evidence.groups import groups_of
-from course_utils.authoring.evidence.summary import Summary, summarize
-from course_utils.authoring.evidence.tasks import (
-    Outcome,
-    Task,
-    append,
-    kept,
-    read_lines,
+from course_utils.authoring.evidence import store
+from course_utils.authoring.evidence.summary import (
+    SIGNS,
+    Summary,
+    by_data,
+    by_lesson,
+    summarize,
 )
+from course_utils.authoring.evidence.tasks import Outcome, Task
 from course_utils.cli.folder import chosen_lessons, course_folder
-from course_utils.cli.publish import publish, recorded
+from course_utils.cli.publish import publish
 from course_utils.cli.run import Names
 from course_utils.cli.runs import (
+    Session,
     all_ok,
-    completed,
+    describe,
     end,
-    finished,
     new_progress,
     new_task,
+    require_claims,
     stored_notebook,
 )
 from course_utils.cli.terminal import (
@@ -33,12 +34,12 @@ from course_utils.cli.terminal import (
     complain,
     console,
     new_table,
-    number,
     one_sentence,
     sign,
 )
 from course_utils.data.locate import locate
 from course_utils.data.sources import checked_name
+from course_utils.formatting import number
 from course_utils.syllabus import Lesson
 
 if TYPE_CHECKING:
@@ -47,9 +48,9 @@ if TYPE_CHECKING:
 
     from course_utils.authoring.evidence.parallel import Job
 
-_SIGNS = {"at_least": ("≥", ">="), "at_most": ("≤", "<="), "equals": ("=", "=")}
+_PLAIN = {"≥": ">=", "≤": "<=", "=": "="}
 STOPPED = "Stopped. Runs that had not ended are not counted."
-RESUME = " The same command with the same --output goes on from there."
+RESUME = " The same command with the same --output continues from there."
 
 
 def _seeds(first: int, count: int) -> range:
@@ -79,18 +80,8 @@ def _data(names: str) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _cores(text: str) -> list[int]:
-    parts = [part.strip() for part in text.split(",")]
-    if not all(part.isdecimal() for part in parts):
-        raise ValueError(
-            "Expected --cores to be numbers such as 1,2, or 0 for all, but got "
-            f"{text!r}."
-        )
-    return list(dict.fromkeys(map(int, parts)))
-
-
 def _checked_output(output: Path | None) -> Path | None:
-    """Return ``output`` after a trial: an hour's results need a place to go to."""
+    """Return ``output``; fail before the runs if it cannot be written."""
     try:
         if output is not None:
             output.open("ab").close()
@@ -116,11 +107,12 @@ def _bound(summary: Summary, on: "Console") -> str:
     if len(summary.bounds) > 1:
         return "varies"
     [(kind, threshold)] = summary.bounds
-    return f"{sign(on, *_SIGNS[kind])} {number(threshold)}"
+    best = SIGNS[kind]
+    return f"{sign(on, best, _PLAIN[best])} {number(threshold)}"
 
 
 def summary_table(found: Iterable[Summary], on: "Console") -> "Table":
-    """Return one row a claim; effects are in the unit that the claim names."""
+    """Return one row per claim; effects are in the unit that the claim names."""
     from rich.text import Text
 
     table = new_table()
@@ -136,108 +128,88 @@ def summary_table(found: Iterable[Summary], on: "Console") -> "Table":
     return table
 
 
-def _summaries(outcomes: Iterable[Outcome]) -> list[Summary]:
-    lessons: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        lessons.setdefault(outcome.task.lesson, []).append(outcome)
-    return [each for _, same in sorted(lessons.items()) for each in summarize(same)]
-
-
 def _show(outcomes: Sequence[Outcome]) -> None:
-    on, groups = console(), groups_of(outcomes)
-    for name, same in groups.items():
+    on, groups = console(), by_data(outcomes)
+    for name, runs in groups.items():
         if len(groups) > 1:
             on.print(name)
-        if found := _summaries(same):
+        lessons = sorted(by_lesson(runs).items())
+        if found := [each for _, same in lessons for each in summarize(same)]:
             on.print(summary_table(found, on))
 
 
 def _jobs(
-    lessons: Sequence[Lesson],
-    folder: Path,
-    seeds: range,
-    data: list[str],
-    cores: list[int],
+    lessons: Sequence[Lesson], folder: Path, seeds: range, data: list[str]
 ) -> list["Job"]:
     from course_utils.authoring.evidence.parallel import Job
 
     texts = {lesson: stored_notebook(lesson, folder) for lesson in lessons}
     return [
-        Job(
-            new_task(lesson, texts[lesson], seed, data=name, cores=count),
-            texts[lesson],
-            lesson.cores,
-        )
+        Job(new_task(lesson, texts[lesson], seed, name), texts[lesson], lesson.cores)
         for name in data
-        for count in cores
         for lesson in lessons
         for seed in seeds
     ]
 
 
-@contextlib.contextmanager
-def _silent_interrupt(into: list[bool]) -> Iterator[None]:
-    try:
-        yield
-    except KeyboardInterrupt:
-        into.append(True)
-
-
-def _there(
+def _finished_before(
     tasks: Sequence[Task], keep: Path | None, to: Path | None
 ) -> dict[Task, Outcome]:
-    """Return the outcomes that need no run: published, or in the file of this one."""
+    """Return the outcomes that are published, or in the file ``keep`` already."""
     if keep is None:
         return {}
-    found = kept([*(recorded(to) if to else []), *read_lines(keep)], tasks)
+    published = store.read(to / store.NAME) if to else []
+    every = [*published, *store.read(keep, skip_damaged=True)]
+    found = store.finished(every, tasks)
     if found:
-        complain(f"{len(found)} of {len(tasks)} runs are there already.")
+        complain(f"{len(found)} of {len(tasks)} runs were finished before.")
     return found
 
 
-def _keep(outcome: Outcome, file: Path) -> None:
+def _append(outcome: Outcome, file: Path) -> None:
     try:
-        append(file, outcome)
+        store.append(file, outcome)
     except OSError as error:
         raise ValueError(
             f"Expected room in {file} for a finished run but got: "
             f"{error.strerror or error}. Make room there, and give the same command "
-            "again: it goes on from the runs that are kept."
+            "again: it continues from the runs that are kept."
         ) from error
 
 
 def _measure(
     jobs: Sequence["Job"],
-    there: dict[Task, Outcome],
+    before: dict[Task, Outcome],
     keep: Path | None,
     scheduler: str | None,
     workers: int | None,
-) -> tuple[list[Outcome], bool]:
-    """Return the outcomes of all jobs, old or new, and whether Ctrl-C came first."""
+) -> Session:
+    """Return the outcomes of all jobs, old or new."""
     from course_utils.authoring.evidence.parallel import run_jobs
 
-    tasks = [job.task for job in jobs]
-    left = [job for job in jobs if job.task not in there]
-    on, stopped = console(stderr=True), []
-    with _silent_interrupt(stopped), new_progress(on, "runs") as bar:
-        row = bar.add_task("", total=len(jobs), completed=len(there))
-        found = (
-            run_jobs(left, scheduler=scheduler, workers=workers) if left else iter(())
-        )
-        with contextlib.closing(found) if left else contextlib.nullcontext():
-            for outcome in map(completed, found):
-                if keep is not None:
-                    _keep(outcome, keep)
-                there[outcome.task] = outcome
-                bar.advance(row)
-                on.print(finished(outcome), soft_wrap=True)
-    return [there[task] for task in tasks if task in there], bool(stopped)
+    left = [job for job in jobs if job.task not in before]
+    found = run_jobs(left, scheduler=scheduler, workers=workers)
+    on, interrupted, outcomes = console(stderr=True), False, {**before}
+    with new_progress(on, "runs") as bar:
+        row = bar.add_task("", total=len(jobs), completed=len(before))
+        try:
+            with contextlib.closing(found):
+                for outcome in map(require_claims, found):
+                    if keep is not None:
+                        _append(outcome, keep)
+                    outcomes[outcome.task] = outcome
+                    bar.advance(row)
+                    on.print(describe(outcome), soft_wrap=True)
+        except KeyboardInterrupt:
+            interrupted = True
+    done = (outcomes[job.task] for job in jobs if job.task in outcomes)
+    return Session(tuple(done), interrupted)
 
 
 def evidence(
     lessons: Names = None,
     seeds: Annotated[
-        int, typer.Option(metavar="N", help="Runs of each lesson, one a seed.")
+        int, typer.Option(metavar="N", help="Runs of each lesson, one per seed.")
     ] = 3,
     first_seed: Annotated[
         int, typer.Option(metavar="K", help="The seeds are K, K+1, ..., K+N-1.")
@@ -250,10 +222,6 @@ def evidence(
             "embedded data has, or all of them: fashion-mnist:all.",
         ),
     ] = "embedded",
-    cores: Annotated[
-        str,
-        typer.Option(metavar="N,...", help="CPU cores that a run may use; 0 for all."),
-    ] = "0",
     workers: Annotated[
         int | None,
         typer.Option(metavar="N", min=1, help="Runs at once; by default what fits."),
@@ -276,8 +244,8 @@ def evidence(
         typer.Option(
             "--publish",
             metavar="FOLDER",
-            help="Write evidence.json and evidence.md there, of the runs in --output "
-            "and of those it held; what it holds is not run again.",
+            help="Write evidence.jsonl, evidence.md and confidence.json there, of the "
+            "runs in --output and of those it held; what it holds is not run again.",
         ),
     ] = None,
 ) -> None:
@@ -294,11 +262,13 @@ def evidence(
         every, keep = _seeds(first_seed, seeds), _checked_output(output)
         if to is not None and keep is None:
             raise ValueError("Expected --output, whose runs --publish sums up.")
-        jobs = _jobs(chosen, folder, every, _data(data), _cores(cores))
-        there = _there([job.task for job in jobs], keep, to)
-        outcomes, stopped = _measure(jobs, there, keep, scheduler, workers)
+        jobs = _jobs(chosen, folder, every, _data(data))
+        before = _finished_before([job.task for job in jobs], keep, to)
+        session = _measure(jobs, before, keep, scheduler, workers)
+        outcomes = session.outcomes
         _show(outcomes)
-        if to is not None and not stopped:
+        if to is not None and not session.interrupted:
             publish(keep, folder, to)
     remark = STOPPED + (RESUME if keep else "")
-    end(stopped, len(outcomes) == len(jobs) and all_ok(outcomes), remark)
+    holds = len(outcomes) == len(jobs) and all_ok(outcomes)
+    end(session.interrupted, holds, remark)

@@ -13,10 +13,10 @@ from course_utils.cli.terminal import (
     check_environment,
     console,
     new_table,
-    number,
     one_sentence,
     verdict,
 )
+from course_utils.formatting import number
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -31,16 +31,16 @@ Names = Annotated[
 
 
 def claims_table(outcomes: Iterable[Outcome], on: "Console") -> "Table":
-    """Return one row a claim; effects are in the unit that the claim names."""
+    """Return one row per claim; effects are in the unit that the claim names."""
     table = new_table()
     table.add_column("practice", no_wrap=True)
     table.add_column("claim", overflow="fold")
     for name in ("bad", "good", "effect"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("holds", justify="center", no_wrap=True)
-    for record in (record for outcome in outcomes for record in outcome.claims):
-        numbers = map(number, (record.bad, record.good, record.measured))
-        table.add_row(record.practice, record.text, *numbers, verdict(on, record.holds))
+    for claim in (claim for outcome in outcomes for claim in outcome.claims):
+        numbers = map(number, (claim.bad, claim.good, claim.measured))
+        table.add_row(claim.practice, claim.text, *numbers, verdict(on, claim.holds))
     return table
 
 

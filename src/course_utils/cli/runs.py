@@ -24,8 +24,8 @@ class Session:
     """Several runs.
 
     Attributes:
-        outcomes: Those that came to an end, in order.
-        interrupted: Whether Ctrl-C kept the others from it.
+        outcomes: Those that ended, in order.
+        interrupted: Whether Ctrl-C stopped the others.
     """
 
     outcomes: tuple[Outcome, ...]
@@ -54,29 +54,28 @@ def stored_notebook(lesson: Lesson, folder: Path) -> str:
     return text
 
 
-def new_task(lesson: Lesson, notebook: str, seed: int, **where: object) -> Task:
+def new_task(lesson: Lesson, notebook: str, seed: int, data: str = "") -> Task:
     """Return the task of running ``notebook`` under a seed."""
-    return Task(lesson.id, seed, code=code_digest(json.loads(notebook)), **where)
+    return Task(lesson.id, seed, data, code=code_digest(json.loads(notebook)))
 
 
-def completed(outcome: Outcome) -> Outcome:
-    """Return the outcome; as a failure if a practice of the lesson claimed nothing."""
+def require_claims(outcome: Outcome) -> Outcome:
+    """Return the outcome, as a failure if a practice of its lesson made no claim."""
     # A lesson that claims nothing would otherwise hold all of its claims.
     lesson = syllabus.load().lesson(outcome.task.lesson)
-    claimed = {record.practice for record in outcome.claims}
+    claimed = {claim.practice for claim in outcome.claims}
     missing = [each.id for each in lesson.practices if each.id not in claimed]
     if outcome.failure or not missing:
         return outcome
     return replace(outcome, failure=f"No claim was made for {', '.join(missing)}.")
 
 
-def finished(outcome: Outcome) -> str:
-    """Return the line that tells how a run ended."""
+def describe(outcome: Outcome) -> str:
+    """Return a line that says how a run ended."""
     task, claims = outcome.task, outcome.claims
     title = syllabus.load().lesson(task.lesson).title
     where = f", {task.data}" if task.data else ""
-    where += f", {task.cores} of the cores" if task.cores else ""
-    kept = sum(record.holds for record in claims)
+    kept = sum(claim.holds for claim in claims)
     line = f"{task.lesson} {title}, seed {task.seed}{where}: "
     line += f"{kept} of {len(claims)} claims hold."
     return f"{line} {outcome.failure}".rstrip()
@@ -98,17 +97,17 @@ def new_progress(on: "Console", unit: str) -> "Progress":
     )
 
 
-def _perform(
+def _execute(
     lesson: Lesson, folder: Path, seed: int, on_cell: Callable[[int, int], None]
 ) -> Outcome:
-    from course_utils.authoring.evidence.execute_task import perform
+    from course_utils.authoring.evidence.execute_task import execute_task
 
     try:
         notebook = stored_notebook(lesson, folder)
     except ValueError as error:
         return Outcome(Task(lesson.id, seed), failure=str(error))
     task = new_task(lesson, notebook, seed)
-    return completed(perform(task, notebook, folder / "notebooks", on_cell))
+    return require_claims(execute_task(task, notebook, folder / "notebooks", on_cell))
 
 
 def run_in_order(lessons: Sequence[Lesson], folder: Path, seed: int) -> Session:
@@ -119,7 +118,7 @@ def run_in_order(lessons: Sequence[Lesson], folder: Path, seed: int) -> Session:
         folder: The course's folder.
         seed: Seed of their experiments.
     """
-    # What nbclient's ended futures say after Ctrl-C is no news to a learner.
+    # After Ctrl-C nbclient's futures would log errors that do not concern a learner.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     on = console(stderr=True)
     outcomes: list[Outcome] = []
@@ -133,8 +132,8 @@ def run_in_order(lessons: Sequence[Lesson], folder: Path, seed: int) -> Session:
             for place, lesson in enumerate(lessons, start=1):
                 name = f"{lesson.id} ({place} of {len(lessons)})"
                 bar.reset(row, description=name, total=None)
-                outcomes.append(_perform(lesson, folder, seed, on_cell))
-                on.print(finished(outcomes[-1]), soft_wrap=True)
+                outcomes.append(_execute(lesson, folder, seed, on_cell))
+                on.print(describe(outcomes[-1]), soft_wrap=True)
         except KeyboardInterrupt:
             return Session(tuple(outcomes), interrupted=True)
     return Session(tuple(outcomes), interrupted=False)
@@ -150,5 +149,5 @@ def end(interrupted: bool, holds: bool, remark: str = "") -> None:
 
 
 def all_ok(outcomes: Iterable[Outcome]) -> bool:
-    """Return whether every run came to its end with all of its claims kept."""
+    """Return whether every run ended with all of its claims kept."""
     return all(outcome.ok for outcome in outcomes)

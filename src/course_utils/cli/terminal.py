@@ -1,4 +1,4 @@
-"""What commands share: consoles, marks, numbers, and one sentence for a mistake."""
+"""What commands share: consoles, marks, and one sentence for a mistake."""
 
 import contextlib
 import os
@@ -12,7 +12,6 @@ from course_utils import settings
 from course_utils.data.cache import DataError
 from course_utils.data.locate import own_folder
 from course_utils.data.sources import checked_name
-from course_utils.formatting import decimal
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -60,19 +59,6 @@ def verdict(on: "Console", holds: bool) -> "Text":
     if holds:
         return Text(sign(on, "✓", "yes"), style="green")
     return Text(sign(on, "✗", "no"), style="bold red")
-
-
-def number(value: float | None) -> str:
-    """Return a whole number as such, any other with decimals, and none as a dash.
-
-    Example:
-        >>> number(8.0), number(0.91234), number(None)
-        ('8', '0.912', '-')
-    """
-    if value is None:
-        return "-"
-    whole = float(value).is_integer() and abs(value) < 1e15
-    return str(int(value)) if whole else decimal(value)
 
 
 def complain(sentence: str) -> None:

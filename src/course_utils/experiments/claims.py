@@ -1,14 +1,10 @@
 """A claim: one measured effect held against its threshold, shown and recorded."""
 
 import math
-import os
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
 from typing import Any
 
-from course_utils import settings
 from course_utils.experiments import recorder
 from course_utils.experiments.result import Effect
 
@@ -17,7 +13,19 @@ _HOLDS: dict[str, Callable[[float, float], bool]] = {
     "at_most": lambda measured, bound: measured <= bound,
     "equals": lambda measured, bound: measured == bound,
 }
-_PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics")
+
+
+def rounded(value: float | None) -> float | None:
+    """Return six digits of a number, a whole one as an int; None if it is not finite.
+
+    Example:
+        >>> rounded(0.123456789), rounded(8.0), rounded(math.nan)
+        (0.123457, 8, None)
+    """
+    if value is None or not math.isfinite(value):
+        return None
+    whole = float(value).is_integer() and abs(value) < 1e15
+    return int(value) if whole else float(f"{value:.6g}")
 
 
 @dataclass(frozen=True)
@@ -27,54 +35,71 @@ class Claim:
     Attributes:
         practice: Practice id, for example ``"12.1"``.
         text: The promise as a sentence, without numbers that vary from run to run.
-        measured: The effect, in the unit that the sentence names.
         kind: ``"at_least"``, ``"at_most"`` or ``"equals"``.
         threshold: The bound, in the unit of ``measured``.
+        holds: Whether the promise was kept, decided before ``measured`` was rounded;
+            never with a measurement that is ``nan``.
+        measured: The effect, in the unit that the sentence names; None if not finite.
+        bad: What the bad version measured, if the claim compares two versions.
+        good: What the good version measured, likewise.
+        measurement: Name of what the claim compares in both versions, or ``""``.
     """
 
     practice: str
     text: str
-    measured: float
     kind: str
     threshold: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether the promise was kept; never with a measurement that is ``nan``."""
-        return bool(_HOLDS[self.kind](self.measured, self.threshold))
+    holds: bool
+    measured: float | None = None
+    bad: float | None = None
+    good: float | None = None
+    measurement: str = ""
 
     def __str__(self) -> str:
         """One stable line: it changes only when the claim stops holding."""
         return f"{'✓' if self.holds else '✗'} {self.practice} {self.text}"
 
-    def record(self) -> dict[str, Any]:
-        """Return everything that somebody who doubts the claim wants to know."""
-        effect = self.measured if isinstance(self.measured, Effect) else None
-        return {
-            "practice": self.practice,
-            "text": self.text,
-            "measured": _finite(self.measured),
-            "bad": _finite(effect.bad) if effect is not None else None,
-            "good": _finite(effect.good) if effect is not None else None,
-            "measurement": effect.name if effect is not None else "",
-            "threshold": {self.kind: self.threshold},
-            "holds": self.holds,
-            "seed": settings.seed(),
-            "data": os.environ.get("COURSE_DATA", "default"),
-            "versions": _versions(),
-        }
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields that are set."""
+        return {k: v for k, v in vars(self).items() if v not in (None, "")}
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> "Claim":
+        """Return the claim that `to_json` wrote."""
+        names = ("measured", "bad", "good")
+        numbers = {name: rounded(entry.get(name)) for name in names}
+        threshold, holds = float(entry["threshold"]), entry["holds"] is True
+        return cls(**{**entry, **numbers, "threshold": threshold, "holds": holds})
 
 
-def _finite(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+@dataclass(frozen=True)
+class Pair:
+    """One measurement of a contrast.
+
+    Attributes:
+        practice: Practice id.
+        name: The measurement, as the contrast's table calls it.
+        bad: What the bad version measured, a finite number.
+        good: What the good version measured, likewise.
+    """
+
+    practice: str
+    name: str
+    bad: float
+    good: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all fields."""
+        return vars(self)
+
+    @classmethod
+    def from_json(cls, entry: dict[str, Any]) -> "Pair":
+        """Return the pair that `to_json` wrote, its numbers rounded."""
+        numbers = {name: rounded(entry[name]) for name in ("bad", "good")}
+        return cls(**{**entry, **numbers})
 
 
-def _versions() -> dict[str, str]:
-    versions = {name: metadata.version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), **versions}
-
-
-def _number(value: Any) -> float:
+def _scalar(value: Any) -> float:
     """Return a Python number, with its origin if it is an `Effect`."""
     if hasattr(value, "item"):  # a scalar of torch or NumPy
         value = value.item()
@@ -89,7 +114,7 @@ def _number(value: Any) -> float:
 def claim(practice: str, text: str, measured: float, **bound: float) -> None:
     """Print whether ``measured`` keeps the promise; a broken one stops nothing.
 
-    With ``COURSE_EVIDENCE=file`` it also appends its record to that file as one line
+    With ``COURSE_EVIDENCE=file`` the claim is also appended to that file as one line
     of JSON; a file that cannot be written costs one printed sentence.
 
     Args:
@@ -112,6 +137,12 @@ def claim(practice: str, text: str, measured: float, **bound: float) -> None:
             f"Expected exactly one of at_least, at_most, equals but got {got}."
         )
     [(kind, threshold)] = bound.items()
-    made = Claim(practice, text, _number(measured), kind, threshold)
+    value = _scalar(measured)
+    origin = {}
+    if isinstance(value, Effect):
+        sides = {"bad": rounded(value.bad), "good": rounded(value.good)}
+        origin = {**sides, "measurement": value.name}
+    holds = bool(_HOLDS[kind](value, threshold))
+    made = Claim(practice, text, kind, threshold, holds, rounded(value), **origin)
     print(made)
-    recorder.keep(made.record)
+    recorder.save(made)

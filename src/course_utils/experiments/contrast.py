@@ -11,8 +11,9 @@ import torch
 from IPython.display import display
 
 from course_utils import progress, settings, syllabus
-from course_utils.authoring.evidence.confidence import how_sure
 from course_utils.experiments import plots, recorder
+from course_utils.experiments.claims import Pair
+from course_utils.experiments.confidence import how_sure
 from course_utils.experiments.global_state import preserved
 from course_utils.experiments.result import Contrast, Side, Value
 
@@ -127,7 +128,7 @@ def contrast(
     if figure is not None:
         plots.show(figure, result)
     print(_answer(known, prediction))
-    if sentence := how_sure(practice, syllabus.load().lesson_of(practice).id):
+    if sentence := how_sure(practice):
         print(sentence)
-    recorder.keep(lambda: {"contrast": practice, "measured": result.numbers()})
+    recorder.save(*(Pair(practice, n, *both) for n, both in result.numbers().items()))
     return result

@@ -1,23 +1,26 @@
 """The file that a kernel's claims and contrasts append their measurements to."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 from course_utils import jsonl, settings
 
+if TYPE_CHECKING:
+    from course_utils.experiments.claims import Claim, Pair
 
-def keep(record: Callable[[], dict[str, Any]]) -> None:
-    """Append what ``record`` returns to ``COURSE_EVIDENCE``; not called if not set.
 
-    A file that cannot be written costs one printed sentence: the lesson goes on.
+def save(*measured: "Claim | Pair") -> None:
+    """Append each as a line of JSON to the file ``COURSE_EVIDENCE``, if that is set.
+
+    A file that cannot be written costs one printed sentence: the lesson continues.
     """
     file = settings.evidence_file()
     if file is None:
         return
     try:
-        jsonl.append(file, record())
+        for each in measured:
+            jsonl.append(file, each.to_json())
     except OSError as error:
         print(
-            f"This evidence was not saved: {error.strerror or error}. The lesson goes "
-            "on; set COURSE_EVIDENCE to a file you may write."
+            f"This evidence was not saved: {error.strerror or error}. The lesson "
+            "continues; set COURSE_EVIDENCE to a file you may write."
         )

@@ -20,8 +20,7 @@ from course_utils.authoring.evidence.parallel import Job, run_jobs
 from course_utils.authoring.evidence.tasks import Task
 
 CLAIM = (
-    "from course_utils import settings\n"
-    "from course_utils.experiments.claims import claim\n"
+    "from course_utils import claim, settings\n"
     "claim('0.1', 'large', settings.seed() + 0.5, at_least=0.5)\n"
 )
 DASK = [sys.executable, "-m", "dask"]
@@ -172,24 +171,3 @@ def test_a_scheduler_that_does_not_answer_is_one_sentence(monkeypatch):
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
         with pytest.raises(ValueError, match="but none answered; start one with `dask"):
             list(run_jobs([_job(0)], scheduler=address))
-
-
-def test_a_run_can_be_kept_on_one_core(tmp_path):
-    if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("there are no cores to leave out")
-    file = Path(tmp_path, "cores")
-    cell = (
-        f"import os\nopen({str(file)!r}, 'w').write(str(len(os.sched_getaffinity(0))))"
-    )
-    job = _job(0, cell)
-    one = Job(Task("00", 0, "embedded", cores=1), job.notebook)
-    before = os.sched_getaffinity(0)
-    assert [o.failure for o in run_jobs([one], workers=1)] == [""]
-    assert file.read_text() == "1"
-    assert os.sched_getaffinity(0) == before
-
-
-def test_more_cores_than_there_are_is_the_outcomes_sentence():
-    job = Job(Task("00", 0, "embedded", cores=4096), _job(0).notebook)
-    [found] = run_jobs([job], workers=1)
-    assert "Expected --cores to be at most" in found.failure

@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from course_utils import syllabus
-from course_utils.authoring.evidence import page, store
+from course_utils.authoring.evidence import confidence, page, store
 from course_utils.authoring.evidence.tasks import code_digest
+from course_utils.experiments.confidence import TABLE
 
 ROOT = Path(__file__).parents[3]
-FOLDER = ROOT / store.FOLDER
+RECORDS = "src/course_utils/records"
+FOLDER = ROOT / RECORDS
 CLAIMING = [lesson for lesson in syllabus.load().ready if lesson.practices]
-OUTCOMES = store.load()
+OUTCOMES = store.read(FOLDER / store.NAME)
 # At least so many, from 0 on.
 SEEDS = {"embedded": 30, "fashion-mnist": 10, "fashion-mnist:all": 1}
 REMEDY = "run `make evidence`"
@@ -28,7 +30,7 @@ def _runs(lesson, data):
     return [
         each
         for each in OUTCOMES
-        if (each.task.lesson, each.task.data, each.task.cores) == (lesson.id, data, 0)
+        if (each.task.lesson, each.task.data) == (lesson.id, data)
     ]
 
 
@@ -78,10 +80,14 @@ def test_the_page_shows_the_record():
     assert (FOLDER / page.NAME).read_text("utf-8") == page.page(OUTCOMES)
 
 
+def test_the_table_that_lessons_read_shows_the_record():
+    assert (FOLDER / TABLE).read_text("utf-8") == confidence.to_text(OUTCOMES)
+
+
 @pytest.mark.parametrize("lesson", CLAIMING, ids=lambda each: each.id)
 def test_a_lesson_links_to_its_rows(lesson):
     text = (ROOT / "notebooks" / f"{lesson.file}.py").read_text("utf-8")
-    link = f"(../{store.FOLDER.as_posix()}/{page.NAME}#lesson-{lesson.id})"
+    link = f"(../{RECORDS}/{page.NAME}#lesson-{lesson.id})"
     assert link in text
     assert f'<a id="lesson-{lesson.id}"></a>' in page.page(OUTCOMES)
 
@@ -103,4 +109,4 @@ def test_every_contrast_of_numbers_says_how_sure_we_are(lesson):
 
 def test_readme_links_to_the_page():
     readme = (ROOT / "README.md").read_text("utf-8")
-    assert f"({store.FOLDER.as_posix()}/{page.NAME})" in readme
+    assert f"({RECORDS}/{page.NAME})" in readme

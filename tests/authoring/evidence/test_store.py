@@ -1,90 +1,79 @@
-import json
-
 import pytest
-from evidence_samples import outcome, record, run
+from evidence_samples import claim, outcome, run
 
-from course_utils.authoring.evidence import confidence, store
-from course_utils.authoring.evidence.claim_records import Pair
-from course_utils.authoring.evidence.confidence import how_sure
-from course_utils.authoring.evidence.store import pack, to_text, unpack
+from course_utils.authoring.evidence import store
+from course_utils.authoring.evidence.tasks import Task
 
 RUNS = [
-    run(1, 0.75, seconds=2.5, versions={"torch": "2"}, machine="a"),
-    run(0, 0.5, versions={"torch": "2"}, machine="b"),
+    run(0, 0.5, versions={"torch": "2"}, machine="λ"),
+    run(1, 0.75, seconds=2.5, versions={"torch": "2"}),
+    outcome(claim(None, holds=False), seed=4),
     run(0, 0.25, data="fashion-mnist", failure="Cell 3 raised.", lesson="02"),
-    outcome(record(None, seed=4, holds=False), seed=4),
 ]
 
 
-def test_what_is_packed_comes_back_in_order_of_lesson_data_and_seed():
-    back = unpack(json.loads(to_text(RUNS)))
-    assert back == (RUNS[1], RUNS[0], RUNS[3], RUNS[2])
+def test_outcomes_survive_their_file_and_each_is_a_line(tmp_path):
+    file = tmp_path / "evidence.jsonl"
+    file.write_text(store.to_text(RUNS), "utf-8")
+    assert store.read(file) == RUNS
+    assert file.read_text("utf-8").count("\n") == len(RUNS)
 
 
-def test_a_sentence_is_stored_once_and_a_run_is_a_line():
-    text = to_text(RUNS)
-    assert text.count('"large"') == 2  # with the measurement's name, and without
-    assert sum(line.startswith('{"lesson"') for line in text.splitlines()) == len(RUNS)
+def test_what_is_appended_and_what_is_published_is_encoded_alike(tmp_path):
+    for each in RUNS:
+        store.append(tmp_path / "runs.jsonl", each)
+    assert (tmp_path / "runs.jsonl").read_text("utf-8") == store.to_text(RUNS)
 
 
-def test_six_digits_are_kept_and_the_verdict_is_the_unrounded_one():
-    claim = record(0.49999999, holds=False)
-    [back] = unpack(pack([outcome(claim)]))
-    assert back.claims[0].measured == 0.5
-    assert not back.claims[0].holds
+@pytest.mark.parametrize("line", ["[]", "3", "{}", '{"task": {"lesson": "1"}}'])
+def test_another_line_is_named_or_skipped(tmp_path, line):
+    file = tmp_path / "runs.jsonl"
+    file.write_text(f"\n{line}\n{store.to_text(RUNS[:1])}", "utf-8")
+    with pytest.raises(ValueError, match=r"line 2 of .*runs.jsonl to be a record but"):
+        store.read(file)
+    assert store.read(file, skip_damaged=True) == RUNS[:1]
 
 
-@pytest.fixture
-def published_runs(monkeypatch):
-    def publish(*runs):
-        monkeypatch.setattr(store, "load", lambda: runs)
-
-    return publish
+def _finished(file, *tasks):
+    return store.finished(store.read(file), tasks)
 
 
-def test_nothing_published_means_nothing_said(published_runs):
-    published_runs()
-    assert how_sure("1.1", "01") == ""
+def test_kept_runs_are_found_again_and_others_are_not(tmp_path):
+    file = tmp_path / "runs.jsonl"
+    first, second = run(0, 0.7), run(1, 0.8)
+    store.append(file, first)
+    store.append(file, second)
+    assert _finished(file, first.task, run(2, 0.1).task) == {first.task: first}
+    assert store.read(tmp_path / "none") == []
 
 
-def test_how_sure_tells_the_interval_of_the_paired_difference(published_runs):
-    published_runs(*(run(seed, 0.5 + seed / 10, bad=seed * 7.0) for seed in range(11)))
-    assert how_sure("1.1", "01") == (
-        "How sure? Over 11 seeds, accuracy, good minus bad: median +1.000,\n95 % "
-        "interval +0.600 to +1.400; 11 of 11 have the sign of the median."
-    )
+def test_a_changed_lesson_is_run_again(tmp_path):
+    file = tmp_path / "runs.jsonl"
+    store.append(file, run(0, 0.7))
+    assert _finished(file, Task("01", 0, "embedded", code="other")) == {}
 
 
-def test_other_data_fewer_cores_and_other_lessons_do_not_count(published_runs):
-    same = [run(seed, 1.0) for seed in range(confidence.LEAST)]
-    other = [run(seed, -9.0, data="fashion-mnist") for seed in range(30)]
-    slow = [run(seed, -9.0, task={"cores": 1}) for seed in range(30)]
-    lesson = [run(seed, -9.0, lesson="02") for seed in range(30)]
-    published_runs(*other, *slow, *lesson, *same)
-    assert "Over 10 seeds" in how_sure("1.1", "01")
-    assert how_sure("1.2", "01") == ""
+def test_a_run_that_failed_is_run_again_and_a_broken_claim_is_a_result(tmp_path):
+    file = tmp_path / "runs.jsonl"
+    failed, broken = run(0, 0.7, failure="It stopped."), run(1, 0.1)
+    store.append(file, failed)
+    store.append(file, broken)
+    assert list(_finished(file, failed.task, broken.task)) == [broken.task]
 
 
-def test_a_few_seeds_say_nothing(published_runs):
-    published_runs(*(run(seed, 1.0) for seed in range(confidence.LEAST - 1)))
-    assert how_sure("1.1", "01") == ""
+def test_the_last_of_two_runs_counts(tmp_path):
+    file = tmp_path / "runs.jsonl"
+    store.append(file, run(0, 0.7))
+    store.append(file, run(0, 0.9))
+    [found] = _finished(file, run(0, 0.7).task).values()
+    assert found.claims[0].measured == 0.9
 
 
-def test_without_a_claim_on_both_versions_the_first_sure_difference_is_told(
-    published_runs,
-):
-    def runs(seed):
-        return outcome(
-            record(1.0, seed=seed),
-            seed=seed,
-            pairs=[
-                Pair("1.1", "noise", 0.0, 1.0 if seed % 2 else -1.0),
-                Pair("1.1", "same", 2.0, 2.0),
-                Pair("1.1", "loss", 3.0, 1.0),
-            ],
-        )
-
-    published_runs(*map(runs, range(12)))
-    assert how_sure("1.1", "01") == (
-        "How sure? Over 12 seeds, loss, good minus bad: -2.000 each time."
-    )
+def test_a_line_that_broke_off_costs_that_run_only(tmp_path):
+    file = tmp_path / "runs.jsonl"
+    store.append(file, run(0, 0.7))
+    with file.open("a") as lines:
+        lines.write(store.to_text([run(1, 0.8)])[:50])
+    store.append(file, run(2, 0.9))
+    found = store.read(file, skip_damaged=True)
+    assert [each.task.seed for each in found] == [0, 2]

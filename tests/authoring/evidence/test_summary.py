@@ -2,10 +2,10 @@ import random
 
 import numpy as np
 import pytest
-from evidence_samples import outcome, record, run
+from evidence_samples import claim, outcome, run
 
-from course_utils.authoring.evidence.claim_records import Pair
-from course_utils.authoring.evidence.summary import paired, summarize
+from course_utils.authoring.evidence.summary import paired_differences, summarize
+from course_utils.experiments.claims import Pair
 
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8])
@@ -28,14 +28,14 @@ def test_a_run_that_never_made_the_claim_did_not_keep_it():
 
 
 def test_a_claim_made_twice_in_a_run_counts_once_and_must_hold_twice():
-    twice = outcome(record(0, holds=False), record(1))
-    [found] = summarize([twice, outcome(record(1, seed=1), seed=1)])
+    twice = outcome(claim(0, holds=False), claim(1))
+    [found] = summarize([twice, outcome(claim(1), seed=1)])
     assert (found.held, found.runs) == (1, 2)
 
 
 def test_an_effect_that_is_not_finite_leaves_the_others_to_be_summed():
-    broken = outcome(record(None, holds=False))
-    [found] = summarize([broken, outcome(record(2.0, seed=1), seed=1)])
+    broken = outcome(claim(None, holds=False))
+    [found] = summarize([broken, outcome(claim(2.0), seed=1)])
     assert (found.smallest, found.median, found.largest) == (2, 2, 2)
     assert not found.holds
     [nothing] = summarize([broken])
@@ -43,8 +43,8 @@ def test_an_effect_that_is_not_finite_leaves_the_others_to_be_summed():
 
 
 def test_claims_keep_their_order_and_a_changing_bound_is_seen():
-    first = outcome(record(1, practice="9.2"), record(1, practice="9.1"))
-    second = outcome(record(1, practice="9.2", threshold=0.7, seed=1), seed=1)
+    first = outcome(claim(1, practice="9.2"), claim(1, practice="9.1"))
+    second = outcome(claim(1, practice="9.2", threshold=0.7), seed=1)
     one, two = summarize([first, second])
     assert (one.practice, two.practice) == ("9.2", "9.1")
     assert one.bounds == (("at_least", 0.5), ("at_least", 0.7))
@@ -54,7 +54,7 @@ def test_claims_keep_their_order_and_a_changing_bound_is_seen():
 def test_the_margin_is_that_of_the_worst_run():
     [least] = summarize([run(0, 2.0), run(1, 0.625)])
     assert least.margin == pytest.approx(0.2)  # (.625 - .5) / .625
-    most = [outcome(record(m, kind="at_most", threshold=3.0)) for m in (1.0, 2.0)]
+    most = [outcome(claim(m, kind="at_most", threshold=3.0)) for m in (1.0, 2.0)]
     [found] = summarize(most)
     assert found.margin == pytest.approx(0.5)  # (3 - 2) / 2
 
@@ -62,7 +62,7 @@ def test_the_margin_is_that_of_the_worst_run():
 def test_a_paired_difference_is_taken_within_a_run():
     # Unpaired, the groups overlap: bad from 1 to 9, good from 1.5 to 9.5.
     runs = [run(seed, 0.5, bad=float(seed)) for seed in range(1, 10)]
-    [row] = paired(runs)
+    [row] = paired_differences(runs)
     assert (row.practice, row.name, row.runs) == ("1.1", "accuracy", 9)
     assert (row.bad, row.good) == (5.0, 5.5)
     ends = row.difference
@@ -70,11 +70,12 @@ def test_a_paired_difference_is_taken_within_a_run():
 
 
 def test_runs_with_the_sign_of_the_median_are_counted():
-    [row] = paired([run(seed, gain) for seed, gain in enumerate((1, 2, -1, 0, 3))])
+    gains = (1, 2, -1, 0, 3)
+    [row] = paired_differences([run(*each) for each in enumerate(gains)])
     assert (row.signs, row.runs) == (3, 5)
 
 
 def test_a_run_without_a_measurement_leaves_the_others_to_be_paired():
     pair = Pair("1.1", "loss", 2.0, 1.0)
-    rows = paired([run(0, 1.0), outcome(seed=1, pairs=[pair])])
+    rows = paired_differences([run(0, 1.0), outcome(seed=1, pairs=[pair])])
     assert [(row.name, row.runs) for row in rows] == [("accuracy", 1), ("loss", 1)]

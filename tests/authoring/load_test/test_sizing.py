@@ -5,9 +5,10 @@ import dataclasses
 import pytest
 
 from course_utils import syllabus
+from course_utils.authoring.environment import Machine
 from course_utils.authoring.load_test import record as records
 from course_utils.authoring.load_test import sizing, tables
-from course_utils.authoring.load_test.record import Load, Machine, Record
+from course_utils.authoring.load_test.record import Load, Record
 
 
 def _load(learners: int, seconds: float, cpu: float, kernels: float) -> Load:

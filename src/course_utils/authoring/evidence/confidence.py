@@ -1,68 +1,71 @@
-"""One line on how sure we are of a contrast, from the published record."""
+"""The table of how sure we are of each contrast, which lessons read."""
 
+import json
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
-from course_utils.authoring.evidence import store
-from course_utils.authoring.evidence.summary import Paired, paired
+from course_utils.authoring.evidence.summary import (
+    PairedDifference,
+    by_lesson,
+    paired_differences,
+)
 from course_utils.authoring.evidence.tasks import Outcome
-from course_utils.formatting import decimal
 
 LEAST = 10  # runs below which nothing is said
 
 
-def _comparable(outcomes: Sequence[Outcome], lesson: str) -> list[Outcome]:
-    """Return the runs on the data that ships with the course, on all cores."""
-    return [
-        outcome
-        for outcome in outcomes
-        if (outcome.task.lesson, outcome.task.data) == (lesson, "embedded")
-        and outcome.task.cores == 0
-    ]
-
-
-def _headline(practice: str, runs: Sequence[Outcome]) -> Paired | None:
+def _headline(
+    found: Sequence[PairedDifference], claimed: Sequence[str]
+) -> PairedDifference | None:
     """Return the measurement that the first claim about the contrast is made of.
 
     If no claim compares the versions it is the first measurement that differs between
     them in every run.
+
+    Args:
+        found: The measurements of one contrast.
+        claimed: Those that its claims compare, in order.
     """
-    found = [row for row in paired(runs) if row.practice == practice]
-    claimed = [
-        claim.measurement
-        for claim in runs[0].claims
-        if claim.practice == practice and claim.measurement
-    ]
     for name in claimed:
         for row in found:
             if row.name == name:
                 return row
-    return next(
-        (row for row in found if row.signs == row.runs and row.difference.median), None
-    )
+    clear = (row for row in found if row.signs == row.runs and row.difference.median)
+    return next(clear, None)
 
 
-def _signed(value: float) -> str:
-    return f"{'+' if value > 0 else ''}{decimal(value)}"
+def confidence(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    """Return the paired difference of each practice's contrast, by practice.
 
-
-def _sentence(row: Paired) -> str:
-    ends, intro = row.difference, f"How sure? Over {row.runs} seeds, {row.name}, "
-    if ends.low == ends.high and row.signs == row.runs:
-        return f"{intro}good minus bad: {_signed(ends.median)} each time."
-    return (
-        f"{intro}good minus bad: median {_signed(ends.median)},\n95 % interval "
-        f"{_signed(ends.low)} to {_signed(ends.high)}; {row.signs} of {row.runs} have "
-        "the sign of the median."
-    )
-
-
-def how_sure(practice: str, lesson: str) -> str:
-    """Return the paired difference over the published seeds as a sentence, or ``""``.
+    Only runs on the data that ships with the course count, and a practice is left out
+    if there are fewer than `LEAST` of them, or if its contrast compares no numbers.
 
     Args:
-        practice: Practice id.
-        lesson: Id of its lesson.
+        outcomes: Runs of any lessons, those of a lesson in order of their seeds.
     """
-    runs = _comparable(store.load(), lesson)
-    row = _headline(practice, runs) if runs else None
-    return "" if row is None or row.runs < LEAST else _sentence(row)
+    embedded = [each for each in outcomes if each.task.data == "embedded"]
+    table = {}
+    for runs in by_lesson(embedded).values():
+        rows = paired_differences(runs)
+        for practice in dict.fromkeys(row.practice for row in rows):
+            claimed = [c.measurement for c in runs[0].claims if c.practice == practice]
+            found = [row for row in rows if row.practice == practice]
+            row = _headline(found, claimed)
+            if row is not None and row.runs >= LEAST:
+                table[practice] = {
+                    "measurement": row.name,
+                    **asdict(row.difference),
+                    "signs": row.signs,
+                    "runs": row.runs,
+                }
+    return table
+
+
+def to_text(outcomes: Sequence[Outcome]) -> str:
+    """Return the file's content: JSON with one practice per line."""
+    rows = [
+        f"{json.dumps(practice)}: {json.dumps(row, ensure_ascii=False)}"
+        for practice, row in confidence(outcomes).items()
+    ]
+    return "{\n" + ",\n".join(rows) + "\n}\n"

@@ -1,77 +1,21 @@
 """Execute a task in a clean kernel and collect what it recorded."""
 
 import datetime
-import platform
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from importlib import metadata
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
-import psutil
 
-from course_utils.authoring.evidence.claim_records import Findings, read
+from course_utils import jsonl
+from course_utils.authoring import environment
 from course_utils.authoring.evidence.tasks import Outcome, Task
 from course_utils.distributed.errors import MAKE_ROOM
+from course_utils.experiments.claims import Claim, Pair
 
 PACKAGES = ("torch", "torchvision", "lightning", "torchmetrics", "numpy")
 OnCell = Callable[[int, int], None]
-
-
-def _cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    named = (line.split(":", 1)[1] for line in lines if line.startswith("model name"))
-    return next(named, platform.machine()).strip()
-
-
-def machine() -> str:
-    """Return system, processor, cores and memory, and nothing that names a machine."""
-    gigabytes = psutil.virtual_memory().total / 2**30
-    return (
-        f"{platform.system()} {platform.machine()}, {_cpu_name()}, "
-        f"{psutil.cpu_count()} cores, {gigabytes:.0f} GB"
-    )
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a measurement may depend on."""
-    found = {name: metadata.version(name) for name in PACKAGES}
-    return {"python": platform.python_version(), **found}
-
-
-@contextmanager
-def only_cores(cores: int) -> Iterator[None]:
-    """Keep this thread, and every process it starts, on so many CPU cores.
-
-    Args:
-        cores: Their number; 0 for all that the thread may use now.
-
-    Raises:
-        ValueError: If there are fewer, or the system cannot do it.
-    """
-    if not cores:
-        yield
-        return
-    import os
-
-    if not hasattr(os, "sched_setaffinity"):
-        raise ValueError(
-            "Expected Linux, which can keep a process on some cores: leave --cores out."
-        )
-    usable = os.sched_getaffinity(0)
-    if cores > len(usable):
-        raise ValueError(
-            f"Expected --cores to be at most {len(usable)} but got {cores}."
-        )
-    os.sched_setaffinity(0, sorted(usable)[:cores])
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, usable)
 
 
 def _not_run(task: Task, error: Exception) -> str:
@@ -83,23 +27,25 @@ def _execute(
 ) -> tuple[str, float]:
     from course_utils.authoring.execute import execute_notebook  # 3 s, not for --help
 
-    environment = {**task.environment(), "COURSE_EVIDENCE": str(file)}
     try:
-        with only_cores(task.cores):
-            run = execute_notebook(
-                nbformat.reads(notebook, as_version=4),
-                folder,
-                environment=environment,
-                on_cell=on_cell,
-            )
+        run = execute_notebook(
+            nbformat.reads(notebook, as_version=4),
+            folder,
+            environment={**task.environment(), "COURSE_EVIDENCE": str(file)},
+            on_cell=on_cell,
+        )
     except (ValueError, RuntimeError, OSError) as error:
         return _not_run(task, error), 0.0
     return run.failure, run.seconds
 
 
+def _parse(entry: dict[str, Any]) -> Claim | Pair:
+    return Claim.from_json(entry) if "text" in entry else Pair.from_json(entry)
+
+
 def _collect(
     task: Task, notebook: str, folder: Path | None, on_cell: OnCell | None
-) -> tuple[Findings, str, float]:
+) -> tuple[list[Claim | Pair], str, float]:
     """Return what a task recorded, why it failed or ``""``, and its seconds.
 
     Raises:
@@ -110,12 +56,12 @@ def _collect(
         home = folder or Path(scratch)
         failure, seconds = _execute(task, notebook, home, file, on_cell)
         try:
-            return read(file), failure, seconds
+            return jsonl.read(file, _parse), failure, seconds
         except ValueError as error:
-            return Findings(), failure or str(error), seconds
+            return [], failure or str(error), seconds
 
 
-def perform(
+def execute_task(
     task: Task,
     notebook: str,
     folder: Path | None = None,
@@ -135,15 +81,14 @@ def perform(
     try:
         found, failure, seconds = _collect(task, notebook, folder, on_cell)
     except OSError as error:
-        failure = f"{_not_run(task, error)}: {MAKE_ROOM}."
-        found, seconds = Findings(), 0.0
+        found, failure, seconds = [], f"{_not_run(task, error)}: {MAKE_ROOM}.", 0.0
     return Outcome(
         task=task,
-        claims=found.claims,
-        pairs=found.pairs,
+        claims=tuple(each for each in found if isinstance(each, Claim)),
+        pairs=tuple(each for each in found if isinstance(each, Pair)),
         failure=failure,
         seconds=round(seconds, 2),
-        versions=versions(),
-        machine=machine(),
+        versions=environment.versions(*PACKAGES),
+        machine=str(environment.this_machine()),
         date=datetime.date.today().isoformat(),
     )

@@ -3,42 +3,23 @@
 from collections.abc import Iterable, Sequence
 
 from course_utils import syllabus
-from course_utils.authoring.evidence.groups import (
-    Groups,
-    Standing,
-    group,
-    groups_of,
-    standings,
-)
 from course_utils.authoring.evidence.statistics import THIN, thin
-from course_utils.authoring.evidence.summary import Paired, Summary, paired
+from course_utils.authoring.evidence.summary import (
+    SIGNS,
+    Groups,
+    PairedDifference,
+    Summary,
+    by_data,
+    by_lesson,
+    data_of,
+    paired_differences,
+    summarize,
+)
 from course_utils.authoring.evidence.tasks import Outcome
-from course_utils.formatting import decimal
+from course_utils.formatting import markdown_table, number
 from course_utils.syllabus import Lesson
 
 NAME = "evidence.md"
-SIGNS = {"at_least": "≥", "at_most": "≤", "equals": "="}
-
-
-def number(value: float | None) -> str:
-    """Return a whole number as such, any other with decimals, and none as a dash.
-
-    Example:
-        >>> number(8.0), number(0.91234), number(None)
-        ('8', '0.912', '–')
-    """
-    if value is None:
-        return "–"
-    whole = float(value).is_integer() and abs(value) < 1e6
-    return str(int(value)) if whole else decimal(value)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    lines = [header, ["---"] * len(header), *rows]
-    return [
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |"
-        for row in lines
-    ]
 
 
 def _bound(summary: Summary) -> str:
@@ -49,37 +30,47 @@ def _bound(summary: Summary) -> str:
 
 def _share(value: float | None) -> str:
     if value is None:
-        return "–"
+        return number(None)
     return f"{100 * value:.0f} %" + (" thin" if thin(value) else "")
 
 
 def _range(summary: Summary | None) -> str:
     if summary is None:
-        return "–"
+        return number(None)
     ends = (summary.smallest, summary.median, summary.largest)
     distinct = dict.fromkeys(ends)
     return number(ends[0]) if len(distinct) == 1 else " / ".join(map(number, ends))
 
 
-def _claim_row(claim: Standing, groups: Groups) -> list[str]:
+def _claim_row(claim: Summary, ranges: Iterable[str]) -> list[str]:
     mark = "" if claim.holds else " **broken**"
     return [
         claim.practice,
         claim.text,
-        _bound(next(iter(claim.by_group.values()))),
-        *(_range(claim.by_group.get(name)) for name in groups),
+        _bound(claim),
+        *ranges,
         _share(claim.margin),
         f"{claim.held}/{claim.runs}{mark}",
     ]
 
 
-def _claims(groups: Groups) -> list[str]:
+def _claims(groups: Groups) -> str:
     names = [f"{name} ({len(runs)})" for name, runs in groups.items()]
     header = ["practice", "claim", "bound", *names, "margin", "held"]
-    return _table(header, [_claim_row(each, groups) for each in standings(groups)])
+    on_data = [
+        {(each.practice, each.text): each for each in summarize(runs)}
+        for runs in groups.values()
+    ]
+    rows = [
+        _claim_row(
+            claim, (_range(each.get((claim.practice, claim.text))) for each in on_data)
+        )
+        for claim in summarize([run for runs in groups.values() for run in runs])
+    ]
+    return markdown_table(header, rows)
 
 
-def _interval(row: Paired) -> str:
+def _interval(row: PairedDifference) -> str:
     ends = row.difference
     if ends.low == ends.high:
         return number(ends.median)
@@ -98,16 +89,16 @@ def _contrasts(groups: Groups) -> list[str]:
             _interval(row),
             f"{row.signs}/{row.runs}",
         ]
-        for row in paired(runs)
+        for row in paired_differences(runs)
     ]
     if not rows:
         return []
     intro = f"Contrasts, {name}, {len(runs)} seeds: medians, and the paired difference."
-    return [intro, "", *_table(header, rows), ""]
+    return [intro, "", markdown_table(header, rows), ""]
 
 
 def _lesson(lesson: Lesson, outcomes: Sequence[Outcome]) -> list[str]:
-    groups = groups_of(outcomes)
+    groups = by_data(outcomes)
     if not groups:
         return []
     return [
@@ -115,7 +106,7 @@ def _lesson(lesson: Lesson, outcomes: Sequence[Outcome]) -> list[str]:
         "",
         f"## Lesson {lesson.id}: {lesson.title}",
         "",
-        *_claims(groups),
+        _claims(groups),
         "",
         *_contrasts(groups),
     ]
@@ -129,9 +120,9 @@ def _seeds(runs: Sequence[Outcome]) -> str:
     return f"seeds {seeds[0]} to {seeds[-1]}" if whole else f"{len(seeds)} seeds"
 
 
-def _overview(outcomes: Sequence[Outcome]) -> list[str]:
+def _overview(outcomes: Sequence[Outcome]) -> str:
     rows = []
-    for name, runs in groups_of(outcomes).items():
+    for name, runs in by_data(outcomes).items():
         kept = sum(claim.holds for run in runs for claim in run.claims)
         made = sum(len(run.claims) for run in runs)
         lessons = len({run.task.lesson for run in runs})
@@ -147,14 +138,7 @@ def _overview(outcomes: Sequence[Outcome]) -> list[str]:
             ]
         )
     header = ["data", "seeds", "lessons", "runs", "claims held", "kernel hours"]
-    return _table(header, rows)
-
-
-def _every_claim(outcomes: Sequence[Outcome]) -> list[Standing]:
-    lessons: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        lessons.setdefault(outcome.task.lesson, []).append(outcome)
-    return [each for same in lessons.values() for each in standings(groups_of(same))]
+    return markdown_table(header, rows)
 
 
 def _listed(intro: str, names: Sequence[str]) -> list[str]:
@@ -162,7 +146,8 @@ def _listed(intro: str, names: Sequence[str]) -> list[str]:
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
-    claims = _every_claim(outcomes)
+    lessons = by_lesson(outcomes).values()
+    claims = [claim for runs in lessons for claim in summarize(runs)]
     about = [each.practice for each in claims if not each.practice.startswith("0.")]
     besides = len(claims) - len(about)
     shown = f", and {besides} of the start page's example" if besides else ""
@@ -173,7 +158,7 @@ def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
         if each.holds and thin(each.margin)
     ]
     failures = [
-        f"lesson {each.task.lesson}, {group(each.task)}, seed {each.task.seed}: "
+        f"lesson {each.task.lesson}, {data_of(each)}, seed {each.task.seed}: "
         f"{each.failure}"
         for each in outcomes
         if each.failure
@@ -193,7 +178,7 @@ def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 _HOW_TO_READ = f"""\
-`make evidence` makes this page; `evidence.json` beside it holds every number.
+`make evidence` makes this page; `evidence.jsonl` beside it holds every number.
 
 **How to read it**
 
@@ -233,12 +218,13 @@ def page(outcomes: Sequence[Outcome]) -> str:
         "",
         *_verdict(outcomes),
         "",
-        *_overview(outcomes),
+        _overview(outcomes),
         "",
         *_origin(outcomes),
         "",
         _HOW_TO_READ,
     ]
+    runs = by_lesson(outcomes)
     for lesson in syllabus.load().lessons:
-        lines += _lesson(lesson, [o for o in outcomes if o.task.lesson == lesson.id])
+        lines += _lesson(lesson, runs.get(lesson.id, []))
     return "\n".join(lines).rstrip() + "\n"

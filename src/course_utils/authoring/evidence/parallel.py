@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import psutil
 
-from course_utils.authoring.evidence.execute_task import perform
+from course_utils.authoring.evidence.execute_task import execute_task
 from course_utils.authoring.evidence.tasks import Outcome, Task
 
 if TYPE_CHECKING:
@@ -118,13 +118,15 @@ def run_jobs(
     which nothing else runs.
 
     Args:
-        jobs: What to run.
+        jobs: What to run; without any, no worker is started.
         scheduler: Address of a Dask scheduler; by default workers of this machine.
         workers: Runs at once on this machine; by default as many as `slots` says.
 
     Raises:
         ValueError: If there is no such scheduler, or none of its workers offers cores.
     """
+    if not jobs:
+        return
     from distributed import as_completed
 
     with _connected(scheduler, workers) as client:
@@ -132,7 +134,7 @@ def run_jobs(
         futures = {}
         for job in sorted(jobs, key=lambda each: -each.cores):
             future = client.submit(
-                perform,
+                execute_task,
                 job.task,
                 job.notebook,
                 resources={RESOURCE: min(job.cores, most)},

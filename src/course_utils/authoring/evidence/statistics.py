@@ -17,15 +17,11 @@ class Interval:
         low: Lower end, in the unit of the values.
         median: Their median.
         high: Upper end.
-        confidence: Probability with which such an interval covers the true median, at
-            least `CONFIDENCE`; 0.0 if there are too few values for that, and the ends
-            are the smallest and the largest.
     """
 
     low: float
     median: float
     high: float
-    confidence: float
 
 
 def _coverage(count: int, rank: int) -> float:
@@ -41,24 +37,23 @@ def median_interval(values: Sequence[float]) -> Interval:
     So the number of values below it is binomial, and the k-th smallest and k-th
     largest value enclose the median with a probability that can be counted. The
     largest k that leaves at least `CONFIDENCE` is taken (Conover, *Practical
-    Nonparametric Statistics*, section 3.2).
+    Nonparametric Statistics*, section 3.2). Fewer than six values are too few for any:
+    then the ends are the smallest and the largest.
 
     Raises:
         ValueError: If there are no values.
 
     Example:
         >>> median_interval([3, 1, 2, 6, 5, 4])
-        Interval(low=1, median=3.5, high=6, confidence=0.96875)
+        Interval(low=1, median=3.5, high=6)
     """
     if not values:
         raise ValueError("Expected at least one value but got none.")
     ordered, count = sorted(values), len(values)
     ranks = range(1, count // 2 + 1)
-    sure = [rank for rank in ranks if _coverage(count, rank) >= CONFIDENCE]
+    sure = (rank for rank in ranks if _coverage(count, rank) >= CONFIDENCE)
     rank = max(sure, default=1)
-    confidence = _coverage(count, rank) if sure else 0.0
-    median = statistics.median(ordered)
-    return Interval(ordered[rank - 1], median, ordered[-rank], confidence)
+    return Interval(ordered[rank - 1], statistics.median(ordered), ordered[-rank])
 
 
 def margin(worst: float, kind: str, threshold: float) -> float | None:

@@ -1,17 +1,49 @@
 """Claims and contrasts summed up over many runs."""
 
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from course_utils.authoring.evidence.claim_records import Record
 from course_utils.authoring.evidence.statistics import Interval, margin, median_interval
 from course_utils.authoring.evidence.tasks import Outcome
+from course_utils.experiments.claims import Claim
+
+Groups = dict[str, list[Outcome]]
+SIGNS = {"at_least": "≥", "at_most": "≤", "equals": "="}
+
+
+def _grouped(outcomes: Iterable[Outcome], key: Callable[[Outcome], str]) -> Groups:
+    groups: Groups = {}
+    for outcome in outcomes:
+        groups.setdefault(key(outcome), []).append(outcome)
+    return groups
+
+
+def by_lesson(outcomes: Iterable[Outcome]) -> Groups:
+    """Return the outcomes of each lesson."""
+    return _grouped(outcomes, lambda outcome: outcome.task.lesson)
+
+
+def data_of(outcome: Outcome) -> str:
+    """Return the name of the data that a run's numbers depend on.
+
+    Example:
+        >>> from course_utils.authoring.evidence.tasks import Task
+        >>> data_of(Outcome(Task("12", 0, "mnist:all")))
+        'mnist, all'
+    """
+    return (outcome.task.data or "default").replace(":", ", ")
+
+
+def by_data(outcomes: Iterable[Outcome]) -> Groups:
+    """Return the outcomes on each data set; the one with most runs comes first."""
+    groups = _grouped(outcomes, data_of)
+    return dict(sorted(groups.items(), key=lambda item: (-len(item[1]), item[0])))
 
 
 @dataclass(frozen=True)
 class Summary:
-    """One claim over all runs on one data set.
+    """One claim over many runs of its lesson.
 
     Attributes:
         practice: Practice id.
@@ -51,8 +83,42 @@ class Summary:
         return margin(worst, kind, threshold)
 
 
+def _held(runs: Sequence[Sequence[Claim]]) -> int:
+    return sum(bool(run) and all(each.holds for each in run) for run in runs)
+
+
+def summarize(outcomes: Sequence[Outcome]) -> tuple[Summary, ...]:
+    """Return one summary for each claim, in the order in which they were first made.
+
+    Args:
+        outcomes: Runs of one lesson; one that broke off before a claim did not keep it.
+    """
+    claims = [claim for outcome in outcomes for claim in outcome.claims]
+    summaries = []
+    for practice, text in dict.fromkeys((c.practice, c.text) for c in claims):
+        by_run = [
+            [c for c in outcome.claims if (c.practice, c.text) == (practice, text)]
+            for outcome in outcomes
+        ]
+        group = [claim for run in by_run for claim in run]
+        effects = [each.measured for each in group if each.measured is not None]
+        summaries.append(
+            Summary(
+                practice,
+                text,
+                min(effects, default=None),
+                statistics.median(effects) if effects else None,
+                max(effects, default=None),
+                tuple(dict.fromkeys((each.kind, each.threshold) for each in group)),
+                _held(by_run),
+                len(outcomes),
+            )
+        )
+    return tuple(summaries)
+
+
 @dataclass(frozen=True)
-class Paired:
+class PairedDifference:
     """One measurement of a contrast over all runs on one data set.
 
     Attributes:
@@ -74,64 +140,23 @@ class Paired:
     runs: int
 
 
-def _held(runs: Sequence[Sequence[Record]]) -> int:
-    return sum(bool(run) and all(each.holds for each in run) for run in runs)
-
-
-def summarize(outcomes: Sequence[Outcome]) -> tuple[Summary, ...]:
-    """Return one summary for each claim, in the order in which they were first made.
-
-    Args:
-        outcomes: Runs of one lesson; one that broke off before a claim did not keep it.
-    """
-    claims = [record for outcome in outcomes for record in outcome.claims]
-    summaries = []
-    for practice, text in dict.fromkeys((c.practice, c.text) for c in claims):
-        by_run = [
-            [c for c in outcome.claims if (c.practice, c.text) == (practice, text)]
-            for outcome in outcomes
-        ]
-        group = [record for run in by_run for record in run]
-        effects = [each.measured for each in group if each.measured is not None]
-        summaries.append(
-            Summary(
-                practice,
-                text,
-                min(effects, default=None),
-                statistics.median(effects) if effects else None,
-                max(effects, default=None),
-                tuple(dict.fromkeys((each.kind, each.threshold) for each in group)),
-                _held(by_run),
-                len(outcomes),
-            )
-        )
-    return tuple(summaries)
-
-
 def _sign(value: float) -> int:
     return (value > 0) - (value < 0)
 
 
-def _paired(practice: str, name: str, sides: Sequence[tuple[float, float]]) -> Paired:
-    differences = [good - bad for bad, good in sides]
-    found = median_interval(differences)
-    bad, good = zip(*sides, strict=True)
-    return Paired(
-        practice,
-        name,
-        statistics.median(bad),
-        statistics.median(good),
-        found,
-        sum(_sign(each) == _sign(found.median) for each in differences),
-        len(sides),
-    )
-
-
-def paired(outcomes: Iterable[Outcome]) -> tuple[Paired, ...]:
+def paired_differences(outcomes: Iterable[Outcome]) -> tuple[PairedDifference, ...]:
     """Return one row for each measurement that a contrast of these runs compares."""
     sides: dict[tuple[str, str], list[tuple[float, float]]] = {}
     for outcome in outcomes:
         for pair in outcome.pairs:
             key = (pair.practice, pair.name)
             sides.setdefault(key, []).append((pair.bad, pair.good))
-    return tuple(_paired(*key, both) for key, both in sides.items())
+    rows = []
+    for key, both in sides.items():
+        bad, good = zip(*both, strict=True)
+        differences = [good - bad for bad, good in both]
+        found = median_interval(differences)
+        signs = sum(_sign(each) == _sign(found.median) for each in differences)
+        medians = statistics.median(bad), statistics.median(good)
+        rows.append(PairedDifference(*key, *medians, found, signs, len(both)))
+    return tuple(rows)

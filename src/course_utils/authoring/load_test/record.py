@@ -1,16 +1,13 @@
 """The record of a load test: what was measured, where, when, and with what."""
 
 import datetime
-import importlib.metadata
 import json
-import os
-import platform
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
 
-import psutil
+from course_utils.authoring.environment import Machine, this_machine, versions
 
 COMMITTED = "records/learners.json"
 _PACKAGES = ("torch", "lightning", "jupyter_server", "ipykernel", "nbclient")
@@ -49,23 +46,6 @@ class Load:
 
 
 @dataclass(frozen=True)
-class Machine:
-    """Where a load was measured.
-
-    Attributes:
-        cores: Processor cores that the measurement may use.
-        gigabytes: Memory of the machine.
-        processor: Name of the processor.
-        system: Name of the operating system.
-    """
-
-    cores: int
-    gigabytes: float
-    processor: str
-    system: str
-
-
-@dataclass(frozen=True)
 class Record:
     """One load test.
 
@@ -86,35 +66,15 @@ class Record:
     versions: dict[str, str] = field(default_factory=dict)
 
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(":")[2] for line in lines if line.startswith("model name"))
-    return next(names, "").strip() or platform.machine()
-
-
-def this_machine() -> Machine:
-    """Return what this machine is; its name is nobody's business."""
-    return Machine(
-        cores=len(os.sched_getaffinity(0)),
-        gigabytes=round(psutil.virtual_memory().total / 2**30, 1),
-        processor=_processor(),
-        system=platform.system(),
-    )
-
-
 def new_record(lesson: str, stagger: float, loads: Sequence[Load]) -> Record:
     """Return the record of loads that were measured here and today."""
-    versions = {name: importlib.metadata.version(name) for name in _PACKAGES}
     return Record(
         date=datetime.date.today().isoformat(),
         lesson=lesson,
         stagger_seconds=stagger,
         machine=this_machine(),
         loads=tuple(sorted(loads, key=lambda load: load.learners)),
-        versions={"python": platform.python_version(), **versions},
+        versions=versions(*_PACKAGES),
     )
 
 

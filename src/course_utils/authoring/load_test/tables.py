@@ -1,6 +1,6 @@
 """The tables from which an instructor sizes a machine, as Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from course_utils import syllabus
 from course_utils.authoring.load_test.record import Load, Record
@@ -14,11 +14,7 @@ from course_utils.authoring.load_test.sizing import (
     processor_seconds,
     running_share,
 )
-
-
-def _rows(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
-    rows = [heads, ["---:"] * len(heads), *lines]
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+from course_utils.formatting import markdown_table
 
 
 def _load(load: Load) -> list[str]:
@@ -46,7 +42,7 @@ def measured_table(loads: Iterable[Load]) -> str:
         "All kernels, MB",
         "Server, MB",
     )
-    return _rows(heads, map(_load, loads))
+    return markdown_table(heads, map(_load, loads), "---:")
 
 
 def _need(each: Need) -> list[str]:
@@ -68,7 +64,7 @@ def sizing_table(needs: Iterable[Need]) -> str:
         "Cores, all at once",
         "Cores, a class that reads",
     )
-    return _rows(heads, map(_need, needs))
+    return markdown_table(heads, map(_need, needs), "---:")
 
 
 def _how(record: Record) -> str:

@@ -1,0 +1,37 @@
+"""One sentence on how sure we are of a contrast, from the table of published runs."""
+
+import functools
+import json
+from importlib import resources
+from typing import Any
+
+from course_utils.formatting import decimal
+
+TABLE = "confidence.json"
+
+
+@functools.cache
+def load() -> dict[str, dict[str, Any]]:
+    """Return the row of each practice; none before any evidence was published."""
+    file = resources.files("course_utils").joinpath("records", TABLE)
+    return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+
+
+def _signed(value: float) -> str:
+    return f"{'+' if value > 0 else ''}{decimal(value)}"
+
+
+def how_sure(practice: str) -> str:
+    """Return a sentence on the paired difference over published seeds, or ``""``."""
+    row = load().get(practice)
+    if row is None:
+        return ""
+    runs, signs = row["runs"], row["signs"]
+    low, median, high = (_signed(row[name]) for name in ("low", "median", "high"))
+    intro = f"How sure? Over {runs} seeds, {row['measurement']}, good minus bad: "
+    if row["low"] == row["high"] and signs == runs:
+        return f"{intro}{median} each time."
+    return (
+        f"{intro}median {median},\n95 % interval {low} to {high}; {signs} of {runs} "
+        "have the sign of the median."
+    )

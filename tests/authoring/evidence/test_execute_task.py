@@ -2,7 +2,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils.authoring.evidence.execute_task import execute_task
+from course_utils import jsonl
+from course_utils.authoring.evidence.execute_task import claim_or_pair, execute_task
 from course_utils.authoring.evidence.tasks import Task
 from course_utils.experiments.claims import Claim, Pair
 
@@ -26,6 +27,12 @@ def test_what_a_kernel_recorded_is_collected():
     assert found.versions["torch"]
 
 
+def test_a_run_with_a_damaged_record_has_failed():
+    found = _outcome(RECORDS[:-9])
+    assert "Expected line 2 of " in found.failure
+    assert "claims.jsonl to be a record but got" in found.failure
+
+
 @pytest.mark.parametrize(
     "line",
     [
@@ -34,7 +41,8 @@ def test_what_a_kernel_recorded_is_collected():
         '{"practice": "1.1", "text": "t", "kind": "equals", "threshold": 1}',
     ],
 )
-def test_a_line_that_is_no_record_is_named_and_not_dropped(line):
-    found = _outcome(f"\n{line}\n")
-    assert "Expected line 2 of " in found.failure
-    assert "claims.jsonl to be a record but got" in found.failure
+def test_a_line_that_is_no_record_is_named_and_not_dropped(tmp_path, line):
+    file = tmp_path / "claims.jsonl"
+    file.write_text(f"{RECORDS}\n{line}\n", "utf-8")
+    with pytest.raises(ValueError, match=r"line 4 of .*claims.jsonl to be a record"):
+        jsonl.read(file, claim_or_pair)

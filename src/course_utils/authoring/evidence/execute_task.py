@@ -22,24 +22,8 @@ def _not_run(task: Task, error: Exception) -> str:
     return f"Lesson {task.lesson} could not be run: {error}"
 
 
-def _execute(
-    task: Task, notebook: str, folder: Path, file: Path, on_cell: OnCell | None
-) -> tuple[str, float]:
-    from course_utils.authoring.execute import execute_notebook  # 3 s, not for --help
-
-    try:
-        run = execute_notebook(
-            nbformat.reads(notebook, as_version=4),
-            folder,
-            environment={**task.environment(), "COURSE_EVIDENCE": str(file)},
-            on_cell=on_cell,
-        )
-    except (ValueError, RuntimeError, OSError) as error:
-        return _not_run(task, error), 0.0
-    return run.failure, run.seconds
-
-
-def _parse(entry: dict[str, Any]) -> Claim | Pair:
+def claim_or_pair(entry: dict[str, Any]) -> Claim | Pair:
+    """Return what a line of a kernel's file holds."""
     return Claim.from_json(entry) if "text" in entry else Pair.from_json(entry)
 
 
@@ -51,12 +35,22 @@ def _collect(
     Raises:
         OSError: If there is no room for what it records.
     """
+    from course_utils.authoring.execute import execute_notebook  # 3 s, not for --help
+
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch, "claims.jsonl")
-        home = folder or Path(scratch)
-        failure, seconds = _execute(task, notebook, home, file, on_cell)
         try:
-            return jsonl.read(file, _parse), failure, seconds
+            run = execute_notebook(
+                nbformat.reads(notebook, as_version=4),
+                folder or Path(scratch),
+                environment={**task.environment(), "COURSE_EVIDENCE": str(file)},
+                on_cell=on_cell,
+            )
+            failure, seconds = run.failure, run.seconds
+        except (ValueError, RuntimeError, OSError) as error:
+            failure, seconds = _not_run(task, error), 0.0
+        try:
+            return jsonl.read(file, claim_or_pair), failure, seconds
         except ValueError as error:
             return [], failure or str(error), seconds
 

@@ -1,7 +1,8 @@
 """Files of outcomes, one per line: those of one machine, and those that are published.
 
-A sentence is repeated in each run that made the claim. The file is three times as large
-for it, but no larger once it is compressed, as git and a wheel do.
+Every run repeats the sentences of its claims, so that a line can be read alone. That
+makes the file four times as large, but hardly larger once it is compressed, as git and
+a wheel do.
 """
 
 import json

@@ -116,13 +116,13 @@ def silent_group() -> None:
     torch.distributed.all_reduce(torch.ones(1))
 
 
-# Work which names this module makes a fresh process import it, and with it Lightning:
-# where both methods are tried, the work asks the environment itself.
+# Work that refers to this module makes a fresh process import it, and Lightning with
+# it: tests of both methods read the environment instead of calling `rank`.
 def rank() -> int:
     return int(os.environ["RANK"])
 
 
-def test_an_unsynced_metric_is_the_half_of_its_own_rank_and_a_synced_one_the_mean():
+def test_an_unsynced_metric_covers_the_ranks_own_half_and_a_synced_one_is_the_mean():
     first, second = run_processes(validate)
     assert (first["local"], second["local"]) == (1.0, 0.25)
     assert first["synced"] == second["synced"] == 0.625
@@ -133,7 +133,8 @@ def test_torchmetrics_agrees_with_one_process_that_sees_everything():
     assert [r["f1"] for r in run_processes(validate)] == pytest.approx([whole] * 2)
 
 
-def test_replicas_end_bit_identical_and_both_methods_agree():
+@pytest.mark.slow
+def test_replicas_end_bit_identical_with_both_methods():
     fresh = run_processes(fit, method="fresh", timeout_seconds=120)
     runs = [fresh] if sys.platform != "linux" else [fresh, run_processes(fit)]
     states = [state for run in runs for _, state in run]
@@ -184,7 +185,7 @@ def test_a_cluster_around_the_kernel_is_ignored(monkeypatch):
     assert [result["synced"] for result in run_processes(validate)] == [0.625] * 2
 
 
-def test_a_trainer_with_another_number_of_devices_is_told_so():
+def test_a_trainer_with_another_number_of_devices_is_an_error():
     def work() -> None:
         trainer = L.Trainer(devices=1, strategy="ddp", **QUIET)
         trainer.validate(Classifier(), loader(), verbose=False)
@@ -217,7 +218,7 @@ def test_a_rank_that_raises_is_named_with_its_error_and_its_log(method):
     assert str(caught.value) == "Rank 1 raised ValueError: bad digit 7."
     assert "about to fail" in caught.value.log
     assert "Traceback" in caught.value.log
-    assert time.monotonic() - start < 30, "the other rank was waited for"
+    assert time.monotonic() - start < 30, "it waited for the other rank"
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -275,7 +276,7 @@ def test_a_collective_that_one_rank_skips_ends_with_a_remedy_before_the_time_lim
     assert str(e.value).startswith("Rank 0 raised")
 
 
-def test_a_rank_that_is_done_stays_for_one_that_comes_late():
+def test_a_finished_rank_waits_a_moment_for_a_late_one():
     kept = []
 
     def work() -> str:
@@ -367,7 +368,7 @@ def test_forking_is_chosen_only_without_accelerator_and_group(monkeypatch):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_the_caller_keeps_its_state_and_its_silence(method, capfd):
+def test_the_callers_state_and_output_are_unchanged(method, capfd):
     def work() -> None:
         print("from sys.stdout")
         os.write(2, b"from the file descriptor")
@@ -398,7 +399,7 @@ def test_data_loader_workers_end_with_their_rank(tmp_path):
 
     def work() -> None:
         batches = iter(DataLoader(range(9), num_workers=1))
-        kept.append(batches)  # else the loader itself would end its worker
+        kept.append(batches)  # otherwise the loader would end its worker itself
         next(batches)
         workers = [child.pid for child in psutil.Process().children()]
         (tmp_path / str(rank())).write_text(" ".join(map(str, workers)))
@@ -406,11 +407,11 @@ def test_data_loader_workers_end_with_their_rank(tmp_path):
     run_processes(work)
     pids = [int(pid) for file in tmp_path.iterdir() for pid in file.read_text().split()]
     assert len(pids) >= 2
-    assert all(gone(pid, seconds=2) for pid in pids)  # alone they notice after 5 s
+    assert all(gone(pid, seconds=2) for pid in pids)  # alone they take 5 s
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="held on Linux only")
-def test_the_port_is_kept_until_rank_0_listens():
+@pytest.mark.skipif(sys.platform != "linux", reason="reserved on Linux only")
+def test_the_port_is_reserved_until_rank_0_listens():
     with free_port() as port:
         with pytest.raises(OSError, match="in use"), socket_at(port):
             pass
@@ -432,7 +433,7 @@ def gone(pid: int, seconds: float = 10) -> bool:
     while time.monotonic() < deadline:
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True  # ended; whoever adopted it has not collected it yet
+                return True  # ended, but not reaped yet
         except psutil.NoSuchProcess:
             return True
         time.sleep(0.05)
@@ -488,8 +489,8 @@ class Answer:
         self.state = state
 
 def work():
-    print("must not be seen")
-    logging.getLogger("lightning.pytorch").warning("must not be seen")
+    print("must not appear")
+    logging.getLogger("lightning.pytorch").warning("must not appear")
     torch.manual_seed(0)
     model = Net()
     data = TensorDataset(torch.eye(3).repeat(8, 1), torch.arange(24) % 3)
@@ -516,7 +517,8 @@ for method in METHODS:
 ]
 
 
-def test_classes_of_a_notebook_run_in_a_real_kernel_without_a_word(tmp_path: Path):
+@pytest.mark.slow
+def test_classes_defined_in_a_real_kernel_work_and_nothing_is_printed(tmp_path: Path):
     methods = ["fork", "fresh"] if sys.platform == "linux" else ["fresh"]
     sources = [f"METHODS = {methods}", *NOTEBOOK]
     notebook = nbformat.v4.new_notebook(

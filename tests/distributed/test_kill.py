@@ -1,4 +1,4 @@
-"""A killed run leaves what it had written, and this process lives on."""
+"""A killed run leaves what it had written, and this process keeps running."""
 
 import os
 import random
@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from course_utils.distributed import (
+    NotKilledError,
     ProcessError,
     ProcessTimeoutError,
     kill_this_process,
+    launch,
     run_until_killed,
 )
 
@@ -28,8 +30,10 @@ METHODS = [
 
 @pytest.mark.parametrize("method", METHODS)
 def test_files_written_before_the_kill_remain_and_nothing_is_written_after(
-    tmp_path, method
+    tmp_path, monkeypatch, method
 ):
+    monkeypatch.setattr(launch, "choose_method", lambda: method)
+
     def work():
         try:
             Path(tmp_path, "before").write_text("here")
@@ -37,7 +41,7 @@ def test_files_written_before_the_kill_remain_and_nothing_is_written_after(
         finally:
             Path(tmp_path, "after").write_text("a kill runs no `finally`")
 
-    run_until_killed(work, method=method)
+    run_until_killed(work)
     assert [path.name for path in tmp_path.iterdir()] == ["before"]
 
 
@@ -52,7 +56,7 @@ def test_the_process_is_another_one_and_is_gone_afterwards(tmp_path):
     assert not psutil.pid_exists(pid)
 
 
-def test_killing_outside_of_a_run_is_refused_so_the_notebook_lives_on():
+def test_killing_outside_of_a_run_is_refused_so_the_notebook_survives():
     with pytest.raises(RuntimeError, match="pass the run to `run_until_killed`"):
         kill_this_process()
 
@@ -63,8 +67,8 @@ def test_after_a_run_this_process_still_refuses_to_be_killed():
         kill_this_process()
 
 
-def test_work_that_comes_to_its_end_is_an_error():
-    with pytest.raises(ProcessError, match="came to its end"):
+def test_work_that_returns_instead_of_being_killed_is_an_error():
+    with pytest.raises(NotKilledError, match="but it ran to completion"):
         run_until_killed(lambda: None)
 
 

@@ -1,4 +1,4 @@
-"""What makes a process a member of a group: the variables that torchrun would set."""
+"""The environment variables that make a process a member of a process group."""
 
 import os
 import socket
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 
-def _loopback() -> str:
+def _loopback_interface() -> str:
     with suppress(AttributeError, OSError):
         return next((n for _, n in socket.if_nameindex() if n.startswith("lo")), "")
     return ""
@@ -15,31 +15,32 @@ def _loopback() -> str:
 
 @contextmanager
 def free_port() -> Iterator[int]:
-    """Yield a TCP port of this machine and, on Linux, keep it from other programs.
+    """Yield a free TCP port and, on Linux, reserve it during the block.
 
-    There, a bound socket that does not listen lets rank 0 listen on the same port
-    while nobody else is offered it; the seconds that a fresh process needs to get so
-    far are time enough to lose a port.
+    A fresh process imports for seconds before rank 0 listens, and another program
+    could take the port meanwhile. On Linux a socket that is bound but not listening
+    prevents that: with SO_REUSEADDR, rank 0 can still bind the port, but the system
+    does not hand it out again.
     """
-    with closing(socket.socket()) as held:
+    with closing(socket.socket()) as reserved:
         if sys.platform == "linux":
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        held.bind(("127.0.0.1", 0))
-        port = held.getsockname()[1]
+            reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        reserved.bind(("127.0.0.1", 0))
+        port = reserved.getsockname()[1]
         if sys.platform != "linux":
-            held.close()
+            reserved.close()
         yield port
 
 
-def environment(rank: int, processes: int, port: int) -> dict[str, str]:
-    """Return the environment variables of one process of a group on this machine.
+def worker_environment(rank: int, processes: int, port: int) -> dict[str, str]:
+    """Return the environment variables that torchrun would set for one process.
 
     Args:
         rank: Number of the process, from 0.
         processes: Size of the group.
-        port: TCP port on which rank 0 keeps the group's store.
+        port: TCP port of the group's key-value store, which rank 0 hosts.
     """
-    names = {
+    variables = {
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "NODE_RANK": "0",
@@ -48,16 +49,17 @@ def environment(rank: int, processes: int, port: int) -> dict[str, str]:
         "LOCAL_WORLD_SIZE": str(processes),
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
-        # Lightning then joins the group, before it looks for SLURM or MPI.
+        # Lightning checks for torchrun before it checks for SLURM or MPI, so with
+        # these two it ignores a cluster that the notebook happens to run on.
         "TORCHELASTIC_RUN_ID": "course",
         "TORCHELASTIC_USE_AGENT_STORE": "False",
         "CUDA_VISIBLE_DEVICES": "",
-        # Keeps Lightning, too, from raising the number of threads after a fork.
+        # Without it, Lightning would raise the number of threads after a fork.
         "OMP_NUM_THREADS": "1",
     }
     if os.name == "nt":
-        names["USE_LIBUV"] = "0"  # torch for Windows is built without it
-    elif loopback := _loopback():
-        # Else gloo looks the host's name up, which can stall without a network.
-        names["GLOO_SOCKET_IFNAME"] = loopback
-    return names
+        variables["USE_LIBUV"] = "0"  # torch for Windows is built without libuv
+    elif loopback := _loopback_interface():
+        # Otherwise gloo looks up the host name, which can stall without a network.
+        variables["GLOO_SOCKET_IFNAME"] = loopback
+    return variables

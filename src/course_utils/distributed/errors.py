@@ -1,23 +1,24 @@
-"""Say in one sentence why a process of a run failed, and what to do about it."""
+"""Explain in one sentence why a worker failed, and what to do about it."""
 
 import json
 import signal
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from course_utils.distributed.worker import NO_ROOM, Mailbox
+from course_utils.distributed.worker import DISK_FULL, WorkerFiles
 
 LOG_LINES = 20
-LONELY = (
+PARTNER_ENDED = (
     "it waited for a process that had already ended; a common cause: only one process "
     "called a collective, such as `self.log(..., sync_dist=True)` or `all_reduce`"
 )
 MAKE_ROOM = "make room on that disk, or set TMPDIR to a folder with room"
-# What follows these words in a message names files, addresses and ports.
+# Symptom in an exception's message to its remedy. The rest of such a message names
+# files, addresses and ports, which differ from run to run, and is left out.
 REMEDIES = {
-    "Connection closed by peer": LONELY,
-    "Connection reset by peer": LONELY,
-    "Broken pipe": LONELY,
+    "Connection closed by peer": PARTNER_ENDED,
+    "Connection reset by peer": PARTNER_ENDED,
+    "Broken pipe": PARTNER_ENDED,
     "Unable to handle autograd's threading": (
         'backward ran before the fork; pass `method="fresh"`'
     ),
@@ -28,22 +29,22 @@ REMEDIES = {
 
 
 class Process(Protocol):
-    """What a run needs of a process; `subprocess.Popen` has it."""
+    """What a run needs from a process; `subprocess.Popen` satisfies it."""
 
     pid: int
 
     def poll(self) -> int | None:
-        """Return the exit code, minus the signal's number if killed, else None."""
+        """Return the exit code (minus the signal's number if killed), or None."""
 
     def kill(self) -> None:
-        """End the process, whatever it is doing."""
+        """Kill the process, whatever it is doing."""
 
     def wait(self) -> int:
-        """Wait for the end and return the exit code."""
+        """Wait until the process has ended and return its exit code."""
 
 
 class ProcessError(RuntimeError):
-    """A process of a run failed.
+    """A worker process failed.
 
     Attributes:
         log: The last lines that the failing process wrote; Python 3.11 and later
@@ -51,7 +52,7 @@ class ProcessError(RuntimeError):
     """
 
     def __init__(self, message: str, log: str = "") -> None:
-        """Keep sentence and log apart: the sentence is the same every time."""
+        """Keep the sentence, which is the same in every run, apart from the log."""
         super().__init__(message)
         self.log = log
         if log and hasattr(self, "add_note"):
@@ -59,52 +60,56 @@ class ProcessError(RuntimeError):
 
 
 class ProcessTimeoutError(ProcessError, TimeoutError):
-    """The processes of a run did not finish in time and were killed."""
+    """The workers did not finish in time and were killed."""
+
+
+class NotKilledError(ProcessError):
+    """The work of `run_until_killed` returned before it was killed."""
 
 
 @dataclass(frozen=True)
-class Rank:
-    """One started process and where it leaves its answer."""
+class Worker:
+    """One started process and the files that it writes."""
 
-    mailbox: Mailbox
+    files: WorkerFiles
     process: Process
 
     @property
-    def number(self) -> int:
-        """Number of the process, from 0."""
-        return self.mailbox.rank
+    def rank(self) -> int:
+        """Number of the worker, from 0."""
+        return self.files.rank
 
-    def done(self) -> bool:
+    def finished(self) -> bool:
         """Return whether the result has arrived."""
-        return self.mailbox.result.exists()
+        return self.files.result.exists()
 
     def raised(self) -> bool:
         """Return whether an exception was reported."""
-        return self.mailbox.error.exists()
+        return self.files.error.exists()
 
     def died(self) -> bool:
-        """Return whether the process ended without a word."""
-        # The exit code first: the process may write its result and then end.
-        return self.process.poll() is not None and not (self.done() or self.raised())
+        """Return whether the process ended without a result or an error."""
+        # The exit code first: in the other order, a process that writes its result
+        # and ends between the two questions would count as dead.
+        ended = self.process.poll() is not None
+        return ended and not (self.finished() or self.raised())
 
     def report(self) -> dict[str, Any]:
-        """Return type, message, time and type of the return value of the exception."""
-        return json.loads(self.mailbox.error.read_bytes())
+        """Return the exception: type, message, time, type of an unpicklable result."""
+        return json.loads(self.files.error.read_bytes())
 
     def log(self) -> str:
-        """Return the last lines that the process wrote, or an empty string."""
-        text = self.mailbox.log.read_text("utf-8", errors="replace")
+        """Return the last lines of the process's output, or an empty string."""
+        text = self.files.log.read_text("utf-8", errors="replace")
         lines = text.splitlines()[-LOG_LINES:]
-        return (
-            "\n".join([f"Last output of rank {self.number}:", *lines]) if lines else ""
-        )
+        return "\n".join([f"Last output of rank {self.rank}:", *lines]) if lines else ""
 
 
-def _death(rank: Rank) -> str:
-    code = rank.process.poll() or 0
-    if code == NO_ROOM:
+def _describe_death(worker: Worker) -> str:
+    code = worker.process.poll() or 0
+    if code == DISK_FULL:
         return (
-            f"Expected rank {rank.number} to leave its result in {rank.mailbox.folder} "
+            f"Expected rank {worker.rank} to write its result to {worker.files.folder} "
             f"but it could not write there: {MAKE_ROOM}."
         )
     how = f"ended with exit code {code}"
@@ -112,19 +117,19 @@ def _death(rank: Rank) -> str:
         how = f"was killed by {signal.Signals(-code).name}"
     if code == -9:
         how += ", which often means that memory ran out"
-    return f"Expected rank {rank.number} to return a result but it {how}."
+    return f"Expected rank {worker.rank} to return a result but it {how}."
 
 
-def _exception(rank: Rank) -> str:
-    report = rank.report()
+def _describe_exception(worker: Worker) -> str:
+    report = worker.report()
     message = report["message"]
     if report["returned"]:
         return (
-            f"Expected rank {rank.number} to return something that can be pickled but "
+            f"Expected rank {worker.rank} to return something that can be pickled but "
             f"got `{report['returned']}` ({message.splitlines()[0]}). Return numbers, "
             "lists, tensors or a state_dict."
         )
-    raised = f"Rank {rank.number} raised {report['type']}"
+    raised = f"Rank {worker.rank} raised {report['type']}"
     for symptom, remedy in REMEDIES.items():
         if symptom in message:
             return f"{raised} ({symptom}): {remedy}."
@@ -132,31 +137,31 @@ def _exception(rank: Rank) -> str:
     return f"{raised}: {first}." if first else f"{raised}."
 
 
-def failure(ranks: list[Rank]) -> ProcessError | None:
-    """Return the error of the rank that failed first, or None if none failed.
+def first_failure(workers: list[Worker]) -> ProcessError | None:
+    """Return the error of the worker that failed first, or None if none failed.
 
-    A silent death comes before any exception: it breaks the connections of the
-    others, which then raise.
+    A worker that died takes precedence over any exception: its death breaks the
+    connections of the others, which then raise.
     """
-    for rank in ranks:
-        if rank.died():
-            return ProcessError(_death(rank), rank.log())
-    raised = [rank for rank in ranks if rank.raised()]
+    for worker in workers:
+        if worker.died():
+            return ProcessError(_describe_death(worker), worker.log())
+    raised = [worker for worker in workers if worker.raised()]
     if not raised:
         return None
-    first = min(raised, key=lambda rank: rank.report()["time"])
-    return ProcessError(_exception(first), first.log())
+    first = min(raised, key=lambda worker: worker.report()["time"])
+    return ProcessError(_describe_exception(first), first.log())
 
 
-def timeout(ranks: list[Rank], seconds: float) -> ProcessTimeoutError:
-    """Return the error for ranks that did not finish within ``seconds``."""
-    running = [rank for rank in ranks if not rank.done()]
-    every = "both" if len(ranks) == 2 else f"all {len(ranks)}"
-    names = " and ".join(f"rank {rank.number}" for rank in running)
+def timeout_error(workers: list[Worker], seconds: float) -> ProcessTimeoutError:
+    """Return the error for workers that did not finish within ``seconds``."""
+    running = [worker for worker in workers if not worker.finished()]
+    every = "both" if len(workers) == 2 else f"all {len(workers)}"
+    names = " and ".join(f"rank {worker.rank}" for worker in running)
     return ProcessTimeoutError(
         f"Expected {every} processes to finish within {seconds:g} s but {names} had "
         "not. A common cause: only one process called a collective, such as "
         "`self.log(..., sync_dist=True)`, and waits for the other. If the work is just "
         "long, raise `timeout_seconds`.",
-        "\n".join(rank.log() for rank in running),
+        "\n".join(worker.log() for worker in running),
     )

@@ -1,67 +1,63 @@
-"""Kill a run in its midst, as a power cut would, without harm to this process."""
+"""Kill a run midway, as a power cut would, without harming the notebook's process."""
 
 import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
 
-from course_utils.distributed.errors import ProcessError
+from course_utils.distributed.errors import NotKilledError, ProcessError
 from course_utils.distributed.launch import run_processes
-from course_utils.distributed.start_methods import Method
 from course_utils.distributed.tempdir import temporary_folder
 
-MARK = "COURSE_KILL_MARK"  # set only inside a process that may be killed
+# Names the file that a process creates just before it kills itself, which tells a
+# wanted kill from a crash. Set only inside `run_until_killed`.
+MARKER_VARIABLE = "COURSE_KILL_MARKER"
 
 
 def kill_this_process() -> None:
-    """End this process at once: no exception, no clean-up, nothing more is saved.
+    """Kill this process immediately: no exception, no clean-up, nothing is saved.
 
     Raises:
-        RuntimeError: Outside of `run_until_killed`, where it would end the notebook.
+        RuntimeError: Outside of `run_until_killed`, where it would kill the notebook.
     """
-    mark = os.environ.get(MARK)
-    if mark is None:
+    marker = os.environ.get(MARKER_VARIABLE)
+    if marker is None:
         raise RuntimeError(
             "Expected to be inside `run_until_killed` but got this notebook's own "
-            "process, which must live on; pass the run to `run_until_killed`."
+            "process, which must keep running; pass the run to `run_until_killed`."
         )
-    Path(mark).touch()
+    Path(marker).touch()
     os.kill(os.getpid(), getattr(signal, "SIGKILL", signal.SIGTERM))
 
 
 def run_until_killed(
-    work: Callable[[], object],
-    *,
-    timeout_seconds: float = 60,
-    method: Method | None = None,
+    work: Callable[[], object], *, timeout_seconds: float = 60
 ) -> None:
-    """Run ``work`` in a process of its own, until it calls `kill_this_process`.
+    """Run ``work`` in a separate process until it calls `kill_this_process`.
 
     On Linux without a GPU the process is a fork, elsewhere a fresh Python; either way
-    it uses one thread and no GPU. What it wrote to files is all that remains of it.
+    it uses one thread and no GPU. Only the files that it wrote remain.
 
     Args:
         work: Called without arguments in the other process.
         timeout_seconds: The process is killed after this time, which is an error.
-        method: As for `run_processes`.
 
     Raises:
-        ProcessError: If ``work`` returns or raises before it is killed.
+        NotKilledError: If ``work`` returns before it is killed.
+        ProcessError: If ``work`` raises before it is killed.
         ProcessTimeoutError: If time runs out.
     """
     with temporary_folder("killed") as folder:
-        mark = folder / "killed"
+        marker = folder / "killed"
 
-        def marked() -> None:
-            os.environ[MARK] = str(mark)
+        def marked_work() -> None:
+            os.environ[MARKER_VARIABLE] = str(marker)
             work()
 
         try:
-            run_processes(
-                marked, processes=1, timeout_seconds=timeout_seconds, method=method
-            )
+            run_processes(marked_work, processes=1, timeout_seconds=timeout_seconds)
         except ProcessError:
-            if mark.exists():
+            if marker.exists():
                 return
             raise
-    raise ProcessError("Expected `work` to be killed but it came to its end.")
+    raise NotKilledError("Expected `work` to be killed but it ran to completion.")

@@ -1,4 +1,4 @@
-"""Run a function of a notebook in two processes, as torchrun would."""
+"""Run a function of a notebook in several processes, as torchrun would."""
 
 import os
 import pickle
@@ -9,19 +9,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from course_utils.distributed.environment import environment, free_port
-from course_utils.distributed.errors import ProcessError, Rank, failure, timeout
+from course_utils.distributed.environment import free_port, worker_environment
+from course_utils.distributed.errors import (
+    ProcessError,
+    Worker,
+    first_failure,
+    timeout_error,
+)
 from course_utils.distributed.start_methods import (
     Method,
-    Seat,
+    WorkerSetup,
     choose_method,
-    end,
-    fork,
-    fresh,
-    pack,
+    kill_group,
+    pickle_work,
+    start_fork,
+    start_fresh,
 )
-from course_utils.distributed.tempdir import no_room_is_told, temporary_folder
-from course_utils.distributed.worker import Mailbox
+from course_utils.distributed.tempdir import report_disk_full, temporary_folder
+from course_utils.distributed.worker import WorkerFiles
 
 T = TypeVar("T")
 
@@ -29,7 +34,9 @@ POLL_SECONDS = 0.02
 GRACE_SECONDS = 0.3
 
 
-def _check(work: object, processes: int, seconds: float, method: str | None) -> None:
+def _check_arguments(
+    work: object, processes: int, seconds: float, method: str | None
+) -> None:
     if not callable(work):
         raise TypeError(
             f"Expected `work` to be a function but got {type(work).__name__}; pass "
@@ -51,48 +58,52 @@ def _check(work: object, processes: int, seconds: float, method: str | None) -> 
 
 
 @contextmanager
-def _started(
+def _start_workers(
     work: Callable[[], object], folder: Path, processes: int, method: Method
-) -> Iterator[list[Rank]]:
-    start = fork if method == "fork" else fresh
-    lifeline, hold = os.pipe()
-    ranks: list[Rank] = []
+) -> Iterator[list[Worker]]:
+    start = start_fork if method == "fork" else start_fresh
+    parent_pipe, write_end = os.pipe()
+    workers: list[Worker] = []
     try:
         with free_port() as port:
             for rank in range(processes):
-                names = environment(rank, processes, port)
-                seat = Seat(Mailbox(folder, rank), names, lifeline, hold)
-                ranks.append(Rank(seat.mailbox, start(work, seat)))
-            yield ranks
+                files = WorkerFiles(folder, rank)
+                variables = worker_environment(rank, processes, port)
+                setup = WorkerSetup(files, variables, parent_pipe, write_end)
+                workers.append(Worker(files, start(work, setup)))
+            yield workers
     finally:
-        # First the pipe: it also ends a process that an interrupt kept off the list.
-        os.close(hold)
-        os.close(lifeline)
-        for rank in ranks:
-            end(rank.process)
+        # First the pipe: closing it also ends a worker that was started but, because
+        # of an interrupt, is not in the list.
+        os.close(write_end)
+        os.close(parent_pipe)
+        for worker in workers:
+            kill_group(worker.process)
 
 
-def _wait(ranks: list[Rank], seconds: float) -> None:
+def _wait(workers: list[Worker], seconds: float) -> None:
     deadline = time.monotonic() + seconds
-    while not all(rank.done() for rank in ranks):
-        if error := failure(ranks):
-            if len(ranks) > 1:  # the cause may show after its consequence
+    while not all(worker.finished() for worker in workers):
+        if error := first_failure(workers):
+            # Rank 1 may report a broken connection a moment before rank 0, whose
+            # death broke it, shows as dead. Look again before naming a culprit.
+            if len(workers) > 1:
                 time.sleep(GRACE_SECONDS)
-            raise failure(ranks) or error
+            raise first_failure(workers) or error
         if time.monotonic() > deadline:
-            raise timeout(ranks, seconds)
+            raise timeout_error(workers, seconds)
         time.sleep(POLL_SECONDS)
 
 
-def _result(rank: Rank) -> object:
+def _load_result(worker: Worker) -> object:
     try:
-        return pickle.loads(rank.mailbox.result.read_bytes())
+        return pickle.loads(worker.files.result.read_bytes())
     except Exception as error:
         raise ProcessError(
-            f"Expected rank {rank.number} to return something that can be unpickled "
+            f"Expected rank {worker.rank} to return something that can be unpickled "
             f"but got {type(error).__name__}: {error}. Return numbers, lists, tensors "
             "or a state_dict.",
-            rank.log(),
+            worker.log(),
         ) from error
 
 
@@ -105,19 +116,19 @@ def run_processes(
 ) -> list[T]:
     """Return what ``work`` returns in each of several processes, rank 0 first.
 
-    Each process finds the environment that torchrun would give it, so an ordinary
+    Each process gets the environment variables that torchrun would set, so an ordinary
     ``Trainer(accelerator="cpu", devices=2, strategy="ddp")`` inside ``work`` joins
     the others through gloo on this machine, without a GPU. Each uses one thread.
 
-    There are two ways of starting. A *fork* (quick) copies this process with all its
-    objects and needs Linux without an accelerator. A *fresh* process (as long as the
-    imports take) is a new Python that gets ``work`` pickled, like a script: it is
+    There are two start methods. A *fork* (quick) copies this process with all its
+    objects and needs Linux without an accelerator. A *fresh* process (slow: it imports
+    everything again) is a new Python that gets ``work`` pickled, like a script: it is
     used on Windows and macOS, with a GPU, and inside a process group.
 
-    Nothing is seeded: forked processes all continue the random state of this one,
-    fresh ones draw their own, so seed inside ``work``. What the processes print
-    reaches only the error report. This process's environment, random state and process
-    groups stay as they are, and no process outlives the call.
+    Nothing is seeded: forked processes all continue the random state of this one, and
+    fresh ones start from a random state, so seed inside ``work``. What the processes
+    print appears only in the error report. This process's environment, random state
+    and process groups are left unchanged, and no process outlives the call.
 
     Args:
         work: Called without arguments in each process. Changes it makes to objects
@@ -129,7 +140,7 @@ def run_processes(
 
     Raises:
         ProcessError: If a process raises, dies, or returns what cannot be pickled,
-            or there is no room for temporary files.
+            or the disk for temporary files is full.
         ProcessTimeoutError: If time runs out; it is also a ``TimeoutError``.
         TypeError: If ``work`` is not callable or cannot be pickled for a fresh process.
         ValueError: If an argument is out of range or forking is impossible here.
@@ -139,12 +150,12 @@ def run_processes(
         >>> run_processes(lambda: int(os.environ["RANK"]))
         [0, 1]
     """
-    _check(work, processes, timeout_seconds, method)
+    _check_arguments(work, processes, timeout_seconds, method)
     chosen = method or choose_method()
     with temporary_folder("processes") as folder:
         if chosen == "fresh":
-            with no_room_is_told():
-                pack(work, Mailbox(folder, 0))
-        with _started(work, folder, processes, chosen) as ranks:
-            _wait(ranks, timeout_seconds)
-            return [_result(rank) for rank in ranks]  # type: ignore[misc]
+            with report_disk_full():
+                pickle_work(work, WorkerFiles(folder, 0))
+        with _start_workers(work, folder, processes, chosen) as workers:
+            _wait(workers, timeout_seconds)
+            return [_load_result(worker) for worker in workers]  # type: ignore[misc]

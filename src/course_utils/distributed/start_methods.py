@@ -1,4 +1,10 @@
-"""Two ways of starting a process of a run: fork this one, or start a fresh Python."""
+"""Two ways to start a worker: fork this process, or start a fresh Python.
+
+A fork is ready at once and shares the notebook's objects and classes, but it inherits
+the parent's state and only the thread that forked; `_reset_inherited_state` repairs
+what torch and Lightning derived from that. A fresh process starts clean and works on
+every system, at the price of its imports and of pickling ``work``.
+"""
 
 import os
 import pickle
@@ -15,61 +21,67 @@ from typing import Any, Literal
 import cloudpickle
 
 from course_utils.distributed.errors import Process
-from course_utils.distributed.worker import LIFELINE, Mailbox, redirect, serve
+from course_utils.distributed.worker import (
+    PARENT_PIPE,
+    WorkerFiles,
+    redirect_output,
+    run_worker,
+)
 
 Method = Literal["fork", "fresh"]
 ENTRY = "from course_utils.distributed.worker import main; main()"
 
 
 @dataclass(frozen=True)
-class Seat:
-    """What one rank is given on its way.
+class WorkerSetup:
+    """What one worker is started with.
 
     Attributes:
-        mailbox: Where it leaves result, error and log.
-        names: Environment variables that make it a member of the group.
-        lifeline: Read end of a pipe that closes when the parent lets go or dies.
-        hold: Write end of that pipe, the parent's.
+        files: Where it writes result, error and log.
+        environment: Variables that make it a member of the process group.
+        parent_pipe: Read end of a pipe that closes when the parent is done or dies.
+        write_end: Write end of that pipe, for the parent alone.
     """
 
-    mailbox: Mailbox
-    names: dict[str, str]
-    lifeline: int
-    hold: int
+    files: WorkerFiles
+    environment: dict[str, str]
+    parent_pipe: int
+    write_end: int
 
 
 @dataclass
-class Forked:
-    """A forked child of this process, under the names that `Popen` uses."""
+class ForkedProcess:
+    """A forked child of this process, with the methods of `Popen` that a run needs."""
 
     pid: int
     _code: int | None = field(default=None, repr=False)
 
-    def _collect(self, flags: int) -> int | None:
-        if self._code is None:
+    def _reap(self, flags: int) -> int | None:
+        if self._code is None:  # a second `waitpid` would raise ChildProcessError
             pid, status = os.waitpid(self.pid, flags)
             self._code = os.waitstatus_to_exitcode(status) if pid else None
         return self._code
 
     def poll(self) -> int | None:
         """Return the exit code, or None while the child runs."""
-        return self._collect(os.WNOHANG)
+        return self._reap(os.WNOHANG)
 
     def kill(self) -> None:
         """Send SIGKILL; SIGTERM does not end a child that hangs in a collective."""
-        if self._code is None:
+        if self._code is None:  # once reaped, the pid may belong to another process
             os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> int:
         """Wait for the child to end and return its exit code."""
-        return self._collect(0) or 0
+        return self._reap(0) or 0
 
 
 def choose_method() -> Method:
     """Return ``"fork"`` where forking is safe, else ``"fresh"``.
 
-    A forked process can use neither an accelerator nor, once the parent used one,
-    autograd, and it cannot join a second process group. Only Linux forks safely.
+    A forked process cannot use an accelerator, nor autograd once the parent has used
+    an accelerator, and it cannot join a second process group. macOS has fork, but its
+    system libraries may crash after it.
     """
     if sys.platform != "linux":
         return "fresh"
@@ -81,13 +93,15 @@ def choose_method() -> Method:
     return "fresh" if accelerated or grouped else "fork"
 
 
-def _forget_parent(rank: int) -> None:
-    """Undo what torch and Lightning took from the parent when they were imported."""
+def _reset_inherited_state(rank: int) -> None:
+    """Correct what torch and Lightning concluded in the parent when imported there."""
     if torch := sys.modules.get("torch"):
-        # The parent's OpenMP threads do not exist here; an operation that counts on
-        # them waits for ever.
+        # A fork copies only the thread that called it. torch still counts on the
+        # parent's OpenMP threads, and a parallel operation would wait for them for
+        # ever.
         torch.set_num_threads(1)
     if rank_zero := sys.modules.get("lightning_utilities.core.rank_zero"):
+        # Read from the environment at import; else every rank would log as rank 0.
         rank_zero.rank_zero_only.rank = rank
     # A copy of a kernel counts as interactive, where Lightning refuses "ddp".
     sys.__dict__.pop("ps1", None)
@@ -96,50 +110,55 @@ def _forget_parent(rank: int) -> None:
             module.__dict__["_IS_INTERACTIVE"] = False
 
 
-def _take(seat: Seat) -> None:
-    """Turn a forked copy of the parent into a rank."""
-    os.setpgid(0, 0)  # an interrupt of the kernel's group is the parent's to handle
-    redirect(seat.mailbox.log)
-    os.dup2(seat.lifeline, LIFELINE)
-    os.close(seat.hold)  # else the child would keep its own lifeline alive
+def _become_worker(setup: WorkerSetup) -> None:
+    """Turn a forked copy of the parent into a worker."""
+    # A process group for this worker and its data loader workers: they can be killed
+    # together, and Ctrl-C, sent to the kernel's group, is left to the parent.
+    os.setpgid(0, 0)
+    redirect_output(setup.files.log)
+    os.dup2(setup.parent_pipe, PARENT_PIPE)
+    # The pipe closes with its last write end: a copy kept here would keep it open.
+    os.close(setup.write_end)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    os.environ.update(seat.names)
-    _forget_parent(seat.mailbox.rank)
+    os.environ.update(setup.environment)
+    _reset_inherited_state(setup.files.rank)
 
 
-def _fork_quietly() -> int:
+def _fork_without_warning() -> int:
     with warnings.catch_warnings():
-        # Python 3.12 warns of threads; the child uses none of the parent's.
+        # Python 3.12 warns that the parent has threads; the child uses none of them.
         warnings.simplefilter("ignore", DeprecationWarning)
         return os.fork()
 
 
-def fork(work: Callable[[], object], seat: Seat) -> Forked:
-    """Start one rank as a copy of this process."""
-    # An interrupt between the fork and the `try` would run the kernel's code twice.
+def start_fork(work: Callable[[], object], setup: WorkerSetup) -> ForkedProcess:
+    """Start one worker as a copy of this process."""
+    # SIGINT is blocked until the child is inside `try`: an interrupt before that would
+    # unwind the child's copy of the stack, which is the kernel's, and run its code in
+    # two processes.
     mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        if pid := _fork_quietly():
-            return Forked(pid)
+        if pid := _fork_without_warning():
+            return ForkedProcess(pid)
         try:
-            _take(seat)
-            serve(work, seat.mailbox, forked=True)
+            _become_worker(setup)
+            run_worker(work, setup.files, forked=True)
         except BaseException:
             traceback.print_exc()
         finally:
-            os._exit(1)
+            os._exit(1)  # never return into the kernel's code
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
 
 
-def pack(work: Callable[[], object], mailbox: Mailbox) -> None:
+def pickle_work(work: Callable[[], object], files: WorkerFiles) -> None:
     """Write ``work`` for fresh processes, by value if it was defined in a notebook.
 
     Raises:
         TypeError: If ``work`` uses something that cannot be pickled.
     """
     try:
-        mailbox.work.write_bytes(cloudpickle.dumps(work))
+        files.work.write_bytes(cloudpickle.dumps(work))
     except (TypeError, ValueError, RuntimeError, pickle.PicklingError) as error:
         raise TypeError(
             "Expected `work` to use only what can be pickled for a fresh process but "
@@ -147,32 +166,38 @@ def pack(work: Callable[[], object], mailbox: Mailbox) -> None:
         ) from error
 
 
-def fresh(work: Callable[[], object], seat: Seat) -> "subprocess.Popen[bytes]":
-    """Start one rank as a new Python; it loads the work that `pack` wrote."""
+def start_fresh(
+    work: Callable[[], object], setup: WorkerSetup
+) -> "subprocess.Popen[bytes]":
+    """Start one worker as a new Python; it loads the work that `pickle_work` wrote."""
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
-    mailbox = seat.mailbox
-    with mailbox.log.open("wb") as log:
+    files = setup.files
+    with files.log.open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "-c", ENTRY, str(mailbox.folder), str(mailbox.rank)],
-            # The log is UTF-8, whatever the locale: a print must not fail in a rank.
+            [sys.executable, "-c", ENTRY, str(files.folder), str(files.rank)],
+            # The log is UTF-8 whatever the locale: a print must not fail in a worker.
             env={
                 **os.environ,
-                **seat.names,
+                **setup.environment,
                 "PYTHONPATH": path,
                 "PYTHONIOENCODING": "utf-8:replace",
             },
-            stdin=seat.lifeline,
+            stdin=setup.parent_pipe,  # file descriptor 0, which is PARENT_PIPE
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=os.name != "nt",
+            start_new_session=os.name != "nt",  # its own group, as for a fork
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
 
 
-def end(process: Process) -> None:
-    """Kill a process and the data loader workers of its group, and wait for it."""
+def kill_group(process: Process) -> None:
+    """Kill a worker and the data loader workers of its group, and wait for it.
+
+    The whole group, because a killed worker cannot stop its data loader workers, which
+    notice only after seconds that they are orphans.
+    """
     if hasattr(os, "killpg"):
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
-    process.kill()
+    process.kill()  # also where there are no groups, or a fork has not set its own yet
     process.wait()

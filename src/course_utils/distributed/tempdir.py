@@ -1,4 +1,4 @@
-"""A folder for the files that the processes of a run share."""
+"""A temporary folder for the files that the processes of a run share."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from course_utils.distributed.errors import MAKE_ROOM, ProcessError
 
 
 @contextmanager
-def no_room_is_told() -> Iterator[None]:
-    """Turn a refusal to write a temporary file into one sentence with the remedy.
+def report_disk_full() -> Iterator[None]:
+    """Turn a failure to write a temporary file into one sentence with the remedy.
 
     Raises:
         ProcessError: In place of an ``OSError`` of the block.
@@ -26,12 +26,14 @@ def no_room_is_told() -> Iterator[None]:
 
 @contextmanager
 def temporary_folder(name: str) -> Iterator[Path]:
-    """Yield a new folder named ``course-name-...``, which goes with all it holds.
+    """Yield a new folder named ``course-name-...`` and delete it after the block.
 
     Raises:
-        ProcessError: If there is no place to create it.
+        ProcessError: If it cannot be created.
     """
-    with no_room_is_told():
+    with report_disk_full():
+        # A process that was just killed may still hold a file open; Windows then
+        # refuses to delete it, and a leftover file is no reason to fail the run.
         made = tempfile.TemporaryDirectory(
             prefix=f"course-{name}-", ignore_cleanup_errors=True
         )

@@ -1,4 +1,4 @@
-"""The inside of one process of a run: do the work, leave the answer in a file.
+"""The inside of one worker process: do the work, write the outcome to a file.
 
 It imports neither torch nor Lightning, so that a failing import of either is
 reported like any other error of the work.
@@ -21,18 +21,21 @@ from typing import NoReturn
 
 import cloudpickle
 
-LIFELINE = 0  # standard input: a pipe whose other end only the parent holds
+# File descriptor 0, standard input, is a pipe of which only the parent holds the write
+# end. The system closes that end however the parent dies, SIGKILL included, and the
+# worker's blocking read returns: that is how a worker notices that it is an orphan.
+PARENT_PIPE = 0
 LINGER_SECONDS = 2.0
-NO_ROOM = 74  # exit code, EX_IOERR of sysexits.h: the mailbox cannot be written
+DISK_FULL = 74  # exit code (EX_IOERR in sysexits.h): the outcome cannot be written
 
 
 @dataclass(frozen=True)
-class Mailbox:
-    """Where one process leaves what the parent reads.
+class WorkerFiles:
+    """The files through which one worker and its parent exchange data.
 
     Attributes:
         folder: Folder shared by all processes of a run.
-        rank: Number of the process, from 0.
+        rank: Number of the worker, from 0.
     """
 
     folder: Path
@@ -45,38 +48,40 @@ class Mailbox:
 
     @property
     def error(self) -> Path:
-        """A JSON table with type, message and time, present after an exception."""
+        """JSON with type, message and time, present after an exception."""
         return self.folder / f"{self.rank}.error"
 
     @property
     def log(self) -> Path:
-        """All that the process wrote to its standard output and error."""
+        """Everything that the worker wrote to its standard output and error."""
         return self.folder / f"{self.rank}.log"
 
     @property
     def work(self) -> Path:
-        """The pickled work of a fresh process, one file for all ranks."""
+        """The pickled work of fresh processes, one file for all ranks."""
         return self.folder / "work.pickle"
 
 
-def _put(path: Path, content: bytes) -> None:
+def _write_atomically(path: Path, content: bytes) -> None:
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
-    part.replace(path)  # the parent sees the whole file or none
+    part.replace(path)  # the parent, which polls, sees the whole file or none
 
 
-def _put_error(mailbox: Mailbox, error: BaseException, returned: str = "") -> None:
+def _write_error(files: WorkerFiles, error: BaseException, returned: str = "") -> None:
+    # The exception itself is not sent: it may not be picklable, or its class may be
+    # missing in the parent. Type, message and log are all that the parent reports.
     report = {
         "type": type(error).__name__,
         "message": str(error),
         "returned": returned,
-        "time": time.monotonic(),  # the same clock for all, which nobody sets back
+        "time": time.monotonic(),  # shared by all processes and never set back
     }
-    _put(mailbox.error, json.dumps(report).encode())
+    _write_atomically(files.error, json.dumps(report).encode())
     traceback.print_exception(type(error), error, error.__traceback__)
 
 
-def _pickled(value: object, by_reference: bool) -> bytes:
+def _pickle(value: object, by_reference: bool) -> bytes:
     if by_reference:
         # Plain pickle names a class of `__main__`, so the parent gets instances of
         # its own class; cloudpickle would send a copy of the class.
@@ -85,8 +90,9 @@ def _pickled(value: object, by_reference: bool) -> bytes:
     return cloudpickle.dumps(value)
 
 
-def _end() -> None:
-    """End this process and the data loader workers it may have started."""
+def _kill_own_group() -> None:
+    """Kill this process and the data loader workers that it may have started."""
+    # Only as the leader of its group: else the kernel and its parents would die, too.
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(os.getpid(), signal.SIGKILL)
     os._exit(1)
@@ -94,16 +100,16 @@ def _end() -> None:
 
 def _end_with_parent(folder: Path) -> None:
     with suppress(OSError):
-        os.read(LIFELINE, 1)  # returns when the parent has let go or has died
+        os.read(PARENT_PIPE, 1)  # returns when the parent closes the pipe or dies
     shutil.rmtree(folder, ignore_errors=True)  # a parent that was killed cannot
-    _end()
+    _kill_own_group()
 
 
-def redirect(log: Path) -> None:
-    """Send all output of a forked process to ``log``, also that of old references.
+def redirect_output(log: Path) -> None:
+    """Send all output of a forked process to ``log``, also through old references.
 
-    A kernel's ``sys.stdout`` talks to sockets that belong to the parent, and
-    logging handlers hold on to it: its methods are replaced, not only its name.
+    A kernel's ``sys.stdout`` writes to sockets that belong to the parent, and logging
+    handlers keep references to it: its methods are replaced, not only its name.
     """
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(file, 1)
@@ -117,50 +123,50 @@ def redirect(log: Path) -> None:
     sys.stdout = sys.stderr = stream
 
 
-def _answer(work: Callable[[], object], mailbox: Mailbox, forked: bool) -> None:
-    """Leave what ``work`` returned or raised in ``mailbox``.
+def _write_outcome(
+    work: Callable[[], object], files: WorkerFiles, forked: bool
+) -> None:
+    """Write what ``work`` returned or raised to ``files``.
 
     Raises:
-        OSError: If there is no room for it.
+        OSError: If the disk is full.
     """
     try:
         value = work()
     except BaseException as error:  # Lightning turns an interrupt into SystemExit
-        _put_error(mailbox, error)
+        _write_error(files, error)
         return
     try:
-        content = _pickled(value, forked)
+        content = _pickle(value, by_reference=forked)
     except Exception as error:
-        _put_error(mailbox, error, returned=type(value).__name__)
+        _write_error(files, error, returned=type(value).__name__)
         return
-    _put(mailbox.result, content)
+    _write_atomically(files.result, content)
 
 
-def serve(work: Callable[[], object], mailbox: Mailbox, *, forked: bool) -> NoReturn:
-    """Run ``work``, leave its result or its error in ``mailbox`` and end the process.
+def run_worker(
+    work: Callable[[], object], files: WorkerFiles, *, forked: bool
+) -> NoReturn:
+    """Run ``work``, write its result or its error, and end the process.
 
     Args:
         work: Called once without arguments.
-        mailbox: Where result and error go.
+        files: Where result and error go.
         forked: Whether this process shares ``__main__`` with the parent.
     """
-    folder = (mailbox.folder,)
+    folder = (files.folder,)
     threading.Thread(target=_end_with_parent, args=folder, daemon=True).start()
     try:
-        _answer(work, mailbox, forked)
+        _write_outcome(work, files, forked)
     except OSError:
-        os._exit(NO_ROOM)
-    # A slower process may still need this one's sockets, so stay for a moment; not
-    # for ever, so that one which waits in a collective soon learns that it is alone.
+        os._exit(DISK_FULL)
+    # A slower rank may still need this one's sockets, so stay for a moment. Not for
+    # ever: a rank that waits in a collective for this one should soon get an error.
     time.sleep(LINGER_SECONDS)
     os._exit(0)  # no exit handlers: a forked process inherited those of the kernel
 
 
 def main() -> NoReturn:
-    """Serve as a fresh process; the command line names the folder and the rank."""
-    mailbox = Mailbox(Path(sys.argv[1]), int(sys.argv[2]))
-    serve(
-        lambda: pickle.loads(mailbox.work.read_bytes())(),
-        mailbox,
-        forked=False,
-    )
+    """Run as a fresh process; the command line names the folder and the rank."""
+    files = WorkerFiles(Path(sys.argv[1]), int(sys.argv[2]))
+    run_worker(lambda: pickle.loads(files.work.read_bytes())(), files, forked=False)

@@ -2,7 +2,7 @@
 # test-oldest: the same tests on the oldest packages · versions: both, and on record
 # evidence: every claim under many seeds and on other data, on record (hours; resumes)
 # budgets: seconds and megabytes of every notebook, on record
-# load: many learners on one server, measured and on record; needs a quiet machine
+# load: many learners on one machine, measured and recorded; needs a quiet machine
 # pins: write both files of constraints after a range in pyproject.toml has changed
 PYTHON ?= python3
 PYTHON_OLDEST ?= python3.10

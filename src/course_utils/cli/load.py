@@ -1,4 +1,4 @@
-"""``course load``: how many learners one server bears."""
+"""``course load``: how many learners one machine can handle."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -13,6 +13,7 @@ from course_utils.cli.terminal import (
     FAILED,
     INTERRUPTED,
     check_environment,
+    check_writable,
     complain,
     console,
     new_table,
@@ -29,10 +30,10 @@ if TYPE_CHECKING:
 
 
 def counts(text: str) -> list[int]:
-    """Return the numbers of learners in ``text``, each once, in rising order.
+    """Return the numbers of learners in ``text``, each once, in ascending order.
 
     Raises:
-        ValueError: If one of them is no whole number.
+        ValueError: If one of them is not a whole number.
 
     Example:
         >>> counts("4,1, 4")
@@ -42,34 +43,18 @@ def counts(text: str) -> list[int]:
         return sorted({int(part) for part in text.split(",")})
     except ValueError as error:
         raise ValueError(
-            "Expected --learners to be whole numbers with commas between them, such as "
+            "Expected --learners to be whole numbers separated by commas, such as "
             f"1,4,8,12, but got {text!r}."
         ) from error
 
 
-def _check_record(record: Path | None) -> None:
-    """Try the file now: minutes of measuring need a place to go to."""
-    if record is None:
-        return
-    new = not record.exists()
-    try:
-        record.open("ab").close()
-    except OSError as error:
-        raise ValueError(
-            f"Expected --record to be a file that can be written but got {record}: "
-            f"{error.strerror or error}."
-        ) from error
-    if new:
-        record.unlink()
-
-
-def too_much(loads: Sequence["Load"], count: int, free_megabytes: float) -> str:
-    """Return why ``count`` learners are too many after what ``loads`` took, or ``""``.
+def why_too_many(loads: Sequence["Load"], count: int, free_megabytes: float) -> str:
+    """Return why ``count`` learners do not fit into the free memory, or ``""``.
 
     Args:
-        loads: Those before; without any, nothing is known.
-        count: Learners of the next one.
-        free_megabytes: Memory that they could have.
+        loads: Those measured so far; without any, the memory per learner is unknown.
+        count: Learners of the next load.
+        free_megabytes: Memory available to them.
     """
     if not loads:
         return ""
@@ -77,8 +62,8 @@ def too_much(loads: Sequence["Load"], count: int, free_megabytes: float) -> str:
     if needed <= free_megabytes:
         return ""
     return (
-        f"{count} learners need about {needed:,.0f} MB where {free_megabytes:,.0f} MB "
-        "are free: close other programs, or choose fewer --learners."
+        f"{count} learners need about {needed:,.0f} MB but only {free_megabytes:,.0f} "
+        "MB are free: close other programs, or choose fewer --learners."
     )
 
 
@@ -88,7 +73,7 @@ def _progress(count: int) -> Iterator["OnCell"]:
 
     on = console(stderr=True)
     with progress.Progress(
-        progress.TextColumn(f"{count} learners"),
+        progress.TextColumn("1 learner" if count == 1 else f"{count} learners"),
         progress.BarColumn(20),
         progress.MofNCompleteColumn(),
         progress.TextColumn("cells"),
@@ -102,7 +87,7 @@ def _progress(count: int) -> Iterator["OnCell"]:
 
 
 def loads_table(loads: Sequence["Load"], on: "Console") -> "Table":
-    """Return one row a number of learners."""
+    """Return one row per number of learners."""
     table = new_table()
     heads = ("learners", "done", "right", "median s", "slowest s", "CPU s each")
     for name in (*heads, "kernels MB", "server MB"):
@@ -120,10 +105,8 @@ def loads_table(loads: Sequence["Load"], on: "Console") -> "Table":
     return table
 
 
-def _measure_all(
-    notebook: Path, folder: Path, learners: Sequence[int], stagger: float
-) -> list["Load"]:
-    """Return the loads that could be measured; say on stderr what went wrong."""
+def _measure_all(notebook: Path, folder: Path, learners: Sequence[int]) -> list["Load"]:
+    """Return the loads that could be measured; print on stderr what went wrong."""
     import psutil
 
     from course_utils.authoring.load_test.load import measure
@@ -131,26 +114,24 @@ def _measure_all(
     loads: list[Load] = []
     for count in learners:
         free = psutil.virtual_memory().available / 2**20
-        if reason := too_much(loads, count, free):
+        if reason := why_too_many(loads, count, free):
             complain(reason)
             break
         with _progress(count) as on_cell:
-            load, remarks = measure(
-                notebook, folder, count, stagger=stagger, on_cell=on_cell
-            )
+            load, remarks = measure(notebook, folder, count, on_cell=on_cell)
         loads.append(load)
         for remark in remarks:
             complain(remark)
     return loads
 
 
-def _measured(
-    notebook: Path, folder: Path, learners: Sequence[int], stagger: float
+def _measure_or_exit(
+    notebook: Path, folder: Path, learners: Sequence[int]
 ) -> list["Load"]:
     try:
-        return _measure_all(notebook, folder, learners, stagger)
+        return _measure_all(notebook, folder, learners)
     except KeyboardInterrupt:
-        complain("Stopped. The server and its kernels have ended; nothing is kept.")
+        complain("Stopped. All kernels have ended; nothing was recorded.")
         raise typer.Exit(INTERRUPTED) from None
     except RuntimeError as error:
         complain(str(error))
@@ -159,15 +140,12 @@ def _measured(
 
 def load(
     lesson: Annotated[
-        str, typer.Argument(metavar="LESSON", help="The lesson that all run.")
+        str, typer.Argument(metavar="LESSON", help="The lesson that all learners run.")
     ] = "12",
     learners: Annotated[
-        str, typer.Option(metavar="N,N,...", help="How many at once, one load each.")
+        str,
+        typer.Option(metavar="N,N,...", help="How many at once, load by load."),
     ] = "1,4,8,12",
-    stagger: Annotated[
-        float,
-        typer.Option(metavar="SECONDS", help="Spread their starts over this time."),
-    ] = 0.0,
     record: Annotated[
         Path | None,
         typer.Option(metavar="FILE.json", help="Write a good result here."),
@@ -175,21 +153,22 @@ def load(
 ) -> None:
     """Run a lesson for many learners at once, and measure what a server needs.
 
-    The server is a real one, on 127.0.0.1 with a token of its own, and ends with the
-    command. Exit status 0: all learners finished, with the outputs that are stored.
+    Each learner has a kernel; the memory of a Jupyter server is measured separately.
+    Exit status 0: all learners finished, with the outputs that are stored.
     """
     with one_sentence():
         check_environment()
         (chosen,), folder = chosen_lessons([lesson]), course_folder()
         notebook = folder / "notebooks" / f"{chosen.file}.ipynb"
         numbers = counts(learners)
-        _check_record(record)
         check_installed()
         from course_utils.authoring.load_test.load import check
 
         for count in numbers:
-            check(notebook, count, stagger)
-    loads = _measured(notebook, folder, numbers, stagger)
+            check(notebook, count)
+        if record is not None:
+            check_writable(record, "--record")
+    loads = _measure_or_exit(notebook, folder, numbers)
     on = console()
     on.print(loads_table(loads, on))
     if len(loads) < len(numbers) or not all(each.good for each in loads):
@@ -197,4 +176,4 @@ def load(
     if record is not None:
         from course_utils.authoring.load_test.record import new_record, write
 
-        write(new_record(chosen.id, stagger, loads), record)
+        write(new_record(chosen.id, loads), record)

@@ -1,9 +1,10 @@
-"""What commands share: consoles, marks, and one sentence for a mistake."""
+"""What commands share: consoles, marks, one-sentence errors, checks."""
 
 import contextlib
 import os
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -22,21 +23,21 @@ FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 
 def survive_any_encoding() -> None:
-    """Write a question mark where the terminal lacks a character, and go on."""
+    """Print a question mark for each character that the terminal cannot encode."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
 
 
 def console(stderr: bool = False) -> "Console":
-    """Return a console that prints text as it is: brackets are no markup here."""
-    from rich.console import Console  # .1 s that an error message need not wait for
+    """Return a console that prints text as it is, without markup in brackets."""
+    from rich.console import Console  # 0.1 s that an error message need not wait for
 
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 def new_table() -> "Table":
-    """Return an empty table with few lines, which leaves 80 columns to its cells."""
+    """Return an empty table with few rules, so that it fits into 80 columns."""
     from rich import box
     from rich.table import Table
 
@@ -44,7 +45,7 @@ def new_table() -> "Table":
 
 
 def sign(on: "Console", best: str, plain: str) -> str:
-    """Return ``best`` if the terminal's encoding holds it, else ``plain``."""
+    """Return ``best`` if the terminal can encode it, else ``plain``."""
     try:
         best.encode(on.encoding)
     except (UnicodeEncodeError, LookupError):
@@ -53,7 +54,7 @@ def sign(on: "Console", best: str, plain: str) -> str:
 
 
 def verdict(on: "Console", holds: bool) -> "Text":
-    """Return a coloured tick or cross, or a word where there are no such signs."""
+    """Return a coloured tick or cross, or a word if the terminal has no such sign."""
     from rich.text import Text
 
     if holds:
@@ -68,7 +69,7 @@ def complain(sentence: str) -> None:
 
 @contextlib.contextmanager
 def one_sentence() -> Iterator[None]:
-    """Turn a user's mistake into its sentence and exit status 2, missing data into 1.
+    """Turn an error into its sentence on stderr: exit status 2, for missing data 1.
 
     Raises:
         typer.Exit: In place of a ``ValueError`` or `DataError` of the block.
@@ -84,7 +85,7 @@ def one_sentence() -> Iterator[None]:
 
 
 def check_environment() -> None:
-    """Look at every ``COURSE_`` variable now, before it stops a notebook half-way.
+    """Check the ``COURSE_`` variables now, before one stops a notebook midway.
 
     Raises:
         ValueError: If ``COURSE_SEED``, ``COURSE_DATA`` or ``COURSE_DATA_DIR`` is wrong.
@@ -93,3 +94,25 @@ def check_environment() -> None:
     if name := os.environ.get("COURSE_DATA"):
         checked_name(name, "COURSE_DATA")
     own_folder()
+
+
+def check_writable(file: Path, option: str) -> None:
+    """Fail before a long run if its output cannot be written.
+
+    Args:
+        file: The output; this check leaves no new file behind.
+        option: Name of the option that gave it.
+
+    Raises:
+        ValueError: If ``file`` cannot be written.
+    """
+    new = not file.exists()
+    try:
+        file.open("ab").close()
+    except OSError as error:
+        raise ValueError(
+            f"Expected {option} to be a file that can be written but got {file}: "
+            f"{error.strerror or error}."
+        ) from error
+    if new:
+        file.unlink()

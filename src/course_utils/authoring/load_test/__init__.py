@@ -1,1 +1,1 @@
-"""How many learners one machine serves: measured, recorded, and computed further."""
+"""How many learners one machine can handle: measured, recorded and extrapolated."""

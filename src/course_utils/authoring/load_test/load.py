@@ -1,126 +1,206 @@
-"""Many learners' kernels on one Jupyter server, running one lesson at the same time."""
+"""Run one lesson in many kernels at the same time and measure what they take.
 
-import asyncio
-import functools
-import shutil
+The kernels are started here and not by a Jupyter server: a server only relays their
+messages, and its memory does not depend on what they do. It is measured by itself.
+"""
+
+import os
 import statistics
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import psutil
+from nbformat import NotebookNode
 
 from course_utils.authoring.cell_progress import OnCell
-from course_utils.authoring.compare_outputs import ENVIRONMENT, SANITIZE, sanitizer
-from course_utils.authoring.load_test.learner import Learner, Lesson, learn
-from course_utils.authoring.load_test.record import Load
-from course_utils.authoring.load_test.server import Server, serving
-from course_utils.authoring.load_test.usage import (
-    Memory,
-    Peak,
-    ProcessorTime,
-    check_measurable,
-    processor_time,
+from course_utils.authoring.compare_outputs import (
+    ENVIRONMENT,
+    SANITIZE,
+    differing,
+    sanitizer,
 )
+from course_utils.authoring.execute import execute_notebook
+from course_utils.authoring.load_test.record import Load
+from course_utils.authoring.load_test.server import server_megabytes
 
-LIMIT = 1800.0
 MOST = 64
+LIMIT = 1800  # seconds for one cell, which all learners may be running at once
+SAMPLE_SECONDS = 1.0
+_MEGABYTE = 2**20
+
+Memory = tuple[float, float]
 
 
-def summary(learners: Sequence[Learner], peak: Memory, used: ProcessorTime) -> Load:
-    """Return the sums of one load.
+@dataclass(frozen=True)
+class Learner:
+    """What one learner got.
+
+    Attributes:
+        seconds: From the request for a kernel to the end of the last cell that ran.
+        finished: Whether every cell ran.
+        remark: What went wrong, in one sentence, or ``""``.
+    """
+
+    seconds: float
+    finished: bool = True
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What every learner of a load runs.
+
+    Attributes:
+        stored: The notebook with the correct outputs.
+        sanitize: Hides measurements in a text.
+        folder: Where each learner gets a working folder, and where they share a cache.
+    """
+
+    stored: NotebookNode
+    sanitize: Callable[[str], str]
+    folder: Path
+
+
+def kernel_memory() -> Memory:
+    """Return the memory of all child processes in MB: the total and its private part.
+
+    In the total, a page that several processes share counts once (Linux's PSS); the
+    private part is what no two processes share (USS).
+    """
+    total = private = 0.0
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):  # it has just ended
+            used = process.memory_full_info()
+            total += used.pss / _MEGABYTE
+            private += used.uss / _MEGABYTE
+    return total, private
+
+
+def _processor_seconds() -> float:
+    """Return the processor time of all child processes that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def _learn(
+    lesson: Lesson, number: int, everyone: threading.Barrier, on_cell: OnCell
+) -> Learner:
+    folder = lesson.folder / f"learner_{number:02}"
+    folder.mkdir()
+    times = [time.perf_counter()]
+
+    def follow(done: int, total: int) -> None:
+        times.append(time.perf_counter())
+        on_cell(done, total)
+        if done == total:
+            # The kernel ends only when all learners are done: in a class, those who
+            # finish early keep the notebook open.
+            with suppress(threading.BrokenBarrierError):
+                everyone.wait()
+
+    try:
+        run = execute_notebook(
+            lesson.stored,
+            folder,
+            environment={**ENVIRONMENT, "COURSE_CACHE_DIR": str(lesson.folder)},
+            on_cell=follow,
+            timeout_seconds=LIMIT,
+        )
+    finally:
+        everyone.abort()  # a learner whose lesson failed never reaches the barrier
+    seconds = times[-1] - times[0]
+    if run.failure:
+        return Learner(seconds, False, f"Learner {number}: {run.failure}")
+    cells = ", ".join(map(str, differing(lesson.stored, run.notebook, lesson.sanitize)))
+    remark = f"Learner {number}: other outputs than stored in code cell {cells}."
+    return Learner(seconds, remark=remark if cells else "")
+
+
+def _kill_kernels() -> None:
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def _learn_together(
+    lesson: Lesson, count: int, on_cell: OnCell
+) -> tuple[list[Learner], Memory]:
+    """Return what all learners got, and the memory at its peak."""
+    samples = [kernel_memory()]
+    cells_done = [0] * count
+    everyone = threading.Barrier(count, lambda: samples.append(kernel_memory()))
+
+    def learn(number: int) -> Learner:
+        def follow(done: int, total: int) -> None:
+            cells_done[number - 1] = done
+            on_cell(sum(cells_done), total * count)
+
+        return _learn(lesson, number, everyone, follow)
+
+    with ThreadPoolExecutor(count) as pool:
+        futures = [pool.submit(learn, number) for number in range(1, count + 1)]
+        try:
+            while wait(futures, SAMPLE_SECONDS).not_done:
+                samples.append(kernel_memory())
+        except KeyboardInterrupt:
+            # Threads cannot be interrupted, but each ends with its kernel. Repeated,
+            # because some may be starting one just now.
+            everyone.abort()
+            while wait(futures, 0.1).not_done:
+                _kill_kernels()
+            raise
+    return [future.result() for future in futures], max(samples)
+
+
+def summarize(
+    learners: Sequence[Learner],
+    memory: Memory,
+    processor_seconds: float,
+    server: float,
+) -> Load:
+    """Return the record of one load.
 
     Args:
         learners: All learners.
-        peak: Memory at its peak.
-        used: Processor time of server and kernels, from start to end.
+        memory: Of all kernels at the peak, total and private, in MB.
+        processor_seconds: Of all kernels.
+        server: Memory of a Jupyter server in MB.
     """
     seconds = [learner.seconds for learner in learners]
+    finished = [learner for learner in learners if learner.finished]
     return Load(
         learners=len(learners),
-        finished=sum(learner.finished for learner in learners),
-        right=sum(learner.right for learner in learners),
+        finished=len(finished),
+        right=sum(not learner.remark for learner in finished),
         median_seconds=round(statistics.median(seconds), 1),
         slowest_seconds=round(max(seconds), 1),
-        processor_seconds=round((used.kernels + used.server) / len(learners), 1),
-        kernels_megabytes=round(peak.kernels, 1),
-        private_megabytes=round(peak.private, 1),
-        server_megabytes=round(peak.server, 1),
+        processor_seconds=round(processor_seconds / len(learners), 1),
+        kernels_megabytes=round(memory[0], 1),
+        private_megabytes=round(memory[1], 1),
+        server_megabytes=round(server, 1),
     )
 
 
-def _folders(root: Path, notebook: Path, count: int) -> list[str]:
-    """Give each learner a folder with a copy of the notebook; return their names."""
-    names = [f"learner_{number:02}" for number in range(1, count + 1)]
-    for name in names:
-        (root / name).mkdir()
-        shutil.copy(notebook, root / name)
-    return names
-
-
-class _Room:
-    """Learners who leave together, when the last one is done."""
-
-    def __init__(self, people: Iterable[int], on_last: Callable[[], None]) -> None:
-        self._inside = set(people)
-        self._all_done = asyncio.Event()
-        self._on_last = on_last
-
-    def done(self, person: int) -> None:
-        """Count ``person`` as done; a second time it changes nothing."""
-        self._inside.discard(person)
-        if not self._inside and not self._all_done.is_set():
-            self._on_last()
-            self._all_done.set()
-
-    async def stay(self, person: int) -> None:
-        """Count ``person`` as done, and return when all are."""
-        self.done(person)
-        await self._all_done.wait()
-
-
-async def _attend(
-    server: Server,
-    lesson: Lesson,
-    folders: Sequence[str],
-    stagger: float,
-    on_cell: OnCell,
-) -> tuple[list[Learner], Memory]:
-    places = range(len(folders))
-    cells_done = [0] * len(folders)
-
-    async def one(place: int) -> Learner:
-        def told(done: int, total: int) -> None:
-            cells_done[place] = done
-            on_cell(sum(cells_done), total * len(folders))
-
-        stay = functools.partial(room.stay, place)
-        try:
-            await asyncio.sleep(stagger * place / len(folders))
-            return await learn(server, lesson, place + 1, folders[place], stay, told)
-        finally:
-            room.done(place)
-
-    with Peak(psutil.Process(server.pid)) as peak:
-        room = _Room(places, on_last=peak.sample)
-        learners = await asyncio.gather(*map(one, places))
-    return learners, peak.memory
-
-
-def check(notebook: Path, count: int, stagger: float) -> None:
-    """Look at what a load needs before it begins.
+def check(notebook: Path, count: int) -> None:
+    """Check what a load needs before it begins.
 
     Raises:
-        ValueError: If it is too many learners, or something is not there.
+        ValueError: If there are too many learners, or something is missing.
     """
-    check_measurable()
+    if not psutil.LINUX:
+        raise ValueError(
+            "Expected Linux, which reports the memory that processes share, as on most "
+            "servers: run the load test there."
+        )
     if not 1 <= count <= MOST:
         raise ValueError(f"Expected from 1 to {MOST} learners but got {count}.")
-    if not 0 <= stagger < LIMIT:
-        raise ValueError(
-            f"Expected a stagger from 0 to {LIMIT:g} seconds but got {stagger:g}."
-        )
     if not notebook.is_file():
         raise ValueError(f"Expected {notebook} to be there: run `make sync`.")
 
@@ -130,43 +210,33 @@ def measure(
     course: Path,
     count: int,
     *,
-    stagger: float = 0.0,
-    limit: float = LIMIT,
     on_cell: OnCell = lambda done, total: None,
 ) -> tuple[Load, tuple[str, ...]]:
-    """Run ``notebook`` in ``count`` kernels of one new server, all at once.
+    """Run ``notebook`` in ``count`` kernels at once.
 
-    Each learner has a folder, a copy of the notebook and a kernel. All kernels stay
-    until the last learner is done. Nothing is written outside a temporary folder.
+    All kernels stay until the last learner is done. Nothing is written outside a
+    temporary folder.
 
     Args:
-        notebook: An executed notebook; its outputs are the right ones.
+        notebook: An executed notebook with the correct outputs.
         course: The course's folder.
-        count: How many learners.
-        stagger: Seconds over which their starts are spread evenly.
-        limit: Seconds after which a learner's cell is given up.
+        count: Number of learners.
         on_cell: Called with (code cells done, code cells in total) of all learners.
 
     Returns:
-        The sums, and one sentence for each learner who did not get the right outputs.
+        The record, and one sentence for each learner with a failure or other outputs.
 
     Raises:
         ValueError: If the load cannot be run at all.
-        RuntimeError: If the server does not start.
+        RuntimeError: If a kernel or the server does not start.
     """
-    check(notebook, count, stagger)
+    check(notebook, count)
     stored = nbformat.read(notebook, as_version=4)
-    lesson = Lesson(stored, sanitizer(course / SANITIZE), limit)
-    with tempfile.TemporaryDirectory() as scratch:
-        root, home, cache = (Path(scratch, name) for name in ("root", "home", "cache"))
-        root.mkdir()
-        home.mkdir()
-        folders = _folders(root, notebook, count)
-        environment = {**ENVIRONMENT, "COURSE_CACHE_DIR": str(cache)}
-        with serving(root, home, environment) as server:
-            learners, peak = asyncio.run(
-                _attend(server, lesson, folders, stagger, on_cell)
-            )
-            used = processor_time(psutil.Process(server.pid))
+    server = server_megabytes()
+    before = _processor_seconds()
+    with tempfile.TemporaryDirectory() as folder:
+        lesson = Lesson(stored, sanitizer(course / SANITIZE), Path(folder))
+        learners, memory = _learn_together(lesson, count, on_cell)
+    used = _processor_seconds() - before
     remarks = tuple(learner.remark for learner in learners if learner.remark)
-    return summary(learners, peak, used), remarks
+    return summarize(learners, memory, used, server), remarks

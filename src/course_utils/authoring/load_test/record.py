@@ -1,4 +1,4 @@
-"""The record of a load test: what was measured, where, when, and with what."""
+"""The record of a load test: what was measured, where, when and with what."""
 
 import datetime
 import json
@@ -15,18 +15,19 @@ _PACKAGES = ("torch", "lightning", "jupyter_server", "ipykernel", "nbclient")
 
 @dataclass(frozen=True)
 class Load:
-    """What one number of learners took.
+    """What one number of learners needed.
 
     Attributes:
-        learners: How many there were.
+        learners: Number of learners.
         finished: How many of them ran every cell.
-        right: How many of them got the outputs that are stored in the notebook.
-        median_seconds: Median time from a learner's start to the end of the last cell.
+        right: How many of them got the outputs stored in the notebook.
+        median_seconds: Median time from a kernel's start to the end of the last cell.
         slowest_seconds: The longest such time.
-        processor_seconds: Processor time for each learner, of kernel and server.
-        kernels_megabytes: Memory of all kernels at the peak, shared pages once.
-        private_megabytes: That part of it which no two processes share.
-        server_megabytes: Memory of the server at that moment.
+        processor_seconds: Processor time per learner.
+        kernels_megabytes: Memory of all kernels at the peak; shared pages count once.
+        private_megabytes: The part of it that no two processes share.
+        server_megabytes: Memory of one Jupyter server: without kernels, but in the
+            record of 2026-11-27 while it served all of them.
     """
 
     learners: int
@@ -41,7 +42,7 @@ class Load:
 
     @property
     def good(self) -> bool:
-        """Whether all learners finished with the right outputs."""
+        """Whether all learners finished with the stored outputs."""
         return self.finished == self.right == self.learners
 
 
@@ -50,28 +51,25 @@ class Record:
     """One load test.
 
     Attributes:
-        date: Day of the measurement, as in ``2026-01-31``.
+        date: Day of the measurement, such as ``2026-01-31``.
         lesson: Id of the lesson that was run.
-        stagger_seconds: Time over which the learners' starts were spread.
-        machine: Where.
-        loads: One for each number of learners, in rising order.
+        machine: Where it was measured.
+        loads: One per number of learners, in ascending order.
         versions: Of Python and of the packages that matter.
     """
 
     date: str
     lesson: str
-    stagger_seconds: float
     machine: Machine
     loads: tuple[Load, ...]
     versions: dict[str, str] = field(default_factory=dict)
 
 
-def new_record(lesson: str, stagger: float, loads: Sequence[Load]) -> Record:
-    """Return the record of loads that were measured here and today."""
+def new_record(lesson: str, loads: Sequence[Load]) -> Record:
+    """Return the record of loads measured on this machine today."""
     return Record(
         date=datetime.date.today().isoformat(),
         lesson=lesson,
-        stagger_seconds=stagger,
         machine=this_machine(),
         loads=tuple(sorted(loads, key=lambda load: load.learners)),
         versions=versions(*_PACKAGES),
@@ -79,7 +77,7 @@ def new_record(lesson: str, stagger: float, loads: Sequence[Load]) -> Record:
 
 
 def write(record: Record, file: Path) -> None:
-    """Write ``record`` as JSON that a reader can read and a diff can show."""
+    """Write ``record`` as indented JSON, so that a diff shows what changed."""
     text = json.dumps(asdict(record), indent=2, ensure_ascii=False)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text + "\n", "utf-8")

@@ -9,8 +9,8 @@ from course_utils.authoring.load_test.sizing import (
     CLASSES,
     SLACK,
     Need,
-    alone,
-    need,
+    compute_need,
+    load_of_one,
     processor_seconds,
     running_share,
 )
@@ -26,21 +26,19 @@ def _load(load: Load) -> list[str]:
         f"{load.slowest_seconds:.0f}",
         f"{load.processor_seconds:.0f}",
         f"{load.kernels_megabytes:,.0f}",
-        f"{load.server_megabytes:,.0f}",
     ]
 
 
 def measured_table(loads: Iterable[Load]) -> str:
-    """Return one row a load."""
+    """Return one row per load."""
     heads = (
         "Learners",
         "Finished",
-        "Outputs right",
+        "Outputs as stored",
         "Median, s",
         "Slowest, s",
-        "Processor time each, s",
+        "Processor time per learner, s",
         "All kernels, MB",
-        "Server, MB",
     )
     return markdown_table(heads, map(_load, loads), "---:")
 
@@ -56,7 +54,7 @@ def _need(each: Need) -> list[str]:
 
 
 def sizing_table(needs: Iterable[Need]) -> str:
-    """Return one row a class; each number is marked as measured or computed."""
+    """Return one row per class; each number is marked as measured or computed."""
     heads = (
         "Learners",
         "Kernels, GB",
@@ -69,12 +67,9 @@ def sizing_table(needs: Iterable[Need]) -> str:
 
 def _how(record: Record) -> str:
     machine = record.machine
-    start = "at the same moment"
-    if record.stagger_seconds:
-        start = f"within {record.stagger_seconds:g} seconds"
     return (
-        f"Measured on {record.date}: lesson {record.lesson}, one kernel a learner, all "
-        f"on one Jupyter server, all started {start}, on {machine.cores} cores "
+        f"Measured on {record.date}: lesson {record.lesson}, one kernel per learner, "
+        f"all started at the same moment, on {machine.cores} cores "
         f"({machine.processor}) with {machine.gigabytes:.0f} GB."
     )
 
@@ -83,28 +78,28 @@ def _formulas(record: Record) -> str:
     minutes = syllabus.load().lesson(record.lesson).teaching_minutes
     largest = record.loads[-1]
     private = largest.private_megabytes / largest.learners
-    lone = alone(record)
+    alone = load_of_one(record)
     lines = (
         f"*Kernels:* measured for up to {largest.learners} learners, and "
         f"{private:,.0f} MB more for each further one, the memory that a kernel shares "
         "with no other.",
-        f"*Servers:* {lone.server_megabytes:,.0f} MB a learner, because a JupyterHub "
-        "starts a server for each.",
-        f"*All at once:* everybody runs the whole lesson at the same moment and waits "
-        f"{SLACK:g} times as long as one alone: learners × "
+        f"*Servers:* {alone.server_megabytes:,.0f} MB per learner, because a "
+        "JupyterHub starts a server for each.",
+        "*All at once:* everyone runs the whole lesson at the same moment and waits "
+        f"{SLACK:g} times as long as one learner alone: learners × "
         f"{processor_seconds(record):.0f} s of processor time ÷ "
-        f"({SLACK:g} × {lone.median_seconds:.0f} s).",
-        f"*A class that reads:* cells run during {running_share(record):.1%} of the "
-        f"time ({lone.median_seconds:.0f} s of {minutes} minutes): learners × "
-        f"{processor_seconds(record):.0f} s ÷ {60 * minutes:,} s, and cores are busy "
-        f"for {BUSY:.0%} of the time at most.",
+        f"({SLACK:g} × {alone.median_seconds:.0f} s).",
+        f"*A class that reads:* cells run for {running_share(record):.1%} of the time "
+        f"({alone.median_seconds:.0f} s of {minutes} minutes): learners × "
+        f"{processor_seconds(record):.0f} s ÷ {60 * minutes:,} s, with cores that are "
+        f"busy for at most {BUSY:.0%} of the time.",
     )
     return "\n".join(f"- {line}" for line in lines)
 
 
 def markdown(record: Record) -> str:
-    """Return what README says about the size of a machine."""
-    needs = [need(record, learners) for learners in CLASSES]
+    """Return README's section on the size of a machine."""
+    needs = [compute_need(record, learners) for learners in CLASSES]
     return "\n\n".join(
         (
             _how(record),
@@ -112,7 +107,8 @@ def markdown(record: Record) -> str:
             sizing_table(needs),
             _formulas(record),
             f"No row has fewer cores than the {record.machine.cores} of the "
-            "measurement. A class in which all run the same cell at the same moment "
-            "lies between the two columns of cores. The hub itself is not counted.",
+            "measurement. A class in which everyone runs the same cell at the same "
+            "moment lies between the two columns of cores. The hub itself is not "
+            "counted.",
         )
     )

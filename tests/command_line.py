@@ -1,4 +1,4 @@
-"""A small course in a temporary folder, and what the command `course` says there."""
+"""A small course in a temporary folder, and the output of `course` there."""
 
 from pathlib import Path
 
@@ -50,7 +50,7 @@ def course(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("COURSE_DATA", "embedded")
     monkeypatch.setenv("COLUMNS", "80")
-    # A mistake that goes unnoticed would start a server that never ends.
+    # An undetected mistake would start a server that never ends.
     monkeypatch.setattr(lab, "_start", lambda args: pytest.fail("a server starts"))
     for name in ("COURSE_SEED", "COURSE_DATA_DIR", "COURSE_EVIDENCE"):
         monkeypatch.delenv(name, raising=False)
@@ -64,9 +64,9 @@ def course_says(*args: str, **kwargs):
 
 
 def sentence(result, status: int) -> str:
-    """Return what a mistake answered, having seen that it is one line on stderr."""
+    """Return the one line on stderr, after checking that there is nothing else."""
     assert result.exit_code == status, result.output
     assert result.stdout == ""
     assert "Traceback" not in result.stderr
-    [line] = result.stderr.strip().splitlines()  # an older rich skips a line
+    [line] = result.stderr.strip().splitlines()  # an old rich adds a blank
     return line

@@ -32,9 +32,7 @@ def test_only_the_first_prediction_counts(events):
     progress.record("prediction", "12.1", True)
     progress.record("prediction", "12.2", True)
     progress.record("prediction", "12.2", False)
-    found = progress.load()
-    assert found.predictions == {"12.1": False, "12.2": True}
-    assert found.predicted_right == 1
+    assert progress.load().predictions == {"12.1": False, "12.2": True}
 
 
 @pytest.mark.parametrize(
@@ -67,7 +65,7 @@ def test_an_event_is_one_line_of_json(events):
     }
 
 
-def test_a_torn_last_line_costs_that_line_only(events):
+def test_of_a_file_with_a_torn_last_line_only_that_line_is_lost(events):
     progress.record("prediction", "12.1", True)
     events.write_bytes(events.read_bytes() + b'{"event": "prediction", "prac')
     progress.record("prediction", "12.2", True)
@@ -88,7 +86,7 @@ def test_a_torn_last_line_costs_that_line_only(events):
         b"\r\n\r\n",
     ],
 )
-def test_a_damaged_line_costs_that_line_only(events, garbage):
+def test_of_a_damaged_file_only_the_damaged_line_is_lost(events, garbage):
     progress.record("prediction", "12.1", True)
     with events.open("ab") as file:
         file.write(garbage + b"\n")
@@ -105,7 +103,7 @@ def test_a_prediction_is_right_only_if_the_file_says_true(events):
 
 
 @pytest.mark.parametrize("place", ["a folder", "below a file"])
-def test_a_file_that_cannot_be_written_costs_one_sentence(
+def test_a_file_that_cannot_be_written_is_one_sentence(
     tmp_path, monkeypatch, capsys, place
 ):
     (tmp_path / "file").touch()
@@ -118,8 +116,8 @@ def test_a_file_that_cannot_be_written_costs_one_sentence(
     assert progress.load() == progress.Progress({}, {})
 
 
-def test_a_read_only_folder_costs_one_sentence(tmp_path, monkeypatch, capsys):
-    def refuse(*_, **__):  # root may write anywhere, so the refusal is made
+def test_a_read_only_folder_is_one_sentence(tmp_path, monkeypatch, capsys):
+    def refuse(*_, **__):  # simulated, because root may write anywhere
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setenv("COURSE_PROGRESS_FILE", str(tmp_path / "p.jsonl"))
@@ -137,7 +135,7 @@ def test_an_empty_name_records_nothing(tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_a_wish_it_lies_in_the_users_data_folder(monkeypatch):
+def test_by_default_it_lies_in_the_users_data_folder(monkeypatch):
     monkeypatch.delenv("COURSE_PROGRESS_FILE", raising=False)
     found = progress.file()
     assert found is not None

@@ -1,4 +1,4 @@
-"""Entries as lines of JSON, appended to a file that several kernels may share."""
+"""Append lines of JSON to a file that several kernels may share."""
 
 import errno
 import json
@@ -17,45 +17,45 @@ except ImportError:  # Windows
 T = TypeVar("T")
 
 
-def _wait_for_others(lines: FileIO) -> None:
-    """Keep other kernels from writing until ``lines`` is closed or its process dies."""
+def _lock(lines: FileIO) -> None:
+    """Keep other kernels from writing until this one closes ``lines`` or dies."""
     if fcntl is not None:
-        with suppress(OSError):  # some network drives know no locks
+        with suppress(OSError):  # some network drives do not support locks
             fcntl.flock(lines.fileno(), fcntl.LOCK_EX)
 
 
-def _is_torn(lines: FileIO) -> bool:
-    """Return whether the last line lacks its end: its writer was killed."""
+def _last_line_is_torn(lines: FileIO) -> bool:
+    """Return whether the last line lacks its newline: its writer was killed."""
     if not lines.seek(0, os.SEEK_END):
         return False
     lines.seek(-1, os.SEEK_END)
     return lines.read(1) != b"\n"
 
 
-def _take_back(lines: FileIO, written: int) -> None:
-    """Cut off the piece that was written last, unless somebody else wrote after it."""
+def _undo_write(lines: FileIO, written: int) -> None:
+    """Cut off the bytes written last, unless another kernel has written after them."""
     end = lines.tell()
     if os.fstat(lines.fileno()).st_size == end:
         lines.truncate(end - written)
 
 
 def append(file: Path, entry: dict[str, Any]) -> None:
-    """Append ``entry`` as one line, whole or not at all; create the file if needed.
+    """Append ``entry`` as one line or not at all; create the file if needed.
 
-    Lines of two kernels do not mix: each is one write in append mode, under a lock. A
-    torn last line is closed first, so it costs that line only.
+    Lines of two kernels do not mix: each is a single write in append mode, under a
+    lock. A torn last line is terminated first, so that only that line is lost.
 
     Raises:
-        OSError: If the line cannot be written; what was in the file stays.
+        OSError: If the line cannot be written; the file's content is unchanged.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     line = (json.dumps(entry, ensure_ascii=False) + "\n").encode(errors="replace")
     with cast(FileIO, file.open("ab+", buffering=0)) as lines:
-        _wait_for_others(lines)
-        content = (b"\n" if _is_torn(lines) else b"") + line
+        _lock(lines)
+        content = (b"\n" if _last_line_is_torn(lines) else b"") + line
         written = lines.write(content)
-        if written < len(content):  # a disk that is nearly full takes a part of it
-            _take_back(lines, written)
+        if written < len(content):  # a disk that is nearly full takes only a part
+            _undo_write(lines, written)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 

@@ -1,7 +1,7 @@
-"""What this learner has predicted and solved: a file of events on this machine.
+"""What this learner has predicted and solved, kept in a file on this machine.
 
-One line of JSON an event. Two kernels can write at once, and a damaged line costs that
-line only. Nothing ever leaves the machine.
+One line of JSON per event. Two kernels can write at once, and of a damaged file only
+the damaged lines are lost. Nothing ever leaves the machine.
 """
 
 import json
@@ -23,20 +23,15 @@ class Progress:
 
     Attributes:
         predictions: Practice id to whether the *first* prediction was right.
-        exercises: Practice id to the best outcome so far of its exercise.
+        exercises: Practice id to the best outcome of its exercise so far.
         repairs: Practices that were ever repaired in the capstone's script.
-        trouble: What could not be read, in one sentence; ``""`` if all could.
+        problem: What could not be read, in one sentence, or ``""``.
     """
 
     predictions: dict[str, bool]
     exercises: dict[str, str]
     repairs: set[str] = field(default_factory=set)
-    trouble: str = field(default="", compare=False)
-
-    @property
-    def predicted_right(self) -> int:
-        """Number of practices whose first prediction was right."""
-        return sum(self.predictions.values())
+    problem: str = field(default="", compare=False)
 
     def solved(self, practice: str) -> bool:
         """Whether the exercise of this practice was ever correct."""
@@ -44,9 +39,9 @@ class Progress:
 
 
 def file() -> Path | None:
-    """Return where events are kept; ``None`` if ``COURSE_PROGRESS_FILE`` is empty.
+    """Return the file of events; ``None`` if ``COURSE_PROGRESS_FILE`` is empty.
 
-    ``COURSE_PROGRESS_FILE`` names the file; unset, it lies in the user's data folder.
+    ``COURSE_PROGRESS_FILE`` names it; by default it is in the user's data folder.
     """
     name = os.environ.get("COURSE_PROGRESS_FILE")
     if name is None:
@@ -55,7 +50,7 @@ def file() -> Path | None:
 
 
 def record(event: str, practice: str, outcome: str | bool) -> None:
-    """Append an event; a file that cannot be written costs one printed sentence.
+    """Append an event; if the file cannot be written, print one sentence.
 
     Args:
         event: ``"prediction"``, ``"exercise"`` or ``"repair"``.
@@ -70,12 +65,12 @@ def record(event: str, practice: str, outcome: str | bool) -> None:
         jsonl.append(path, {"event": event, "practice": practice, "outcome": outcome})
     except OSError as error:
         print(
-            f"Your progress was not saved: {error.strerror or error}. The lesson goes "
-            "on; set COURSE_PROGRESS_FILE to a file you may write."
+            f"Your progress was not saved: {error.strerror or error}. The lesson "
+            "continues; set COURSE_PROGRESS_FILE to a file you may write."
         )
 
 
-def _event(line: str) -> dict[str, Any] | None:
+def _parse_event(line: str) -> dict[str, Any] | None:
     try:
         event = json.loads(line)
     except (ValueError, RecursionError):  # garbage, also deeply nested garbage
@@ -84,7 +79,7 @@ def _event(line: str) -> dict[str, Any] | None:
     return event if known else None
 
 
-def _left_out(damaged: int, path: Path) -> str:
+def _describe_damage(damaged: int, path: Path) -> str:
     if not damaged:
         return ""
     lines = "1 damaged line" if damaged == 1 else f"{damaged} damaged lines"
@@ -92,9 +87,9 @@ def _left_out(damaged: int, path: Path) -> str:
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], str]:
-    """Return the events of a file, and what could not be read in one sentence."""
+    """Return the events in a file, and what could not be read in one sentence."""
     try:
-        # An editor of Windows may have put a byte order mark before the first line.
+        # A Windows editor may have put a byte order mark before the first line.
         text = path.read_text("utf-8-sig", errors="replace")
     except FileNotFoundError:
         return [], ""
@@ -102,15 +97,15 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], str]:
         reason = error.strerror or error
         return [], f"Your progress in {path} cannot be read: {reason}."
     lines = [line for line in text.split("\n") if line.strip()]
-    events = [event for event in map(_event, lines) if event is not None]
-    return events, _left_out(len(lines) - len(events), path)
+    events = [event for event in map(_parse_event, lines) if event is not None]
+    return events, _describe_damage(len(lines) - len(events), path)
 
 
 def load() -> Progress:
-    """Return the learner's progress; lines that cannot be read are left out."""
+    """Return the learner's progress; unreadable lines are ignored."""
     path = file()
-    events, trouble = _read(path) if path else ([], "")
-    progress = Progress({}, {}, trouble=trouble)
+    events, problem = _read(path) if path else ([], "")
+    progress = Progress({}, {}, problem=problem)
     for event in events:
         practice, outcome = str(event["practice"]), event["outcome"]
         if event["event"] == "prediction":

@@ -12,17 +12,17 @@ from rich.text import Text
 
 from course_utils.cli import data as data_command
 from course_utils.cli import folder, lab, terminal
-from course_utils.cli.status import standing
+from course_utils.cli.status import lesson_status
 from course_utils.data.cache import DataError
 from course_utils.progress import Progress
 
 START = lab._start
-COMMANDS = ("lab", "run", "evidence", "status", "data", "load")
+COMMANDS = ("lab", "run", "evidence", "status", "schedule", "data", "load")
 # Help and mistakes
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_help_begins_with_a_sentence_that_says_what_one_gets(command):
+def test_help_begins_with_a_sentence(command):
     result = course_says(command, "--help")
     lines = [line.strip() for line in result.stdout.splitlines() if line.strip()]
     assert result.exit_code == 0
@@ -85,9 +85,7 @@ def test_the_course_is_found_from_within_its_notebooks(course, monkeypatch):
     assert folder.course_folder() == course
 
 
-def test_without_a_course_one_sentence_says_where_it_was_looked_for(
-    course, monkeypatch
-):
+def test_without_a_course_one_sentence_says_where_it_was_searched(course, monkeypatch):
     elsewhere = course / "elsewhere"
     elsewhere.mkdir()
     Path("notebooks").rename("gone")
@@ -96,7 +94,7 @@ def test_without_a_course_one_sentence_says_where_it_was_looked_for(
     assert f"notebooks/ in {elsewhere} or above" in sentence(course_says("run"), 2)
 
 
-def test_a_lesson_is_named_by_id_file_or_path_and_counts_once(course):
+def test_a_lesson_is_chosen_by_id_file_or_path_and_counts_once(course):
     names = ["1", "01", "01_tiny", "notebooks/01_tiny.ipynb", "0"]
     assert [each.id for each in folder.chosen_lessons(names)] == ["01", "00"]
     assert [each.id for each in folder.chosen_lessons([])] == ["00", "01", "02"]
@@ -105,14 +103,14 @@ def test_a_lesson_is_named_by_id_file_or_path_and_counts_once(course):
 # Lab
 
 
-def test_lab_asks_for_a_local_server_with_its_token_at_the_first_page(
+def test_lab_starts_a_local_server_with_a_token_at_the_first_lesson(
     course, monkeypatch
 ):
     write("00_start_here")
     seen = []
     monkeypatch.setattr(lab, "_start", START)
     monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", seen.append)
-    for name in lab.environment():  # set by the command, put back by the fixture
+    for name in lab.environment():  # set by the command, restored by the fixture
         monkeypatch.setenv(name, "")
     assert course_says("lab", "--port", "9001", "--no-browser").exit_code == 0
     [args] = seen
@@ -126,7 +124,7 @@ def test_lab_asks_for_a_local_server_with_its_token_at_the_first_page(
     assert os.environ["JUPYTER_CONFIG_PATH"].startswith(str(lab.SETTINGS))
 
 
-def test_jupyterlab_takes_the_settings_from_the_package(monkeypatch, tmp_path):
+def test_jupyterlab_uses_the_settings_in_the_package(monkeypatch, tmp_path):
     from jupyterlab_server.settings_utils import _get_overrides
 
     key = "@jupyterlab/apputils-extension:notification"
@@ -141,7 +139,7 @@ def test_jupyterlab_takes_the_settings_from_the_package(monkeypatch, tmp_path):
 def test_a_missing_jupyterlab_is_one_sentence_with_the_remedy(course, monkeypatch):
     monkeypatch.setattr(lab, "_start", START)
     monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
-    for name in lab.environment():  # set by the command, put back by the fixture
+    for name in lab.environment():  # set by the command, restored by the fixture
         monkeypatch.setenv(name, "")
     assert "run `python -m pip install jupyterlab`" in sentence(course_says("lab"), 2)
 
@@ -149,7 +147,7 @@ def test_a_missing_jupyterlab_is_one_sentence_with_the_remedy(course, monkeypatc
 # Run and evidence: real kernels, tiny notebooks
 
 
-def test_run_shows_the_claims_and_leaves_notebook_and_progress_alone(course):
+def test_run_shows_the_claims_and_changes_neither_notebook_nor_progress(course):
     before = Path("notebooks/01_tiny.ipynb").read_bytes()
     result = course_says("run", "1")
     assert result.exit_code == 0, result.output
@@ -160,7 +158,7 @@ def test_run_shows_the_claims_and_leaves_notebook_and_progress_alone(course):
     assert not Path("progress.jsonl").exists()
 
 
-def test_a_broken_claim_and_a_broken_cell_are_seen_and_the_others_still_run(course):
+def test_a_broken_claim_and_a_broken_cell_are_reported_and_the_rest_runs(course):
     write("00_tiny", "x = 1", "1 / 0")
     write("01_tiny", CLAIM.format("1.1", "one", 1), CLAIM.format("1.2", "two", 4))
     result = course_says("run", "0", "1", "2")
@@ -184,6 +182,7 @@ def test_a_lesson_that_claims_too_little_does_not_pass(course):
     assert "No claim was made for 1.2." in result.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT")
 def test_ctrl_c_ends_a_real_run_without_a_traceback(course):
     write("00_start_here", "open('started', 'w').close()\nimport time; time.sleep(60)")
@@ -223,7 +222,7 @@ def test_status_of_a_beginner(course):
     assert "You have not predicted an outcome yet." in result.stdout
 
 
-def test_status_counts_what_was_done_and_leaves_lesson_00_out_of_the_total(course):
+def test_status_counts_what_was_done_without_lesson_00_in_the_total(course):
     _done(
         ("prediction", "0.1", True),
         ("prediction", "1.1", True),
@@ -241,18 +240,18 @@ def test_status_counts_what_was_done_and_leaves_lesson_00_out_of_the_total(cours
 
 
 def test_a_lesson_without_practices_counts_all_of_its_minutes():
-    assert standing(lesson(9, practices=()), Progress({}, {})).minutes == 50
+    assert lesson_status(lesson(9, practices=()), Progress({}, {})).minutes == 50
 
 
 def test_the_capstone_shows_what_was_repaired():
     capstone = lesson(14, practices=())
-    assert standing(capstone, Progress({}, {})).cells()[2] == "-"
+    assert lesson_status(capstone, Progress({}, {})).cells()[2] == "-"
     done = Progress({}, {}, {"4.4", "12.5"})
-    assert standing(capstone, done).cells()[2] == "2 repaired"
-    assert standing(lesson(9, practices=()), done).cells()[2] == "-"
+    assert lesson_status(capstone, done).cells()[2] == "2 repaired"
+    assert lesson_status(lesson(9, practices=()), done).cells()[2] == "-"
 
 
-def test_status_lives_with_a_damaged_progress_file(course):
+def test_status_ignores_damaged_lines_of_the_progress_file(course):
     Path("progress.jsonl").write_bytes(b'\xff\x00{"event"\n[]\n{"event": 3}\n')
     assert _row(course_says("status"), "01") == "01 Tiny 2 - 0 of 2 50"
 
@@ -269,7 +268,7 @@ def test_the_real_course_counts_47_practices(monkeypatch):
 
 @pytest.fixture
 def nothing_here(monkeypatch):
-    """No data on disk; torchvision, which is slow to import, is not asked."""
+    """No data on disk, without importing torchvision, which is slow."""
 
     def locate(name):
         raise DataError(f"no {name}")
@@ -285,15 +284,15 @@ def test_data_lists_what_is_here_and_what_is_in_use(course, nothing_here):
 
 
 def test_a_slow_download_warns_and_asks_first(course, monkeypatch, nothing_here):
-    monkeypatch.setattr(data_command, "_fetch", lambda name: pytest.fail("no consent"))
+    monkeypatch.setattr(data_command, "_download", lambda name: pytest.fail("asked?"))
     refused = course_says("data", "cifar10", input="n\n")
     assert refused.exit_code == 1
     assert "about an hour" in refused.stdout
     assert "Nothing was downloaded" in refused.stderr
-    assert course_says("data", "cifar10").exit_code == 1  # nobody there to answer
+    assert course_says("data", "cifar10").exit_code == 1  # no one answers
 
 
-def test_yes_answers_beforehand_and_a_failure_is_one_sentence(
+def test_with_yes_nothing_is_asked_and_a_failure_is_one_sentence(
     course, monkeypatch, nothing_here
 ):
     def fails(name, progress):
@@ -320,17 +319,17 @@ def test_a_download_ends_with_how_to_use_it(course, monkeypatch, nothing_here):
     assert result.stdout == "MNIST is here: there\nUse it with COURSE_DATA=mnist.\n"
 
 
-def test_a_copy_that_is_here_and_readable_is_not_fetched_again(course, monkeypatch):
+def test_a_readable_copy_is_not_downloaded_again(course, monkeypatch):
     monkeypatch.setattr(data_command, "locate", lambda name: Path("here"))
     monkeypatch.setattr(data_command, "open_dataset", lambda *_: None)
-    monkeypatch.setattr(data_command, "_fetch", lambda name: pytest.fail("again"))
+    monkeypatch.setattr(data_command, "_download", lambda name: pytest.fail("again"))
     result = course_says("data", "cifar10")
     assert result.exit_code == 0
     assert result.stdout == "CIFAR-10 is here already: here\n"
 
 
 @pytest.mark.parametrize(("own", "status"), [(False, 0), (True, 1)])
-def test_a_damaged_copy_is_fetched_again_unless_it_is_the_learners_own(
+def test_a_damaged_copy_is_downloaded_again_unless_it_is_the_learners_own(
     course, monkeypatch, own, status
 ):
     def damaged(*_):
@@ -340,7 +339,7 @@ def test_a_damaged_copy_is_fetched_again_unless_it_is_the_learners_own(
         monkeypatch.setenv("COURSE_DATA_DIR", str(course))
     monkeypatch.setattr(data_command, "locate", lambda name: Path("here"))
     monkeypatch.setattr(data_command, "open_dataset", damaged)
-    monkeypatch.setattr(data_command, "_fetch", lambda name: Path("fetched"))
+    monkeypatch.setattr(data_command, "_download", lambda name: Path("fetched"))
     result = course_says("data", "mnist")
     assert result.exit_code == status
     assert ("fetched" in result.stdout) is not own
@@ -351,7 +350,7 @@ def test_a_damaged_copy_is_fetched_again_unless_it_is_the_learners_own(
 
 
 @pytest.mark.parametrize("args", [["--help"], ["status"], ["run", "1"]])
-def test_an_ascii_terminal_costs_the_signs_and_nothing_else(course, args):
+def test_an_ascii_terminal_loses_the_signs_and_nothing_else(course, args):
     code = (
         "import sys\nfrom course_utils import syllabus\n"
         "from course_utils.cli import app, runs\n"
@@ -375,7 +374,7 @@ def test_an_ascii_terminal_costs_the_signs_and_nothing_else(course, args):
         assert "yes" in done.stdout
 
 
-def test_a_verdict_is_a_sign_and_a_colour():
+def test_a_verdict_has_a_sign_and_a_colour():
     good, bad = (terminal.verdict(terminal.console(), each) for each in (True, False))
     assert isinstance(good, Text)
     assert good.plain in ("✓", "yes")

@@ -1,4 +1,4 @@
-"""One notebook, executed headless in a kernel of its own."""
+"""One notebook, executed headless in a separate kernel."""
 
 import asyncio
 import signal
@@ -19,7 +19,7 @@ from course_utils.authoring.execute import execute
 
 @pytest.fixture
 def store(tmp_path: Path):
-    """Return what stores a notebook of code cells and returns its path."""
+    """Return a function that stores a notebook of code cells and returns its path."""
 
     def stored(*sources: str, tag: str = "") -> Path:
         metadata = {"tags": [tag]} if tag else {}
@@ -59,7 +59,7 @@ def test_a_clean_run_uses_this_python_in_the_notebooks_folder(store):
     assert path.read_bytes() == before
 
 
-def test_a_failed_cell_is_told_in_one_sentence_and_ends_the_run(store):
+def test_a_failed_cell_is_one_sentence_and_ends_the_run(store):
     run = execute(store("print(1)", "\nvalue = 1 / 0", "print(3)"))
     assert run.failure == (
         "Cell 2 of 3 (`value = 1 / 0`) raised ZeroDivisionError: division by zero."
@@ -68,18 +68,18 @@ def test_a_failed_cell_is_told_in_one_sentence_and_ends_the_run(store):
     assert texts(run) == ["1\n", "", ""]
 
 
-def test_an_announced_error_is_an_output(store):
+def test_an_expected_error_is_an_output(store):
     run = execute(store("1 / 0", tag="raises-exception"))
     assert run.ok
     assert run.notebook.cells[0].outputs[0].ename == "ZeroDivisionError"
 
 
-def test_a_kernel_that_dies_is_told(store):
+def test_a_kernel_that_dies_is_reported(store):
     failure = execute(store("import os", "os._exit(1)")).failure
     assert failure.startswith("Cell 2 of 2 (`os._exit(1)`) ended the kernel")
 
 
-def test_a_cell_that_does_not_end_is_told_and_its_kernel_is_gone(store):
+def test_a_cell_that_does_not_end_is_reported_and_its_kernel_is_gone(store):
     path = store(
         "import os\nopen('pid', 'w').write(str(os.getpid()))\nimport time",
         "time.sleep(60)",
@@ -92,7 +92,7 @@ def test_a_cell_that_does_not_end_is_told_and_its_kernel_is_gone(store):
 
 
 @pytest.mark.parametrize("name", ["absent.ipynb", "lesson.py"])
-def test_what_is_no_notebook_is_refused(tmp_path, name):
+def test_a_path_that_is_not_a_notebook_is_refused(tmp_path, name):
     (tmp_path / "lesson.py").write_text("x = 1")
     with pytest.raises(ValueError, match=r"Expected .* \.ipynb but got .*" + name):
         execute(tmp_path / name)
@@ -107,7 +107,7 @@ def test_what_is_no_notebook_is_refused(tmp_path, name):
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_whatever_nbclient_says_after_ctrl_c_is_no_failed_cell(
+def test_no_error_of_nbclient_after_ctrl_c_counts_as_a_failed_cell(
     store, monkeypatch, error
 ):
     def interrupted(client, **start):

@@ -24,16 +24,16 @@ def test_a_day_by_hand():
     ]
 
 
-def test_no_break_is_no_line():
+def test_a_break_of_no_minutes_is_left_out():
     found = list(slots([lesson("05", 1, 1), lesson("06", 1, 1)], 0, 0))
     assert "break" not in [each.what for each in found]
 
 
-def test_the_clock_goes_on_past_midnight():
+def test_the_clock_begins_again_at_midnight():
     assert Slot(24 * 60 + 5, 1, "late").clock == "00:05"
 
 
-def test_the_command_shows_the_lessons_that_were_asked_for(course):
+def test_the_command_shows_the_chosen_lessons(course):
     result = course_says("schedule", "1", "2", "--start", "13:30", "--break", "15")
     assert result.exit_code == 0
     rows = [line.split() for line in result.stdout.splitlines() if ":" in line]

@@ -116,7 +116,7 @@ def test_a_kernel_killed_in_mid_lesson_leaves_its_progress_and_nothing_else(desk
         "noise": "",
     }
     assert progress.load() == progress.Progress({"12.1": True}, {"12.1": "correct"})
-    assert progress.load().trouble == ""
+    assert progress.load().problem == ""
     assert evidence() == ["12.1", "12.1"]
     assert cache_is_whole()
     assert list((desk / "tmp").iterdir()) == []
@@ -170,7 +170,7 @@ def test_two_lessons_at_once_keep_every_line_and_their_processes_apart(desk):
         assert end["text"].splitlines()[-1] == f"('met', 'lesson {number}')"
     every = {f"{number}.{i}": "correct" for number in (1, 2) for i in range(300)}
     found = progress.load()
-    assert (found.exercises, found.trouble) == (every, "")
+    assert (found.exercises, found.problem) == (every, "")
     assert sorted(evidence()) == sorted(x for x in every if int(x[2:]) % 3 == 0)
     assert cache_is_whole()
     nothing_is_left(desk / "tmp", noted_pids(desk, 2))

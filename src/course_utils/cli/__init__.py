@@ -1,4 +1,4 @@
-"""The command ``course``: read, run, measure and follow the course."""
+"""The command ``course``: open, run, measure and follow the course."""
 
 import typer
 
@@ -10,7 +10,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.callback()(terminal.survive_any_encoding)
+app.callback()(terminal.replace_unencodable)
 for command in (
     lab.lab,
     run.run,

@@ -1,4 +1,4 @@
-"""``course data``: which data sets are here, and how another one gets here."""
+"""``course data``: show which data sets are on this machine, or download one."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
 
-def _place(name: str) -> str:
+def _describe_place(name: str) -> str:
     if name == "embedded":
         return "ships with the course"
     try:
@@ -33,14 +33,14 @@ def _place(name: str) -> str:
         return f"not here; get it with `course data {name}`"
 
 
-def _show() -> None:
-    on, used, table = console(), chosen_name(), new_table()
+def _show_datasets() -> None:
+    on, in_use, table = console(), chosen_name(), new_table()
     table.add_column("in use", justify="center")
     table.add_column("name", no_wrap=True)
     table.add_column("where", overflow="fold")
     for name in SOURCES:
-        mark = sign(on, "✓", "yes") if name == used else ""
-        table.add_row(mark, name, _place(name))
+        mark = sign(on, "✓", "yes") if name == in_use else ""
+        table.add_row(mark, name, _describe_place(name))
     on.print(table)
     on.print(
         "COURSE_DATA chooses another one; COURSE_DATA_DIR names a folder of your own.",
@@ -48,12 +48,12 @@ def _show() -> None:
     )
 
 
-def _whole(name: str) -> Path | None:
-    """Return where a readable copy lies; None if a download is what it takes.
+def _find_readable(name: str) -> Path | None:
+    """Return the folder of a readable copy; None if it must be downloaded.
 
     Raises:
-        DataError: If the learner's own folder holds a damaged copy, which hides any
-            other.
+        DataError: If the learner's own folder holds a damaged copy: a download would
+            not help, because that folder takes precedence.
     """
     try:
         root = locate(name)
@@ -69,8 +69,8 @@ def _whole(name: str) -> Path | None:
     return root
 
 
-def _agreed(name: str, yes: bool) -> bool:
-    """Print what to know first; return whether the learner still wants it."""
+def _confirm(name: str, yes: bool) -> bool:
+    """Print the warning, if any; return whether the learner wants the download."""
     from course_utils.data.download import warning_before_download
 
     warning = warning_before_download(name)
@@ -84,7 +84,7 @@ def _agreed(name: str, yes: bool) -> bool:
         return False
 
 
-def _bar(on: "Console") -> "Progress":
+def _progress_bar(on: "Console") -> "Progress":
     from rich import progress
 
     return progress.Progress(
@@ -97,33 +97,33 @@ def _bar(on: "Console") -> "Progress":
     )
 
 
-def _fetch(name: str) -> Path:
+def _download(name: str) -> Path:
     from course_utils.data.download import download
 
     on = console(stderr=True)
     if not on.is_terminal:
         return download(name, progress=None)
-    with _bar(on) as bar:
+    with _progress_bar(on) as bar:
         task = bar.add_task(name, total=None)
 
         def on_bytes(done: int, total: int) -> None:
-            if done == 0:  # the next file: its rate and time left start anew
+            if done == 0:  # the next file: start its rate and time left again
                 bar.reset(task, total=total or None)
             bar.update(task, completed=done)
 
         return download(name, progress=on_bytes)
 
 
-def _get(name: str, yes: bool) -> None:
+def _get_dataset(name: str, yes: bool) -> None:
     title = SOURCES[name].title
-    root = None if name == "embedded" else _whole(name)
+    root = None if name == "embedded" else _find_readable(name)
     if root is not None:
         typer.echo(f"{title} is here already: {root}")
         return
-    if not _agreed(name, yes):
-        complain("Nothing was downloaded; `--yes` answers the question beforehand.")
+    if not _confirm(name, yes):
+        complain("Nothing was downloaded; `--yes` skips the question.")
         raise typer.Exit(FAILED)
-    root = _fetch(name)
+    root = _download(name)
     typer.echo(f"{title} is here: {root}\nUse it with COURSE_DATA={name}.")
 
 
@@ -135,17 +135,17 @@ def data(
         ),
     ] = None,
     yes: Annotated[
-        bool, typer.Option("--yes", help="Download without being asked again.")
+        bool, typer.Option("--yes", help="Download without asking.")
     ] = False,
 ) -> None:
     """Show which data sets are here and which is in use, or download one."""
     with one_sentence():
         check_environment()
         if name is None:
-            _show()
+            _show_datasets()
             return
         try:
-            _get(checked_name(name), yes)
+            _get_dataset(checked_name(name), yes)
         except KeyboardInterrupt:
-            complain("Stopped. Nothing is left of the unfinished download.")
+            complain("Stopped. The unfinished download was removed.")
             raise typer.Exit(INTERRUPTED) from None

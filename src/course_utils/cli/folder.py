@@ -1,4 +1,4 @@
-"""Where the lessons lie, and which of them a command is about."""
+"""The folder of the course, and the lessons that a command names."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,8 +15,8 @@ def _holds_lessons(folder: Path) -> bool:
 def course_folder() -> Path:
     """Return the folder that holds ``notebooks/``.
 
-    It is the working directory or one above it, else the clone of the repository that
-    these helpers were installed from.
+    It is the working directory or a parent of it, else the clone of the repository
+    that these helpers were installed from.
 
     Raises:
         ValueError: If none of them holds a lesson.
@@ -33,7 +33,7 @@ def course_folder() -> Path:
 
 
 def chosen_lessons(names: Iterable[str] | None) -> tuple[Lesson, ...]:
-    """Return the lessons with these names, each once; all that are ready for none.
+    """Return the lessons with these names, each once; without names, all ready ones.
 
     Args:
         names: Ids such as ``12``, file names, or paths of notebooks.

@@ -1,4 +1,4 @@
-"""``course lab``: JupyterLab at the first lesson, with nothing in the way."""
+"""``course lab``: JupyterLab, opened at the first lesson."""
 
 import os
 import re
@@ -15,8 +15,8 @@ FIRST = "notebooks/00_start_here.ipynb"
 SETTINGS = Path(__file__).parent / "jupyter"
 
 
-def _folders_for_a_home_that_is_read_only() -> dict[str, str]:
-    """Return other places for what JupyterLab writes, if it cannot write to its own."""
+def _writable_folders() -> dict[str, str]:
+    """Return other folders for JupyterLab's files if its usual one is read-only."""
     from jupyter_core.paths import jupyter_runtime_dir
 
     runtime = Path(jupyter_runtime_dir())
@@ -32,25 +32,25 @@ def _folders_for_a_home_that_is_read_only() -> dict[str, str]:
 
 
 def environment() -> dict[str, str]:
-    """Return the variables that change JupyterLab for this one process.
+    """Return the environment variables that configure JupyterLab for this process.
 
-    `SETTINGS` comes before the user's own settings, and nothing is written there. It
-    turns off the question about news, and hides the lessons' scripts, which the
-    notebooks are made from; jupytext would rewrite them at every save.
+    `SETTINGS` takes precedence over the user's own settings, which are left alone. It
+    turns off the question about news, and hides the scripts from which the notebooks
+    are generated; jupytext would rewrite them at every save.
     """
     paths = [str(SETTINGS), os.environ.get("JUPYTER_CONFIG_PATH", "")]
     return {
         "JUPYTER_CONFIG_PATH": os.pathsep.join(filter(None, paths)),
         # A python3 kernel in the user's home may belong to another environment.
         "JUPYTER_PREFER_ENV_PATH": "1",
-        **_folders_for_a_home_that_is_read_only(),
+        **_writable_folders(),
     }
 
 
 def arguments(folder: Path, port: int, browser: bool) -> list[str]:
-    """Return JupyterLab's command line; its token stays as it is, switched on."""
+    """Return JupyterLab's command line; access by token stays switched on."""
     there = (folder / FIRST).is_file()
-    # A workspace of its own does not bring back tabs of other projects.
+    # A separate workspace, so that no tabs of other projects are restored.
     page = "/lab/workspaces/course" + (f"/tree/{FIRST}" if there else "")
     args = [
         "--ServerApp.ip=127.0.0.1",
@@ -85,7 +85,7 @@ def _start(args: list[str]) -> None:
 
 def lab(
     port: Annotated[
-        int, typer.Option(help="First port to try; a free one above it is next.")
+        int, typer.Option(help="Port; if it is taken, the next free one.")
     ] = 8888,
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open a browser window.")

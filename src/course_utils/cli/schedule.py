@@ -1,4 +1,4 @@
-"""``course schedule``: when a class does what, from the minutes of the syllabus."""
+"""``course schedule``: a timetable for a class, from the minutes in the syllabus."""
 
 import datetime
 import re
@@ -20,8 +20,8 @@ class Slot:
 
     Attributes:
         start: Minutes after midnight.
-        minutes: How long it takes.
-        what: For example ``"12 Common pitfalls"``, or ``"break"``.
+        minutes: Duration.
+        what: ``"break"``, ``"end"``, or a lesson such as ``"12 Common pitfalls"``.
         part: ``"experiments"``, ``"exercises"`` or ``""``.
     """
 
@@ -32,7 +32,7 @@ class Slot:
 
     @property
     def clock(self) -> str:
-        """Its start as hours and minutes, past midnight too."""
+        """Its start as hours and minutes; after midnight it begins again at 00:00."""
         return f"{self.start // 60 % 24:02}:{self.start % 60:02}"
 
 
@@ -40,9 +40,9 @@ def slots(lessons: Sequence[Lesson], start: int, pause: int) -> Iterator[Slot]:
     """Yield experiments and exercises of each lesson, with breaks between lessons.
 
     Args:
-        lessons: In the order in which they are taught.
+        lessons: In teaching order.
         start: Minutes after midnight.
-        pause: Minutes of a break; none after the last lesson.
+        pause: Minutes of a break between two lessons.
     """
     now = start
     for lesson in lessons:
@@ -79,7 +79,7 @@ def schedule(
         int, typer.Option("--break", min=0, help="Minutes between two lessons.")
     ] = 10,
 ) -> None:
-    """Show when a class does what: experiments, exercises and breaks, with times."""
+    """Show a timetable for a class: experiments, exercises and breaks."""
     with one_sentence():
         found = list(slots(chosen_lessons(lessons), _minutes(start), pause))
     table = new_table()

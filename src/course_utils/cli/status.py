@@ -1,6 +1,6 @@
-"""``course status``: what this learner has predicted and solved, and what is left."""
+"""``course status``: what this learner has predicted and solved, and what remains."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 from course_utils import progress, syllabus
@@ -21,8 +21,8 @@ NOTE = (
 
 
 @dataclass(frozen=True)
-class Standing:
-    """What a learner has done of some lessons.
+class LessonStatus:
+    """What a learner has done in one lesson or several.
 
     Attributes:
         practices: Number of practices.
@@ -30,7 +30,7 @@ class Standing:
         right: Number of them whose first prediction was right.
         exercises: Number of exercises.
         solved: Number of exercises that were ever correct.
-        minutes: What is left to do, in minutes.
+        minutes: Minutes left.
         repaired: Practices repaired in the capstone's script.
     """
 
@@ -42,20 +42,13 @@ class Standing:
     minutes: int = 0
     repaired: int = 0
 
-    def __add__(self, other: "Standing") -> "Standing":
-        """Return both together."""
-        return Standing(
-            self.practices + other.practices,
-            self.predicted + other.predicted,
-            self.right + other.right,
-            self.exercises + other.exercises,
-            self.solved + other.solved,
-            self.minutes + other.minutes,
-            self.repaired + other.repaired,
-        )
+    def __add__(self, other: "LessonStatus") -> "LessonStatus":
+        """Return the sum of both."""
+        both = zip(astuple(self), astuple(other), strict=True)
+        return LessonStatus(*map(sum, both))
 
     def cells(self) -> tuple[str, str, str, str]:
-        """Return the cells of a table's row."""
+        """Return the cells of its row in the table."""
         right = f"{self.right} of {self.predicted}" if self.predicted else "-"
         solved = f"{self.solved} of {self.exercises}" if self.exercises else "-"
         if self.repaired and not self.exercises:
@@ -63,15 +56,15 @@ class Standing:
         return str(self.practices or "-"), right, solved, str(self.minutes)
 
 
-def standing(lesson: Lesson, done: Progress) -> Standing:
-    """Return how far the learner has come with a lesson that is ready."""
+def lesson_status(lesson: Lesson, done: Progress) -> LessonStatus:
+    """Return the learner's status in a lesson that is ready."""
     predicted = [p for p in lesson.practices if p.id in done.predictions]
     exercises = [p for p in lesson.practices if p.exercise]
     open_ones = [p for p in exercises if not done.solved(p.id)]
     unread = 1 - len(predicted) / len(lesson.practices) if lesson.practices else 1
-    # A lesson without practices has exercises that only its total of minutes knows.
+    # A lesson without practices lists no exercises, only the sum of their minutes.
     work = sum(p.minutes for p in open_ones) if exercises else lesson.exercise_minutes
-    return Standing(
+    return LessonStatus(
         practices=len(lesson.practices),
         predicted=len(predicted),
         right=sum(done.predictions[p.id] for p in predicted),
@@ -95,24 +88,24 @@ def _empty_table() -> "Table":
     return table
 
 
-def _add_lessons(table: "Table", done: Progress) -> Standing:
-    """Add a row for each lesson; return the total of what counts."""
-    total = Standing(0)
+def _add_lessons(table: "Table", done: Progress) -> LessonStatus:
+    """Add a row for each lesson; return the total without lesson 00."""
+    total = LessonStatus(0)
     for lesson in syllabus.load().lessons:
         name, counts = f"{lesson.id} {lesson.title}", lesson.id != "00"
         if lesson.ready:
-            row = standing(lesson, done)
+            row = lesson_status(lesson, done)
             table.add_row(name, *row.cells())
         else:
-            row = Standing(len(lesson.practices))
+            row = LessonStatus(len(lesson.practices))
             table.add_row(name, row.cells()[0], "", "", "planned", style="dim")
-        total += row if counts else Standing(0)
+        total += row if counts else LessonStatus(0)
     return total
 
 
-def _judgement(total: Standing) -> str:
+def _prediction_summary(total: LessonStatus) -> str:
     if progress.file() is None:
-        return "Progress is not kept: COURSE_PROGRESS_FILE is empty; unset it."
+        return "Progress is not saved because COURSE_PROGRESS_FILE is empty; unset it."
     if not total.predicted:
         return "You have not predicted an outcome yet."
     share = round(100 * total.right / total.predicted)
@@ -123,13 +116,13 @@ def _judgement(total: Standing) -> str:
 
 
 def status() -> None:
-    """Show what you have predicted and solved, and the minutes that are left."""
+    """Show what you have predicted and solved, and the minutes left."""
     on, table, done = console(), _empty_table(), progress.load()
     total = _add_lessons(table, done)
     table.add_section()
     table.add_row("total", *total.cells(), style="bold")
     on.print(table)
-    if done.trouble:
-        on.print(done.trouble, soft_wrap=True)
-    on.print(_judgement(total))
+    if done.problem:
+        on.print(done.problem, soft_wrap=True)
+    on.print(_prediction_summary(total))
     on.print(NOTE, style="dim")

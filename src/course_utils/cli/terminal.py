@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 FAILED, MISUSED, INTERRUPTED = 1, 2, 130
 
 
-def survive_any_encoding() -> None:
+def replace_unencodable() -> None:
     """Print a question mark for each character that the terminal cannot encode."""
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):

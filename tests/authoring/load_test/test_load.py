@@ -146,6 +146,7 @@ def test_the_memory_of_a_child_process_is_counted():
 
 
 @linux
+@pytest.mark.slow
 def test_a_real_server_takes_tens_of_megabytes_and_ends():
     children = psutil.Process().children()
     assert 20 < server.server_megabytes() < 200
@@ -163,6 +164,7 @@ def test_a_server_that_does_not_start_is_reported_with_its_last_words(monkeypatc
 
 
 @linux
+@pytest.mark.slow
 def test_the_command_shows_each_load_and_records_only_a_good_one(course, no_server):
     record = course / "record.json"
     store(LESSON, ("print(1 + 1)", "3\n"))

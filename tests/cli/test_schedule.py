@@ -1,10 +1,8 @@
 import pytest
-from command_line import course, course_says, sentence
+from command_line import course_says, sentence
 
 from course_utils.cli.schedule import Slot, slots
 from course_utils.syllabus import Lesson
-
-__all__ = ["course"]  # the fixture
 
 
 def lesson(number, teaching, exercises):

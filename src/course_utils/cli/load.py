@@ -112,30 +112,24 @@ def _measure_all(notebook: Path, folder: Path, learners: Sequence[int]) -> list[
     from course_utils.authoring.load_test.load import measure
 
     loads: list[Load] = []
-    for count in learners:
-        free = psutil.virtual_memory().available / 2**20
-        if reason := why_too_many(loads, count, free):
-            complain(reason)
-            break
-        with _progress(count) as on_cell:
-            load, remarks = measure(notebook, folder, count, on_cell=on_cell)
-        loads.append(load)
-        for remark in remarks:
-            complain(remark)
-    return loads
-
-
-def _measure_or_exit(
-    notebook: Path, folder: Path, learners: Sequence[int]
-) -> list["Load"]:
     try:
-        return _measure_all(notebook, folder, learners)
+        for count in learners:
+            free = psutil.virtual_memory().available / 2**20
+            if reason := why_too_many(loads, count, free):
+                complain(reason)
+                break
+            with _progress(count) as on_cell:
+                load, remarks = measure(notebook, folder, count, on_cell)
+            loads.append(load)
+            for remark in remarks:
+                complain(remark)
     except KeyboardInterrupt:
         complain("Stopped. All kernels have ended; nothing was recorded.")
         raise typer.Exit(INTERRUPTED) from None
     except RuntimeError as error:
         complain(str(error))
         raise typer.Exit(FAILED) from None
+    return loads
 
 
 def load(
@@ -168,7 +162,7 @@ def load(
             check(notebook, count)
         if record is not None:
             check_writable(record, "--record")
-    loads = _measure_or_exit(notebook, folder, numbers)
+    loads = _measure_all(notebook, folder, numbers)
     on = console()
     on.print(loads_table(loads, on))
     if len(loads) < len(numbers) or not all(each.good for each in loads):

@@ -14,10 +14,10 @@ import pytest
 from command_line import course_says, sentence
 from nbformat import v4
 
+from course_utils.authoring.execute import ExecutedNotebook
 from course_utils.authoring.load_test import load as load_module
 from course_utils.authoring.load_test import server
 from course_utils.authoring.load_test.load import (
-    Learner,
     check,
     kernel_memory,
     measure,
@@ -257,12 +257,10 @@ def test_more_learners_than_fit_into_the_free_memory_are_refused():
 
 
 def test_the_summary_of_a_load_by_hand():
-    learners = [
-        Learner(10.0),
-        Learner(12.04, remark="Learner 2: other outputs than stored in code cell 3."),
-        Learner(50.0, False, "Learner 3: Cell 1 of 2 (`x`) ended the kernel."),
-    ]
-    load = summarize(learners, (900.04, 600.0), 60.0, 90.0)
+    failures = {10.0: "", 12.04: "", 50.0: "Cell 1 of 2 (`x`) ended the kernel."}
+    runs = [ExecutedNotebook(v4.new_notebook(), *each) for each in failures.items()]
+    remarks = ["", "Other outputs.", "Cell 1 of 2 (`x`) ended the kernel."]
+    load = summarize(runs, remarks, (900.04, 600.0), 60.0, 90.0)
     assert load == Load(3, 2, 1, 12.0, 50.0, 20.0, 900.0, 600.0, 90.0)
     assert not load.good
-    assert summarize(learners[:1], (1.0, 1.0), 1.0, 90.0).good
+    assert summarize(runs[:1], remarks[:1], (1.0, 1.0), 1.0, 90.0).good

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -26,7 +26,7 @@ from course_utils.authoring.compare_outputs import (
     differing,
     sanitizer,
 )
-from course_utils.authoring.execute import execute_notebook
+from course_utils.authoring.execute import ExecutedNotebook, execute_notebook
 from course_utils.authoring.load_test.record import Load
 from course_utils.authoring.load_test.server import server_megabytes
 
@@ -36,36 +36,6 @@ SAMPLE_SECONDS = 1.0
 _MEGABYTE = 2**20
 
 Memory = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Learner:
-    """What one learner got.
-
-    Attributes:
-        seconds: From the request for a kernel to the end of the last cell that ran.
-        finished: Whether every cell ran.
-        remark: What went wrong, in one sentence, or ``""``.
-    """
-
-    seconds: float
-    finished: bool = True
-    remark: str = ""
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What every learner of a load runs.
-
-    Attributes:
-        stored: The notebook with the correct outputs.
-        sanitize: Hides measurements in a text.
-        folder: Where each learner gets a working folder, and where they share a cache.
-    """
-
-    stored: NotebookNode
-    sanitize: Callable[[str], str]
-    folder: Path
 
 
 def kernel_memory() -> Memory:
@@ -90,9 +60,9 @@ def _processor_seconds() -> float:
 
 
 def _learn(
-    lesson: Lesson, number: int, everyone: threading.Barrier, on_cell: OnCell
-) -> Learner:
-    folder = lesson.folder / f"learner_{number:02}"
+    stored: NotebookNode, folder: Path, everyone: threading.Barrier, on_cell: OnCell
+) -> ExecutedNotebook:
+    """Execute a notebook; its seconds end with the last cell that ran."""
     folder.mkdir()
     times = [time.perf_counter()]
 
@@ -107,20 +77,15 @@ def _learn(
 
     try:
         run = execute_notebook(
-            lesson.stored,
+            stored,
             folder,
-            environment={**ENVIRONMENT, "COURSE_CACHE_DIR": str(lesson.folder)},
+            environment={**ENVIRONMENT, "COURSE_CACHE_DIR": str(folder.parent)},
             on_cell=follow,
             timeout_seconds=LIMIT,
         )
     finally:
         everyone.abort()  # a learner whose lesson failed never reaches the barrier
-    seconds = times[-1] - times[0]
-    if run.failure:
-        return Learner(seconds, False, f"Learner {number}: {run.failure}")
-    cells = ", ".join(map(str, differing(lesson.stored, run.notebook, lesson.sanitize)))
-    remark = f"Learner {number}: other outputs than stored in code cell {cells}."
-    return Learner(seconds, remark=remark if cells else "")
+    return replace(run, seconds=times[-1] - times[0])
 
 
 def _kill_kernels() -> None:
@@ -130,22 +95,22 @@ def _kill_kernels() -> None:
 
 
 def _learn_together(
-    lesson: Lesson, count: int, on_cell: OnCell
-) -> tuple[list[Learner], Memory]:
-    """Return what all learners got, and the memory at its peak."""
+    stored: NotebookNode, folder: Path, count: int, on_cell: OnCell
+) -> tuple[list[ExecutedNotebook], Memory]:
+    """Return the executions of all learners, and the memory at its peak."""
     samples = [kernel_memory()]
     cells_done = [0] * count
     everyone = threading.Barrier(count, lambda: samples.append(kernel_memory()))
 
-    def learn(number: int) -> Learner:
+    def learn(place: int) -> ExecutedNotebook:
         def follow(done: int, total: int) -> None:
-            cells_done[number - 1] = done
+            cells_done[place] = done
             on_cell(sum(cells_done), total * count)
 
-        return _learn(lesson, number, everyone, follow)
+        return _learn(stored, folder / f"learner_{place + 1:02}", everyone, follow)
 
     with ThreadPoolExecutor(count) as pool:
-        futures = [pool.submit(learn, number) for number in range(1, count + 1)]
+        futures = [pool.submit(learn, place) for place in range(count)]
         try:
             while wait(futures, SAMPLE_SECONDS).not_done:
                 samples.append(kernel_memory())
@@ -159,8 +124,25 @@ def _learn_together(
     return [future.result() for future in futures], max(samples)
 
 
+def _remarks(
+    stored: NotebookNode,
+    runs: Sequence[ExecutedNotebook],
+    sanitize: Callable[[str], str],
+) -> list[str]:
+    """Return one sentence per learner, ``""`` for one with the stored outputs."""
+    remarks = []
+    for number, run in enumerate(runs, start=1):
+        remark = run.failure
+        if not remark and (cells := differing(stored, run.notebook, sanitize)):
+            numbers = ", ".join(map(str, cells))
+            remark = f"other outputs than stored in code cell {numbers}."
+        remarks.append(remark and f"Learner {number}: {remark}")
+    return remarks
+
+
 def summarize(
-    learners: Sequence[Learner],
+    runs: Sequence[ExecutedNotebook],
+    remarks: Sequence[str],
     memory: Memory,
     processor_seconds: float,
     server: float,
@@ -168,20 +150,20 @@ def summarize(
     """Return the record of one load.
 
     Args:
-        learners: All learners.
+        runs: Executions of all learners.
+        remarks: What went wrong with each, or ``""``.
         memory: Of all kernels at the peak, total and private, in MB.
         processor_seconds: Of all kernels.
         server: Memory of a Jupyter server in MB.
     """
-    seconds = [learner.seconds for learner in learners]
-    finished = [learner for learner in learners if learner.finished]
+    seconds = [run.seconds for run in runs]
     return Load(
-        learners=len(learners),
-        finished=len(finished),
-        right=sum(not learner.remark for learner in finished),
+        learners=len(runs),
+        finished=sum(run.ok for run in runs),
+        right=sum(not remark for remark in remarks),
         median_seconds=round(statistics.median(seconds), 1),
         slowest_seconds=round(max(seconds), 1),
-        processor_seconds=round(processor_seconds / len(learners), 1),
+        processor_seconds=round(processor_seconds / len(runs), 1),
         kernels_megabytes=round(memory[0], 1),
         private_megabytes=round(memory[1], 1),
         server_megabytes=round(server, 1),
@@ -209,7 +191,6 @@ def measure(
     notebook: Path,
     course: Path,
     count: int,
-    *,
     on_cell: OnCell = lambda done, total: None,
 ) -> tuple[Load, tuple[str, ...]]:
     """Run ``notebook`` in ``count`` kernels at once.
@@ -235,8 +216,8 @@ def measure(
     server = server_megabytes()
     before = _processor_seconds()
     with tempfile.TemporaryDirectory() as folder:
-        lesson = Lesson(stored, sanitizer(course / SANITIZE), Path(folder))
-        learners, memory = _learn_together(lesson, count, on_cell)
+        runs, memory = _learn_together(stored, Path(folder), count, on_cell)
     used = _processor_seconds() - before
-    remarks = tuple(learner.remark for learner in learners if learner.remark)
-    return summarize(learners, memory, used, server), remarks
+    remarks = _remarks(stored, runs, sanitizer(course / SANITIZE))
+    load = summarize(runs, remarks, memory, used, server)
+    return load, tuple(filter(None, remarks))

@@ -145,6 +145,7 @@ def test_replicas_end_bit_identical_with_both_methods():
     assert not torch.equal(states[0]["net.weight"], start)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="forking needs Linux")
 def test_a_fork_after_multi_threaded_work_of_the_parent_finishes(tmp_path):
     script = tmp_path / "threads.py"
@@ -295,6 +296,7 @@ def test_a_finished_rank_waits_a_moment_for_a_late_one():
     assert run_processes(work) == ["seven", "seven"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_a_result_of_a_hundred_megabytes_arrives_whole(method):
     def work() -> bytes:
@@ -367,6 +369,7 @@ def test_forking_is_chosen_only_without_accelerator_and_group(monkeypatch):
     assert choose_method() == "fresh"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_callers_state_and_output_are_unchanged(method, capfd):
     def work() -> None:

@@ -1,4 +1,4 @@
-"""Append lines of JSON to a file that several kernels may share."""
+"""Append and read lines of JSON in a file that several kernels may share."""
 
 import errno
 import json

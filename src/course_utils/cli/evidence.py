@@ -31,6 +31,7 @@ from course_utils.cli.runs import (
 )
 from course_utils.cli.terminal import (
     check_environment,
+    check_writable,
     complain,
     console,
     new_table,
@@ -78,19 +79,6 @@ def _data(names: str) -> list[str]:
         locate(name)
         chosen.append(f"{name}:{images}" if images else name)
     return list(dict.fromkeys(chosen))
-
-
-def _checked_output(output: Path | None) -> Path | None:
-    """Return ``output``; fail before the runs if it cannot be written."""
-    try:
-        if output is not None:
-            output.open("ab").close()
-    except OSError as error:
-        raise ValueError(
-            f"Expected --output to be a file that can be written but got {output}: "
-            f"{error.strerror or error}."
-        ) from error
-    return output
 
 
 def _check_dask() -> None:
@@ -259,16 +247,18 @@ def evidence(
         # The capstone makes no claim: without a name, it is left out.
         chosen = [each for each in chosen_lessons(lessons) if lessons or each.practices]
         folder = course_folder()
-        every, keep = _seeds(first_seed, seeds), _checked_output(output)
-        if to is not None and keep is None:
+        every = _seeds(first_seed, seeds)
+        if output is not None:
+            check_writable(output, "--output")
+        if to is not None and output is None:
             raise ValueError("Expected --output, whose runs --publish sums up.")
         jobs = _jobs(chosen, folder, every, _data(data))
-        before = _finished_before([job.task for job in jobs], keep, to)
-        session = _measure(jobs, before, keep, scheduler, workers)
+        before = _finished_before([job.task for job in jobs], output, to)
+        session = _measure(jobs, before, output, scheduler, workers)
         outcomes = session.outcomes
         _show(outcomes)
         if to is not None and not session.interrupted:
-            publish(keep, folder, to)
-    remark = STOPPED + (RESUME if keep else "")
+            publish(output, folder, to)
+    remark = STOPPED + (RESUME if output else "")
     holds = len(outcomes) == len(jobs) and all_ok(outcomes)
     end(session.interrupted, holds, remark)

@@ -3,7 +3,7 @@
 import datetime
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 
@@ -62,7 +62,7 @@ class Record:
     lesson: str
     machine: Machine
     loads: tuple[Load, ...]
-    versions: dict[str, str] = field(default_factory=dict)
+    versions: dict[str, str]
 
 
 def new_record(lesson: str, loads: Sequence[Load]) -> Record:

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from reading_time import STEP, teaching_minutes
 
 from course_utils import syllabus
 from course_utils.authoring import budgets
 from course_utils.authoring.budgets import RunTime
-from course_utils.authoring.reading_time import STEP, teaching_minutes
 from course_utils.authoring.readme import lesson_table
 
 ROOT = Path(__file__).parents[2]

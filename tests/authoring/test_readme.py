@@ -6,11 +6,21 @@ from course_utils import syllabus
 from course_utils.authoring import readme
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
+TEXTS = {file: (ROOT / file).read_text("utf-8") for file in readme.FILES}
+PARTS = readme.parts(ROOT)
 
 
-def test_readme_is_in_step_with_syllabus_and_notebooks():
-    assert readme.filled(README, ROOT) == README, "run `make sync`"
+@pytest.mark.parametrize("file", readme.FILES)
+def test_generated_parts_are_in_step(file):
+    assert readme.fill(TEXTS[file], PARTS) == TEXTS[file], "run `make sync`"
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_each_generated_part_has_one_place_and_a_change_there_is_noticed(part):
+    [text] = [each for each in TEXTS.values() if f"<!-- {part}:start -->\n" in each]
+    damaged = text.replace(PARTS[part], f"{PARTS[part]}?")
+    assert damaged != text
+    assert readme.fill(damaged, PARTS) == text
 
 
 def test_picture_is_the_one_in_the_notebook():
@@ -27,15 +37,8 @@ def test_table_links_written_lessons_only():
         assert ("in preparation" in row) is not lesson.ready
 
 
-def test_a_changed_table_is_noticed():
-    damaged = README.replace("| 12 |", "| 21 |")
-    assert damaged != README
-    assert readme.filled(damaged, ROOT) == README
-
-
 def test_every_relative_link_leads_somewhere():
-    for file in ("README.md", "CONTRIBUTING.md"):
-        text = (ROOT / file).read_text("utf-8")
+    for file, text in TEXTS.items():
         targets = [part.split(")")[0] for part in text.split("](")[1:]]
         local = [target for target in targets if "://" not in target]
         missing = [target for target in local if not (ROOT / target).exists()]

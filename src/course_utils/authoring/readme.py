@@ -1,21 +1,31 @@
-"""Keep README's tables and its picture in step with syllabus, notebooks and records.
+"""Fill README's and CONTRIBUTING's generated parts: part of ``make sync``.
 
-``make sync`` runs it; a test fails when README is out of step.
+A part lies between ``<!-- name:start -->`` and ``<!-- name:end -->``. A test fails when
+one is out of step with the syllabus, the notebooks, the records or the imports.
 """
 
 import base64
 import re
+from functools import partial
 from pathlib import Path
 
 import nbformat
 
 from course_utils import syllabus
-from course_utils.authoring import budgets, versions
+from course_utils.authoring import budgets, rooms, versions
 from course_utils.authoring.load_test import record, tables
 from course_utils.formatting import markdown_table
 
+FILES = ("README.md", "CONTRIBUTING.md")
 PICTURED = ("00_start_here", "In training mode")
 PICTURE = ".github/contrast.png"
+
+
+def counts() -> str:
+    """Return in one sentence how much the course holds, without its start page."""
+    lessons = [each for each in syllabus.load().lessons[1:] if each.practices]
+    practices = sum(len(each.practices) for each in lessons)
+    return f"{practices} practices in {len(lessons)} lessons, and a capstone."
 
 
 def lesson_table() -> str:
@@ -50,31 +60,39 @@ def picture(folder: Path) -> tuple[bytes, str]:
     raise LookupError(f"Expected a figure titled {title!r} in {name} but found none.")
 
 
-def _fill(text: str, part: str, content: str) -> str:
-    marks = rf"(<!-- {part}:start -->\n).*?(<!-- {part}:end -->)"
-    return re.sub(marks, lambda m: f"{m[1]}{content}\n{m[2]}", text, flags=re.DOTALL)
-
-
-def filled(text: str, folder: Path) -> str:
-    """Return README's ``text`` with its tables and its picture as they should be."""
+def parts(folder: Path) -> dict[str, str]:
+    """Return each generated part of the project in ``folder`` as Markdown, by name."""
     _, alt = picture(folder)
-    parts = {
+    return {
+        "counts": counts(),
         "lessons": lesson_table(),
         "picture": f"![{alt}]({PICTURE})",
         "learners": tables.markdown(record.committed()),
         "versions": versions.table(versions.record()),
+        "rooms": rooms.table(),
+        "imports": rooms.picture(),
     }
+
+
+def _between(content: str, marks: re.Match[str]) -> str:
+    return f"{marks[1]}{content}\n{marks[2]}"
+
+
+def fill(text: str, parts: dict[str, str]) -> str:
+    """Return ``text`` with those of ``parts`` that it has a place for."""
     for part, content in parts.items():
-        text = _fill(text, part, content)
+        marks = rf"(<!-- {part}:start -->\n).*?(<!-- {part}:end -->)"
+        text = re.sub(marks, partial(_between, content), text, flags=re.DOTALL)
     return text
 
 
 def main(folder: Path = Path()) -> None:
-    """Bring README and its picture up to date, in the project's folder."""
-    readme = folder / "README.md"
+    """Bring both files and README's picture up to date, in the project's folder."""
     png, _ = picture(folder)
     (folder / PICTURE).write_bytes(png)
-    readme.write_text(filled(readme.read_text("utf-8"), folder), encoding="utf-8")
+    for file in FILES:
+        text = (folder / file).read_text("utf-8")
+        (folder / file).write_text(fill(text, parts(folder)), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Keep every ``NN_topic.ipynb`` in step with its ``NN_topic.py``: ``make sync``.
 
-A notebook is made anew when it is missing, when types, sources or tags of its cells
+A notebook is regenerated when it is missing, when types, sources or tags of its cells
 differ from the script's, or when it was not executed cleanly from top to bottom. The
 rest is left alone, so a second run changes nothing. Cells keep their ids as far as
 jupytext recognizes them; a new cell's id follows from its text, not from chance.
@@ -19,6 +19,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from itertools import count
 from pathlib import Path
 
 import jupytext
@@ -38,17 +39,9 @@ from course_utils.authoring.execute import execute_notebook
 FOLDERS = ("notebooks", "solutions")
 # No versions: they differ between machines, and readers need only the language.
 METADATA = {
-    "kernelspec": {
-        "display_name": "Python 3",
-        "language": "python",
-        "name": "python3",
-    },
-    "language_info": {
-        "file_extension": ".py",
-        "mimetype": "text/x-python",
-        "name": "python",
-        "pygments_lexer": "ipython3",
-    },
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python", "file_extension": ".py"}
+    | {"mimetype": "text/x-python", "pygments_lexer": "ipython3"},
 }
 
 
@@ -56,50 +49,37 @@ def _tags(cell: NotebookNode) -> list[str]:
     return list(cell.metadata.get("tags", []))
 
 
-def _new_ids(notebook: NotebookNode) -> list[str]:
-    ids: list[str] = []
-    for cell in notebook.cells:
-        repeat = 0
-        while True:
-            text = f"{cell.cell_type}\n{repeat}\n{cell.source}"
-            name = hashlib.sha256(text.encode()).hexdigest()[:8]
-            if name not in ids:
-                break
-            repeat += 1
-        ids.append(name)
-    return ids
-
-
-def _ids(script: NotebookNode, stored: NotebookNode | None) -> list[str]:
-    fresh = _new_ids(script)
-    if stored is None:
-        return fresh
-    known = {cell.get("id") for cell in stored.cells}
-    combined = combine_inputs_with_outputs(script, stored, fmt="py:percent")
-    kept = [cell.id if cell.get("id") in known else "" for cell in combined.cells]
-    taken = set(kept)
-    return [
-        old or (new if new not in taken else f"{new}-{place}")
-        for place, (old, new) in enumerate(zip(kept, fresh, strict=True))
-    ]
-
-
 def _read(path: Path) -> NotebookNode | None:
     return nbformat.read(path, as_version=4) if path.is_file() else None
+
+
+def _kept_ids(script: NotebookNode, stored: NotebookNode | None) -> list[str]:
+    """Return the stored id of each cell that jupytext recognizes, else ``""``."""
+    if stored is None:
+        return [""] * len(script.cells)
+    known = {cell.get("id") for cell in stored.cells}
+    combined = combine_inputs_with_outputs(script, stored, fmt="py:percent")
+    return [cell.id if cell.get("id") in known else "" for cell in combined.cells]
+
+
+def _new_id(cell: NotebookNode, taken: Iterable[str]) -> str:
+    """Return an id that follows from the cell's text: the same on every machine."""
+    texts = (f"{cell.cell_type}\n{n}\n{cell.source}".encode() for n in count())
+    ids = (hashlib.sha256(text).hexdigest()[:8] for text in texts)
+    return next(each for each in ids if each not in taken)
 
 
 def generate(script: Path) -> NotebookNode:
     """Return the notebook of ``script``, not executed, with known cells' ids kept."""
     source = jupytext.read(script)
-    ids = _ids(source, _read(script.with_suffix(".ipynb")))
-    make = {"code": v4.new_code_cell, "markdown": v4.new_markdown_cell}
-    cells = [
-        make.get(cell.cell_type, v4.new_raw_cell)(
-            cell.source, id=name, metadata={"tags": _tags(cell)} if _tags(cell) else {}
-        )
-        for cell, name in zip(source.cells, ids, strict=True)
-    ]
-    return v4.new_notebook(cells=cells, metadata=METADATA)
+    ids = _kept_ids(source, _read(script.with_suffix(".ipynb")))
+    notebook = v4.new_notebook(metadata=METADATA)
+    for place, cell in enumerate(source.cells):
+        ids[place] = ids[place] or _new_id(cell, ids)
+        metadata = {"tags": _tags(cell)} if _tags(cell) else {}
+        make = getattr(v4, f"new_{cell.cell_type}_cell")
+        notebook.cells.append(make(cell.source, id=ids[place], metadata=metadata))
+    return notebook
 
 
 def _difference(script: NotebookNode, stored: NotebookNode) -> str:
@@ -128,7 +108,7 @@ def _unsound_run(stored: NotebookNode) -> str:
 
 
 def out_of_step(script: Path) -> str:
-    """Return why the notebook of ``script`` must be made anew, or ``""``."""
+    """Return why the notebook of ``script`` must be regenerated, or ``""``."""
     stored = _read(script.with_suffix(".ipynb"))
     if stored is None:
         return "is missing"
@@ -203,27 +183,29 @@ def _report(script: Path, root: Path, message: str) -> None:
     print(f"{script.relative_to(root).with_suffix('.ipynb')}: {message}", flush=True)
 
 
-def _sync_all(chosen: list[Path], root: Path, everything: bool) -> int:
+def _sync_all(chosen: list[Path], root: Path, everything: bool) -> bool:
+    """Execute what is out of step, or everything; return whether all went well."""
     sanitize = sanitizer(root / SANITIZE)
-    failures = 0
+    well = True
     for script in chosen:
         if everything or out_of_step(script):
             try:
                 _report(script, root, sync(script, sanitize))
             except RuntimeError as error:
-                failures += 1
+                well = False
                 _report(script, root, f"not written. {error}")
-    return failures
+    return well
 
 
-def _check_all(chosen: list[Path], root: Path) -> int:
-    reasons = [(script, out_of_step(script)) for script in chosen]
-    stale = [(script, reason) for script, reason in reasons if reason]
-    for script, reason in stale:
-        _report(script, root, reason)
-    if stale:
+def _check_all(chosen: list[Path], root: Path) -> bool:
+    """Report what is out of step; return whether all is in step."""
+    reasons = {script: out_of_step(script) for script in chosen}
+    for script, reason in reasons.items():
+        if reason:
+            _report(script, root, reason)
+    if any(reasons.values()):
         print("Run `make sync`.")
-    return len(stale)
+    return not any(reasons.values())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -243,12 +225,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chosen = scripts(root, options.lessons)
     except ValueError as error:
         parser.error(str(error))
-    failures = (
-        _check_all(chosen, root)
-        if options.check
-        else _sync_all(chosen, root, options.all)
-    )
-    return 1 if failures else 0
+    if options.check:
+        return int(not _check_all(chosen, root))
+    return int(not _sync_all(chosen, root, options.all))
 
 
 if __name__ == "__main__":

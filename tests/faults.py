@@ -5,8 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from functools import cache
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 
 HERE = Path(__file__).parent
 COURSE = [sys.executable, "-c", "from course_utils.cli import app; app()"]
-IN_A_NAMESPACE = ["unshare", "--map-root-user", "--mount", "--net"]
-
-
-@cache
-def namespaces() -> bool:
-    """Return whether this machine lends mounts and networks of one's own."""
-    mount = ["sh", "-c", "mount -t tmpfs none /tmp"]
-    try:
-        return not subprocess.run(
-            [*IN_A_NAMESPACE, *mount], capture_output=True
-        ).returncode
-    except OSError:
-        return False
 
 
 def path_of(*folders: Path) -> str:
@@ -49,20 +35,15 @@ def command(scenario: Callable[..., Any], *arguments: object) -> list[str]:
     return [sys.executable, "-c", code]
 
 
-def outcome(
-    scenario: Callable[..., Any],
-    *arguments: object,
-    within: Sequence[str] = (),
-) -> tuple[list[str], Any]:
+def outcome(scenario: Callable[..., Any], *arguments: object) -> tuple[list[str], Any]:
     """Return the lines that a `command` prints, and what its function returns.
 
     Args:
         scenario: It returns something that JSON can hold.
         *arguments: Passed on by their ``repr``.
-        within: A command that runs the command that follows it.
     """
     done = subprocess.run(
-        [*within, *command(scenario, *arguments)],
+        command(scenario, *arguments),
         env={**os.environ, "PYTHONPATH": path_of(HERE)},
         capture_output=True,
         text=True,

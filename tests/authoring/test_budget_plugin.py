@@ -12,6 +12,7 @@ from nbformat import v4
 from course_utils import syllabus
 from course_utils.authoring import pytest_budgets as budgets
 
+pytestmark = pytest.mark.slow
 SANITIZE = Path(__file__).parents[1].joinpath("nbval_sanitize.cfg")
 # The real plugin with a syllabus of one lesson: 6 s and 200 MB, twice that time solved.
 CONFTEST = f"""

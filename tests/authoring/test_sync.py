@@ -55,6 +55,7 @@ def edit(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new), "utf-8")
 
 
+@pytest.mark.slow
 def test_a_notebook_is_made_once_and_then_stays_to_the_byte(course, capsys):
     path = course / "notebooks/12_topic.ipynb"
     assert sync.main(["--check"]) == 1
@@ -91,6 +92,7 @@ def test_a_notebook_is_made_once_and_then_stays_to_the_byte(course, capsys):
     assert again.cells[3].outputs == figure.outputs
 
 
+@pytest.mark.slow
 def test_an_edited_cell_keeps_its_id_and_a_failing_one_keeps_the_notebook(
     course, capsys
 ):

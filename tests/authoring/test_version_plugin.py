@@ -12,6 +12,7 @@ from nbformat import v4
 from course_utils.authoring import pytest_versions as versions
 from course_utils.authoring import requirements
 
+pytestmark = pytest.mark.slow
 TESTS = """
 import pytest
 

@@ -11,6 +11,7 @@ from course_utils.capstone.examine import examine
 from course_utils.capstone.repairs import REPAIRS, repaired
 from course_utils.capstone.symptoms import SYMPTOMS
 
+pytestmark = pytest.mark.slow
 EVERY = {symptom.practice for symptom in SYMPTOMS}
 SPLIT = "        digits, labels = self.read(train=True, count="
 STEPS = "self.trainer.estimated_stepping_batches"

@@ -23,6 +23,7 @@ from course_utils.exercises.lesson_05.worker_draws import Draws
 from course_utils.experiments.global_state import preserved
 
 SIZE, BATCH = 40, 4  # 10 batches an epoch
+pytestmark = pytest.mark.slow
 PER_EPOCH = SIZE // BATCH
 INPUTS = torch.randn(SIZE, 6, generator=torch.Generator().manual_seed(0))
 DATA = TensorDataset(INPUTS, torch.arange(SIZE) % 3)

@@ -15,6 +15,7 @@ from course_utils.authoring.evidence import parallel, store
 from course_utils.cli import evidence as command
 
 __all__ = ["course"]  # the fixture
+pytestmark = pytest.mark.slow
 ZERO = SEED + CLAIM.format("0.1", "zero", "settings.seed() + .5")
 
 

@@ -33,6 +33,7 @@ def test_a_negative_wait_is_refused():
         SlowStorage(IMAGES, LABELS, milliseconds=-1)
 
 
+@pytest.mark.slow
 def test_a_worker_that_starts_afresh_can_unpickle_it():
     loader = DataLoader(
         SlowStorage(IMAGES, LABELS),

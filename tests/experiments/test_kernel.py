@@ -74,6 +74,7 @@ def training() -> subprocess.CompletedProcess:
     return fresh(START + TINY_TRAINING.replace("STARTED", "True"))
 
 
+@pytest.mark.slow
 def test_after_the_start_training_is_silent(training):
     assert training.returncode == 0, training.stderr
     assert training.stderr == ""
@@ -82,6 +83,7 @@ def test_after_the_start_training_is_silent(training):
     assert second
 
 
+@pytest.mark.slow
 def test_without_the_start_training_is_not_silent():
     once = TINY_TRAINING.replace("STARTED", "False").replace("in ({},", "in [{}] or (")
     loud = fresh(once)
@@ -141,6 +143,7 @@ except DeprecationWarning as error:
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strict", [True, False])
 def test_deprecated_calls_of_our_own_are_errors_where_the_course_tests_itself(
     monkeypatch, strict
@@ -167,6 +170,7 @@ def test_the_tests_are_strict_and_see_the_whole_package():
         )
 
 
+@pytest.mark.slow
 def test_a_deprecated_call_in_a_cell_turns_its_notebook_red(pytester):
     start = 'import course_utils\ncourse_utils.start("12", written_for="0.1")'
     call = "import threading\n_ = threading.currentThread()  # since Python 3.10"

@@ -159,6 +159,7 @@ def test_a_trainer_runs_a_checked_step_and_gradients_flow():
     assert module.weight.item() == 1.0 - 8.0
 
 
+@pytest.mark.slow
 def test_hints_kept_as_text_are_read_too(tmp_path):
     script = tmp_path / "text_hints.py"
     script.write_text(

@@ -17,6 +17,7 @@ def test_workers_start_anew_in_every_epoch():
     assert len(worker_processes(DataLoader(DATA, num_workers=2), epochs=3)) == 6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_persistent_workers_serve_all_epochs(method):
     if method not in multiprocessing.get_all_start_methods():

@@ -19,6 +19,7 @@ from course_utils.authoring.evidence import parallel
 from course_utils.authoring.evidence.parallel import Job, run_jobs
 from course_utils.authoring.evidence.tasks import Task
 
+pytestmark = pytest.mark.slow
 CLAIM = (
     "from course_utils import claim, settings\n"
     "claim('0.1', 'large', settings.seed() + 0.5, at_least=0.5)\n"

@@ -1,5 +1,7 @@
-# lab: open the course · test: everything CI checks · sync: regenerate notebooks · lint
-# test-oldest: the same tests on the oldest packages · versions: both, and on record
+# lab: open the course
+# test: lint and all tests but the slow ones, every notebook included · test-slow: the rest
+# sync: regenerate what changed: notebooks, the exercises' record, parts of README · lint
+# test-oldest: all tests on the oldest packages · versions: both, on record
 # evidence: every claim under many seeds and on other data, on record (hours; resumes)
 # budgets: seconds and megabytes of every notebook, on record
 # load: many learners on one machine, measured and recorded; needs a quiet machine
@@ -16,22 +18,22 @@ RECORDS := src/course_utils/records
 RECORD := $(RECORDS)/versions.json
 EVIDENCE := $(BIN)/course evidence --output $(RECORDS)/.runs.jsonl --publish $(RECORDS)
 
-.PHONY: lab test sync lint evidence budgets load test-oldest versions pins
+.PHONY: lab test test-slow sync lint evidence budgets load test-oldest versions pins
 
 lab: $(LEARNER)
 	$(BIN)/course lab
 
-# Two at once, but lessons alone: their times are compared with those on record.
-# (One small test file comes along, so that pytest finds the settings in tests/.)
-UNIT_TESTS := -n 2 --dist worksteal src tests
-LESSONS := tests/test_settings.py notebooks
-SOLUTIONS := -n 2 --dist loadfile tests/test_settings.py solutions
-NOTEBOOKS := $(LESSONS) solutions
+PYTEST := $(BIN)/python -m pytest
+# Two at once and a file in one process, so that a notebook's cells stay together.
+TWO := -n 2 --dist loadfile
 
+# Lessons run alone, because their seconds are compared.
 test: lint
-	$(BIN)/python -m pytest $(UNIT_TESTS)
-	$(BIN)/python -m pytest $(LESSONS)
-	$(BIN)/python -m pytest $(SOLUTIONS)
+	$(PYTEST) $(TWO) -m "not slow" src tests solutions
+	$(PYTEST) notebooks
+
+test-slow: $(READY)
+	$(PYTEST) $(TWO) -m slow tests
 
 sync: $(READY)
 	$(BIN)/python -m course_utils.authoring.collect_cells
@@ -58,7 +60,7 @@ evidence: $(READY)
 	$(BIN)/python -m course_utils.authoring.sync --all
 
 budgets: $(READY)
-	COURSE_BUDGET_RECORD=$(RECORDS)/budgets.json $(BIN)/python -m pytest $(NOTEBOOKS)
+	COURSE_BUDGET_RECORD=$(RECORDS)/budgets.json $(PYTEST) notebooks solutions
 	$(BIN)/python -m course_utils.authoring.sync --all
 	$(BIN)/python -m course_utils.authoring.readme
 
@@ -68,12 +70,12 @@ load: $(READY)
 
 # Budgets are stated for the pinned packages.
 test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest -p no:course-budgets $(UNIT_TESTS)
-	$(OLDEST)/bin/python -m pytest -p no:course-budgets $(NOTEBOOKS)
+	$(OLDEST)/bin/python -m pytest -p no:course-budgets $(TWO) src tests
+	$(OLDEST)/bin/python -m pytest -p no:course-budgets notebooks solutions
 
 versions: $(READY)
-	COURSE_VERSIONS_RECORD=$(RECORD) $(BIN)/python -m pytest $(UNIT_TESTS)
-	COURSE_VERSIONS_RECORD=$(RECORD) $(BIN)/python -m pytest $(NOTEBOOKS)
+	COURSE_VERSIONS_RECORD=$(RECORD) $(PYTEST) $(TWO) src tests
+	COURSE_VERSIONS_RECORD=$(RECORD) $(PYTEST) notebooks solutions
 	$(BIN)/python -m course_utils.authoring.readme
 	COURSE_VERSIONS_RECORD=$(RECORD) $(MAKE) test-oldest
 	$(BIN)/python -m course_utils.authoring.readme

@@ -25,6 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare what was imported the garbage collector's every look, as a lesson does."""
+    """Freeze imported objects so that the garbage collector skips them, as lessons do."""
     gc.collect()
     gc.freeze()

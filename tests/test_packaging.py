@@ -120,6 +120,7 @@ def test_readme_names_the_pythons_that_the_package_names():
     assert PROJECT["requires-python"] == f">={MINORS[0]}"
 
 
-def test_ci_runs_the_test_command_of_the_readme():
-    assert "make test" in (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+def test_ci_runs_the_test_command_of_the_readme_and_the_slow_tests():
+    lines = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    assert lines[-2:] == ["make test", "make test-slow"]
     assert "\nmake test\n" in (ROOT / "README.md").read_text("utf-8")

@@ -25,6 +25,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Freeze imported objects so that the garbage collector skips them, as lessons do."""
+    """Freeze imported objects, so that the garbage collector skips them."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Which cell of a notebook is running, and in one sentence why it did not end well."""
+"""Which cell of a notebook is running, and in one sentence why it failed."""
 
 import re
 from collections.abc import Callable
@@ -15,8 +15,8 @@ def _runs(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and bool(cell.source.strip())
 
 
-class Follower:
-    """Knows which code cell is running, counted from 1, and tells ``on_cell``.
+class CellProgress:
+    """Which code cell is running, counted from 1; reports each to ``on_cell``.
 
     Attributes:
         total: Code cells that will run.
@@ -25,7 +25,7 @@ class Follower:
     """
 
     def __init__(self, notebook: NotebookNode, on_cell: OnCell | None = None) -> None:
-        """Follow ``notebook``.
+        """Begin before the first cell of ``notebook``.
 
         Args:
             notebook: In nbformat 4.
@@ -35,17 +35,17 @@ class Follower:
         self.total = sum(_runs(cell) for cell in notebook.cells)
         self.number = 0
         self.source = ""
-        self._tell = on_cell or (lambda done, total: None)
+        self._report = on_cell or (lambda done, total: None)
 
     def started(self, cell: NotebookNode, **_: Any) -> None:
-        """Note that ``cell`` begins: nbclient's ``on_cell_execute``."""
+        """Note that ``cell`` begins; nbclient's ``on_cell_execute``."""
         self.number += 1
         self.source = cell.source
-        self._tell(self.number - 1, self.total)
+        self._report(self.number - 1, self.total)
 
     def finished(self, **_: Any) -> None:
-        """Note that the cell has ended: nbclient's ``on_cell_executed``."""
-        self._tell(self.number, self.total)
+        """Note that the cell has ended; nbclient's ``on_cell_executed``."""
+        self._report(self.number, self.total)
 
     def where(self) -> str:
         """Return which cell it is, with its first line."""
@@ -53,25 +53,25 @@ class Follower:
         return f"Cell {self.number} of {self.total} (`{lines[0] if lines else ''}`)"
 
 
-def one_line(text: str) -> str:
-    """Return the first line that says something, without colours and full stop."""
+def first_line(text: str) -> str:
+    """Return the first line that is not blank, without colours and full stop."""
     lines = [line.strip() for line in _COLOUR.sub("", text).splitlines()]
     return next((line for line in lines if line), "").rstrip(".")
 
 
-def why(error: Exception, at: Follower, limit: str) -> str:
+def describe_failure(error: Exception, at: CellProgress, limit: str) -> str:
     """Return one sentence for an error with which nbclient ended a notebook.
 
     Args:
         error: What nbclient raised.
-        at: Knows the cell.
+        at: Where the notebook was.
         limit: Time that the cell had, for example ``"600 seconds"``.
 
     Raises:
         Exception: ``error`` itself, if it is none of those that a cell can cause.
     """
     if isinstance(error, CellExecutionError):
-        reason = f"{error.ename}: {one_line(error.evalue)}".rstrip(": ")
+        reason = f"{error.ename}: {first_line(error.evalue)}".rstrip(": ")
         return f"{at.where()} raised {reason}."
     if isinstance(error, CellTimeoutError):
         return f"{at.where()} did not finish within {limit}."

@@ -18,7 +18,7 @@ def _tagged(script: Path, tag: str, lesson: Lesson) -> list[str]:
     """Return the cells of a script with this tag, one for each practice, in order.
 
     Raises:
-        ValueError: If their number is another one.
+        ValueError: If it does not hold one for each practice.
     """
     cells = jupytext.read(script).cells
     found = [c.source for c in cells if tag in c.metadata.get("tags", [])]

@@ -1,7 +1,7 @@
 """Compare the outputs of two runs of one notebook, as the tests do.
 
 The rule is in ``tests/nbval_sanitize.cfg``: a number with a decimal point is a
-measurement and is not compared; all else that a reader can read is.
+measurement and is not compared; everything else that a reader can read is.
 """
 
 import json
@@ -46,8 +46,8 @@ def sanitizer(config: Path) -> Callable[[str], str]:
     return sanitize
 
 
-def _words(outputs: Outputs) -> str:
-    """All that a reader can read, with the alt text of figures."""
+def _text(outputs: Outputs) -> str:
+    """Return everything that can be read, the alt text of figures included."""
     parts = [
         {
             "text": output.get("text"),
@@ -61,7 +61,7 @@ def _words(outputs: Outputs) -> str:
         }
         for output in outputs
     ]
-    # Sorted: a stored notebook is, a kernel's message is not.
+    # Sorted, because a stored notebook is and a kernel's message is not.
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
 
@@ -70,10 +70,10 @@ def _pictures(outputs: Outputs) -> list[str]:
     return [value for kind, value in data if kind.startswith("image/")]
 
 
-def differing(
+def differing_cells(
     stored: NotebookNode, fresh: NotebookNode, sanitize: Callable[[str], str]
 ) -> tuple[int, ...]:
-    """Return the code cells, counted from 1, whose words differ but for measurements.
+    """Return the code cells, from 1 on, whose text differs in more than measurements.
 
     Raises:
         ValueError: If the two do not have the same number of code cells.
@@ -82,20 +82,20 @@ def differing(
     return tuple(
         number
         for number, (old, new) in enumerate(pairs, start=1)
-        if sanitize(_words(old.outputs)) != sanitize(_words(new.outputs))
+        if sanitize(_text(old.outputs)) != sanitize(_text(new.outputs))
     )
 
 
 def brings_news(
     stored: NotebookNode, fresh: NotebookNode, sanitize: Callable[[str], str]
 ) -> bool:
-    """Return whether ``fresh`` shows more than other values of the measurements.
+    """Return whether ``fresh`` differs from ``stored`` in more than measurements.
 
-    Another picture beside words that are exactly the same is news, too.
+    Another picture beside exactly the same text counts as a difference, too.
     """
     pairs = zip(code_cells(stored), code_cells(fresh), strict=True)
-    return bool(differing(stored, fresh, sanitize)) or any(
-        _words(old.outputs) == _words(new.outputs)
+    return bool(differing_cells(stored, fresh, sanitize)) or any(
+        _text(old.outputs) == _text(new.outputs)
         and _pictures(old.outputs) != _pictures(new.outputs)
         for old, new in pairs
     )

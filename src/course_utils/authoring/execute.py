@@ -1,4 +1,4 @@
-"""Execute one notebook, headless, in a clean kernel of this very Python."""
+"""Execute one notebook, headless, in a new kernel of the Python that runs this."""
 
 import asyncio
 import os
@@ -18,12 +18,12 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 from traitlets import default
 
-from course_utils.authoring.cell_progress import Follower, OnCell, why
+from course_utils.authoring.cell_progress import CellProgress, OnCell, describe_failure
 
 
 @dataclass(frozen=True)
 class ExecutedNotebook:
-    """What came of one execution.
+    """The result of one execution.
 
     Attributes:
         notebook: The notebook with the outputs of every cell that ran.
@@ -42,7 +42,7 @@ class ExecutedNotebook:
 
 
 class _ThisPython(KernelSpecManager):
-    """Answers every kernel name with the interpreter that runs this line.
+    """Answers every kernel name with the interpreter that runs this.
 
     An installed ``python3`` kernel may belong to another environment.
     """
@@ -57,7 +57,7 @@ class _ThisPythonManager(AsyncKernelManager):
         return _ThisPython()
 
 
-def _run(client: NotebookClient, at: Follower, start: dict[str, Any]) -> str:
+def _run(client: NotebookClient, at: CellProgress, start: dict[str, Any]) -> str:
     try:
         client.execute(**start)
     except asyncio.CancelledError:
@@ -69,11 +69,11 @@ def _run(client: NotebookClient, at: Follower, start: dict[str, Any]) -> str:
         AssertionError,
         AttributeError,
     ) as error:
-        # nbclient answers Ctrl-C by ending the kernel. Then the cell says that it was
-        # interrupted, or nbclient stumbles over the kernel's absence.
+        # nbclient ends the kernel on Ctrl-C. Which of these errors follows depends on
+        # what it was waiting for at that moment.
         if getattr(client, "_async_cleanup_kernel_future", None) is not None:
             raise KeyboardInterrupt from None
-        return why(error, at, f"{client.timeout} seconds")
+        return describe_failure(error, at, f"{client.timeout} seconds")
     return ""
 
 
@@ -85,10 +85,10 @@ def execute_notebook(
     on_cell: OnCell | None = None,
     timeout_seconds: int = 600,
 ) -> ExecutedNotebook:
-    """Return ``notebook`` with fresh outputs; the argument itself is left alone.
+    """Return ``notebook`` with new outputs; the argument itself is not changed.
 
     The kernel is a new process of the running interpreter, whatever kernels are
-    installed, and is ended in any case, also after Ctrl-C. A cell tagged
+    installed, and always ends, also after Ctrl-C. A cell tagged
     ``raises-exception`` may raise. No timings are written into the notebook, and
     consecutive prints to one stream become one output, as nbval compares them.
 
@@ -104,7 +104,7 @@ def execute_notebook(
         KeyboardInterrupt: If the run was stopped by the user.
     """
     notebook = nbformat.from_dict(notebook)
-    follower = Follower(notebook, on_cell)
+    follower = CellProgress(notebook, on_cell)
     client = NotebookClient(
         notebook,
         kernel_manager_class=_ThisPythonManager,
@@ -117,7 +117,7 @@ def execute_notebook(
     start = {
         "cwd": str(folder),
         "env": {**os.environ, **(environment or {})},
-        # The kernel's remarks on its own transport; cells' stderr is an output.
+        # What the kernel logs about its connections; a cell's stderr is an output.
         "stderr": subprocess.DEVNULL,
     }
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Which packages the project asks for, in which range, and the versions pinned."""
+"""Which packages the project requires, in which range, and the versions pinned."""
 
 import sys
 from importlib import metadata
@@ -71,7 +71,7 @@ def lower_bound(requirement: Requirement) -> Version:
 
 
 def installed(names: list[str]) -> dict[str, str]:
-    """Return the versions that are installed here, without a build's own suffix.
+    """Return the versions that are installed here, without a build's suffix.
 
     Raises:
         PackageNotFoundError: If one of them is not installed.

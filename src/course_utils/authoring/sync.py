@@ -116,7 +116,7 @@ def out_of_step(script: Path) -> str:
 
 
 def _shorten_errors(notebook: NotebookNode) -> None:
-    # The frames above an expected error name folders of this machine.
+    # A traceback's frames name folders of this machine.
     outputs = [output for cell in code_cells(notebook) for output in cell.outputs]
     for output in outputs:
         if output.output_type == "error":
@@ -135,7 +135,7 @@ def _write(notebook: NotebookNode, path: Path) -> None:
 def sync(script: Path, sanitize: Callable[[str], str]) -> str:
     """Execute the notebook of ``script``, store it, and return what happened.
 
-    It is executed in an empty folder: what a learner has made beside it is not seen.
+    It runs in an empty folder, so that files a learner made beside it have no effect.
 
     Raises:
         RuntimeError: If a cell failed; the stored notebook is left as it was.

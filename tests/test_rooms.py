@@ -129,6 +129,7 @@ def test_a_lesson_may_use_no_module_inside_a_room_and_no_private_name(code):
     assert len(refused_in_a_lesson(code)) == 1
 
 
+@pytest.mark.slow
 def test_a_learners_kernel_never_loads_what_is_for_maintainers():
     done = subprocess.run(
         [sys.executable, "-c", KERNEL], capture_output=True, text=True, cwd=ROOT

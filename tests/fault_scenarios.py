@@ -1,4 +1,4 @@
-"""What the tests of faults let happen in a process of its own, with few imports."""
+"""What the tests of faults run in a separate process, with few imports."""
 
 import contextlib
 import hashlib
@@ -50,7 +50,7 @@ def digits(root: Path) -> str:
 
 
 def _keep(what: str, number: int) -> str:
-    """Write one line; return what the learner is told beside the verdict."""
+    """Write one line; return what is printed beside the verdict."""
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         if what == "progress":

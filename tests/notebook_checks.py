@@ -35,11 +35,11 @@ def _tags(cell: NotebookNode) -> list[str]:
 
 
 def _texts(output: NotebookNode) -> list[str]:
-    """All that a reader may see of an output, pictures aside."""
+    """Return every text of an output that a reader may see."""
     data = output.get("data", {}).items()
     shown = [str(value) for kind, value in data if not kind.startswith("image/")]
-    told = [output.get("text", ""), output.get("evalue", "")]
-    return [*shown, *told, *output.get("traceback", [])]
+    texts = [output.get("text", ""), output.get("evalue", "")]
+    return [*shown, *texts, *output.get("traceback", [])]
 
 
 def _in_outputs(
@@ -74,7 +74,7 @@ def not_executed(notebook: NotebookNode) -> Complaints:
 
 
 def wrong_kernel(notebook: NotebookNode) -> Complaints:
-    """Ask for a kernel that every Jupyter has."""
+    """Require the kernel that every Jupyter has."""
     name = notebook.metadata.get("kernelspec", {}).get("name")
     return [] if name == "python3" else [f"the kernelspec is {name}, not python3"]
 
@@ -114,7 +114,7 @@ def error_streams(notebook: NotebookNode) -> Complaints:
 
 
 def figures_without_alt_text(notebook: NotebookNode) -> Complaints:
-    """Find pictures that a screen reader cannot tell."""
+    """Find pictures that a screen reader cannot describe."""
     return [
         f"code cell {number} shows a figure without alt text in its metadata"
         for number, cell in enumerate(_code(notebook), start=1)
@@ -166,7 +166,7 @@ def _first_tags(cells: list[NotebookNode]) -> list[str]:
 
 
 def incomplete_practices(notebook: NotebookNode) -> Complaints:
-    """Compare each practice with the order of its cells, and ask for its limits."""
+    """Compare each practice with the order of its cells, and require its limits."""
     complaints = []
     for name, cells in practices(notebook):
         tags = _first_tags(cells)
@@ -179,7 +179,7 @@ def incomplete_practices(notebook: NotebookNode) -> Complaints:
 
 
 def setup_source(notebook: NotebookNode) -> str:
-    """Return the one setup cell, its lesson id replaced, or ``""`` if it is amiss."""
+    """Return the one setup cell, its lesson id replaced, or ``""`` if there is not one."""
     cells = _code(notebook)
     tagged = [cell for cell in cells if "setup" in _tags(cell)]
     if len(tagged) != 1 or tagged[0] is not cells[0]:

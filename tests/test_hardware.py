@@ -30,7 +30,7 @@ def test_a_gpu_gets_more_data_and_epochs_and_a_cpu_the_data_that_is_here():
     assert (hardware.CPU.data, hardware.GPU.data) == ("embedded", "mnist")
 
 
-def test_places_are_told_apart(monkeypatch):
+def test_colab_binder_and_this_machine_are_distinguished(monkeypatch):
     assert hardware.place() == "this machine"
     monkeypatch.setenv("BINDER_SERVICE_HOST", "10.0.0.1")
     assert hardware.place() == "Binder"
@@ -38,7 +38,7 @@ def test_places_are_told_apart(monkeypatch):
     assert hardware.place() == "Colab"
 
 
-def test_colab_is_known_before_its_module_is_imported(monkeypatch):
+def test_colab_is_recognized_before_its_module_is_imported(monkeypatch):
     monkeypatch.setenv("COLAB_RELEASE_TAG", "release-colab")
     assert hardware.place() == "Colab"
 

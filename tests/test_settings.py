@@ -5,7 +5,7 @@ import pytest
 from course_utils import settings
 
 
-def test_without_a_wish_the_seed_is_zero(monkeypatch):
+def test_the_seed_is_zero_by_default(monkeypatch):
     monkeypatch.delenv("COURSE_SEED", raising=False)
     assert settings.seed() == 0
 
@@ -17,14 +17,14 @@ def test_the_environment_chooses_the_seed(monkeypatch, text):
 
 
 @pytest.mark.parametrize("text", ["-1", "1.5", "one", "", "4294967296", "²"])
-def test_a_seed_that_is_none_says_what_to_do(monkeypatch, text):
+def test_an_invalid_seed_is_refused_with_the_remedy(monkeypatch, text):
     monkeypatch.setenv("COURSE_SEED", text)
     with pytest.raises(ValueError, match="whole number from 0 to 4294967295") as error:
         settings.seed()
     assert f"but got {text!r}; unset it to use 0." in str(error.value)
 
 
-def test_evidence_goes_nowhere_unless_a_file_is_named(monkeypatch):
+def test_no_evidence_is_kept_unless_a_file_is_named(monkeypatch):
     monkeypatch.delenv("COURSE_EVIDENCE", raising=False)
     assert settings.evidence_file() is None
     monkeypatch.setenv("COURSE_EVIDENCE", "")
@@ -33,7 +33,7 @@ def test_evidence_goes_nowhere_unless_a_file_is_named(monkeypatch):
     assert settings.evidence_file() == Path("some", "file.jsonl")
 
 
-def test_all_images_are_used_only_when_asked_for(monkeypatch):
+def test_all_images_are_used_only_on_request(monkeypatch):
     monkeypatch.delenv("COURSE_IMAGES", raising=False)
     assert not settings.all_images()
     monkeypatch.setenv("COURSE_IMAGES", "")

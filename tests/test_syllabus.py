@@ -81,13 +81,13 @@ def test_the_start_page_is_lesson_zero(name):
 
 
 @pytest.mark.parametrize("name", ["15", "", "twelve", -1])
-def test_an_unknown_lesson_is_told_which_there_are(name):
+def test_an_unknown_lesson_is_answered_with_the_known_ones(name):
     with pytest.raises(ValueError, match="Expected a lesson from 00 to 14 but got"):
         COURSE.lesson(name)
 
 
 @pytest.mark.parametrize("name", ["99.1", "", 12, "12"])
-def test_an_unknown_practice_is_told_which_there_are(name):
+def test_an_unknown_practice_is_answered_with_the_known_ones(name):
     with pytest.raises(
         ValueError, match=r"Expected a practice from 0\.1 to .* but got"
     ):

@@ -1,4 +1,4 @@
-"""Scripts and their notebooks: what is made anew, what stays to the byte."""
+"""Scripts and their notebooks: what is regenerated, what stays to the byte."""
 
 import fnmatch
 from pathlib import Path
@@ -225,7 +225,7 @@ def test_lessons_are_named_by_number_or_file(course):
     assert len(sync.scripts(course)) == 3
 
 
-def test_mistakes_in_the_call_are_told(course, tmp_path, capsys):
+def test_mistakes_in_the_call_are_one_sentence(course, tmp_path, capsys):
     with pytest.raises(ValueError, match=r"Expected a lesson \(12_topic\) but got '9'"):
         sync.scripts(course, ["9"])
     with pytest.raises(ValueError, match="Run this from the top folder"):
@@ -238,7 +238,7 @@ def test_mistakes_in_the_call_are_told(course, tmp_path, capsys):
     assert "but got '9'" in capsys.readouterr().err
 
 
-def test_scripts_of_lessons_are_no_modules_whose_examples_pytest_runs(pytestconfig):
+def test_pytest_does_not_import_the_scripts_of_lessons(pytestconfig):
     # On the oldest packages the plugin that keeps budgets is off: these must do.
     globs = [str(HERE.parent / each) for each in pytestconfig.getoption("ignore_glob")]
     for folder in ("notebooks", "solutions"):

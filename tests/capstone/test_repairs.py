@@ -1,4 +1,4 @@
-"""Each symptom is told by behaviour: alone, half repaired, and in another style."""
+"""Each symptom is found by behaviour: alone, half repaired, and in another style."""
 
 import itertools
 from pathlib import Path
@@ -45,7 +45,7 @@ def test_the_solution_shows_none():
     assert found.numbers["accuracy of the file that it ships"] > 0.6
 
 
-# Each practice has three trials of its own out of six. So for any two practices there
+# Each practice has its three trials out of six. So for any two practices there
 # is a trial in which the first is repaired and the second is not.
 TRIALS = range(6)
 IN_TRIALS = dict(zip(sorted(EVERY), itertools.combinations(TRIALS, 3), strict=False))
@@ -159,7 +159,7 @@ HALF = {
         ),
         "Let it rise",
     ),
-    "a seed of one's own": (
+    "a fixed seed": (
         "5.1",
         lambda: edited(small("5.1"), ("seed_everything(seed,", "seed_everything(0,")),
         "Use the seed that was given",

@@ -179,7 +179,7 @@ def incomplete_practices(notebook: NotebookNode) -> Complaints:
 
 
 def setup_source(notebook: NotebookNode) -> str:
-    """Return the one setup cell, its lesson id replaced, or ``""`` if there is not one."""
+    """Return the one setup cell, its lesson id replaced, or ``""`` if none is right."""
     cells = _code(notebook)
     tagged = [cell for cell in cells if "setup" in _tags(cell)]
     if len(tagged) != 1 or tagged[0] is not cells[0]:

@@ -45,7 +45,7 @@ def test_the_solution_shows_none():
     assert found.numbers["accuracy of the file that it ships"] > 0.6
 
 
-# Each practice has its three trials out of six. So for any two practices there
+# Each practice has three trials out of six, no two the same: for any two there
 # is a trial in which the first is repaired and the second is not.
 TRIALS = range(6)
 IN_TRIALS = dict(zip(sorted(EVERY), itertools.combinations(TRIALS, 3), strict=False))

@@ -29,7 +29,7 @@ TWO := -n 2 --dist loadfile
 
 # Lessons run alone, because their seconds are compared.
 test: lint
-	$(PYTEST) $(TWO) -m "not slow" src tests solutions
+	$(PYTEST) $(TWO) -m "not slow" solutions src tests
 	$(PYTEST) notebooks
 
 test-slow: $(READY)

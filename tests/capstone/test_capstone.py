@@ -48,12 +48,14 @@ def test_the_script_is_read_anew_each_time(tmp_path):
     assert capstone.load(path).NUMBER == 2
 
 
+@pytest.mark.slow
 def test_an_unchanged_script_is_not_run_again(monkeypatch):
     known = examined(small())
     monkeypatch.setattr(observed_run, "observed", None)
     assert examine(written(small())) is known
 
 
+@pytest.mark.slow
 def test_a_script_that_was_run_is_examined_without_another_full_run(monkeypatch):
     path = written(small() + "\n# run first\n")
     assert capstone.run(path) is not None
@@ -154,6 +156,7 @@ def test_gains_are_found_by_name(board):
         board().measured("beauty")
 
 
+@pytest.mark.slow
 def test_a_repair_is_recorded(board, monkeypatch, tmp_path):
     file = tmp_path / "progress.jsonl"
     monkeypatch.setenv("COURSE_PROGRESS_FILE", str(file))

@@ -14,6 +14,8 @@ from course_utils.exercises.lesson_01.trainer_flags import (
     obeys_clipping,
 )
 
+pytestmark = pytest.mark.slow
+
 GENERATOR = torch.Generator().manual_seed(0)
 IMAGES = torch.rand(64, 6, generator=GENERATOR)
 LABELS = torch.arange(64) % 3

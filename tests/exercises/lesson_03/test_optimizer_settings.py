@@ -14,6 +14,8 @@ from course_utils.exercises.lesson_03.optimizer_settings import (
 )
 from course_utils.measure import OptimizerRecorder
 
+pytestmark = pytest.mark.slow
+
 FIRST = {"lr": 0.02, "weight_decay": 0.1}
 THEN = {"lr": 0.003, "weight_decay": 0.3}
 BATCHES = [(torch.randn(8, 6), torch.arange(8) % 3) for _ in range(3)]

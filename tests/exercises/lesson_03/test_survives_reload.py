@@ -21,6 +21,8 @@ from course_utils.checks.weights_only import (
 )
 from course_utils.exercises.lesson_03.survives_reload import survives_reload
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = {"scale": 3.0, "dropout": 0.5, "lr": 0.02, "weight_decay": 0.1}
 BATCHES = [
     (

@@ -9,6 +9,8 @@ from torch.nn import functional as F
 from course_utils.checks.learner_code import LearnerError
 from course_utils.exercises.lesson_06.overfit_one_batch import overfits
 
+pytestmark = pytest.mark.slow
+
 INPUTS = torch.randn(192, 64, generator=torch.Generator().manual_seed(0))
 LABELS = torch.randint(10, (192,), generator=torch.Generator().manual_seed(1))
 HIDDEN = 64 * 80 + 80

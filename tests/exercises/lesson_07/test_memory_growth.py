@@ -10,6 +10,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from course_utils.checks.learner_code import LearnerError
 from course_utils.exercises.lesson_07.memory_growth import growth_per_step, holds_little
 
+pytestmark = pytest.mark.slow
+
 IMAGE = 100 * 4  # bytes
 LOADER = DataLoader(
     TensorDataset(torch.rand(80, 100), torch.zeros(80).long()), batch_size=8

@@ -15,6 +15,8 @@ from course_utils.exercises.lesson_07.saved_for_backward import (
     saved_for_backward,
 )
 
+pytestmark = pytest.mark.slow
+
 FLOAT = 4  # bytes
 BATCH = (torch.rand(512, 32), torch.zeros(512, 32))
 

@@ -13,6 +13,8 @@ from course_utils.exercises.lesson_09.killed_job import call
 from course_utils.exercises.lesson_09.restarted_job import ends_as_if_never_killed
 from course_utils.hardware import quiet_trainer
 
+pytestmark = pytest.mark.slow
+
 
 def trainer(*callbacks, max_epochs=4):
     options = quiet_trainer(accelerator="cpu", enable_checkpointing=bool(callbacks))

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
+from course_utils.formatting import markdown_table
+
 PACKAGE = Path(__file__).parents[1]
 # From the ground up: a room imports only from those before it. The single modules of
 # the package lie below all of them.
@@ -84,8 +86,8 @@ def table() -> str:
         for name in modules()
         if name.count(".") == 1 and rank(room_of(name)) < 0 and "._" not in name
     ]
-    rows = [f"| `{n}` | {_holds(f'{PACKAGE.name}.{n}')} |" for n in (*single, *ROOMS)]
-    return "\n".join(["| In `src/course_utils` | What it holds |", "|---|---|", *rows])
+    rows = [(f"`{n}`", _holds(f"{PACKAGE.name}.{n}")) for n in (*single, *ROOMS)]
+    return markdown_table(("In `src/course_utils`", "What it holds"), rows)
 
 
 def picture() -> str:

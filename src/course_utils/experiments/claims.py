@@ -145,4 +145,4 @@ def claim(practice: str, text: str, measured: float, **bound: float) -> None:
     holds = bool(_HOLDS[kind](value, threshold))
     made = Claim(practice, text, kind, threshold, holds, rounded(value), **origin)
     print(made)
-    recorder.save(made)
+    recorder.save(made.to_json())

@@ -130,5 +130,6 @@ def contrast(
     print(_answer(known, prediction))
     if sentence := how_sure(practice):
         print(sentence)
-    recorder.save(*(Pair(practice, n, *both) for n, both in result.numbers().items()))
+    pairs = [Pair(practice, n, *both) for n, both in result.numbers().items()]
+    recorder.save(*(pair.to_json() for pair in pairs))
     return result

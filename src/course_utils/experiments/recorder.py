@@ -1,14 +1,11 @@
 """The file that a kernel's claims and contrasts append their measurements to."""
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from course_utils import jsonl, settings
 
-if TYPE_CHECKING:
-    from course_utils.experiments.claims import Claim, Pair
 
-
-def save(*measured: "Claim | Pair") -> None:
+def save(*measured: dict[str, Any]) -> None:
     """Append each as a line of JSON to the file ``COURSE_EVIDENCE``, if that is set.
 
     A file that cannot be written costs one printed sentence: the lesson continues.
@@ -18,7 +15,7 @@ def save(*measured: "Claim | Pair") -> None:
         return
     try:
         for each in measured:
-            jsonl.append(file, each.to_json())
+            jsonl.append(file, each)
     except OSError as error:
         print(
             f"This evidence was not saved: {error.strerror or error}. The lesson "

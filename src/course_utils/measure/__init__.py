@@ -38,5 +38,6 @@ __all__ = [
     "flat_weights",
     "peak_megabytes",
     "seconds",
+    "shapes",  # the module: lesson 11 runs its examples
     "worker_processes",
 ]

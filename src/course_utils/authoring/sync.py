@@ -40,8 +40,12 @@ FOLDERS = ("notebooks", "solutions")
 # No versions: they differ between machines, and readers need only the language.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python", "file_extension": ".py"}
-    | {"mimetype": "text/x-python", "pygments_lexer": "ipython3"},
+    "language_info": {
+        "file_extension": ".py",
+        "mimetype": "text/x-python",
+        "name": "python",
+        "pygments_lexer": "ipython3",
+    },
 }
 
 

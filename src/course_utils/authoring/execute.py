@@ -104,15 +104,15 @@ def execute_notebook(
         KeyboardInterrupt: If the run was stopped by the user.
     """
     notebook = nbformat.from_dict(notebook)
-    follower = CellProgress(notebook, on_cell)
+    progress = CellProgress(notebook, on_cell)
     client = NotebookClient(
         notebook,
         kernel_manager_class=_ThisPythonManager,
         timeout=timeout_seconds,
         record_timing=False,
         coalesce_streams=True,
-        on_cell_execute=follower.started,
-        on_cell_executed=follower.finished,
+        on_cell_execute=progress.started,
+        on_cell_executed=progress.finished,
     )
     start = {
         "cwd": str(folder),
@@ -121,7 +121,7 @@ def execute_notebook(
         "stderr": subprocess.DEVNULL,
     }
     began = time.perf_counter()
-    failure = _run(client, follower, start)
+    failure = _run(client, progress, start)
     return ExecutedNotebook(notebook, time.perf_counter() - began, failure)
 
 

@@ -23,7 +23,7 @@ from course_utils.authoring.cell_progress import OnCell
 from course_utils.authoring.compare_outputs import (
     ENVIRONMENT,
     SANITIZE,
-    differing,
+    differing_cells,
     sanitizer,
 )
 from course_utils.authoring.execute import ExecutedNotebook, execute_notebook
@@ -133,7 +133,7 @@ def _remarks(
     remarks = []
     for number, run in enumerate(runs, start=1):
         remark = run.failure
-        if not remark and (cells := differing(stored, run.notebook, sanitize)):
+        if not remark and (cells := differing_cells(stored, run.notebook, sanitize)):
             numbers = ", ".join(map(str, cells))
             remark = f"other outputs than stored in code cell {numbers}."
         remarks.append(remark and f"Learner {number}: {remark}")

@@ -8,6 +8,8 @@ from types import FunctionType
 from typing import Any
 
 import jupytext
+import pytest
+from torch import nn
 
 from course_utils import syllabus
 from course_utils.exercises import api
@@ -25,6 +27,7 @@ import torchmetrics
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.nn import functional as F
+from torch.utils.data import DataLoader, Dataset, Subset, TensorDataset, random_split
 from torchmetrics.classification import MulticlassF1Score
 from torchmetrics.functional.classification import multiclass_f1_score
 """
@@ -57,12 +60,13 @@ def lesson_names(lesson_file: str = LESSON) -> dict[str, Any]:
 
 
 def answer(source: str, lesson_file: str = LESSON) -> Any:
-    """Return the last class or function that ``source`` defines."""
+    """Return the last class, function or module that ``source`` defines."""
     before = lesson_names(lesson_file)
     names = dict(before)
     exec(compile(textwrap.dedent(source), "<cell>", "exec"), names)
     made = [v for name, v in names.items() if v is not before.get(name)]
-    return next(v for v in reversed(made) if isinstance(v, type | FunctionType))
+    kinds = type | FunctionType | nn.Module
+    return next(value for value in reversed(made) if isinstance(value, kinds))
 
 
 def classifier(body: str, init: str = "") -> str:
@@ -88,6 +92,33 @@ def judged(practice: str, source: str) -> CheckResult:
     lesson = syllabus.load().lesson_of(practice)
     file = LESSON if practice.startswith("0.") else lesson.file
     return api.judge(api.find(practice), answer(source, file))
+
+
+def each_answer(names: str, tables: dict[str, dict[str, Any]]) -> pytest.MarkDecorator:
+    """Return a mark that runs a test with every case of every practice's table.
+
+    Args:
+        names: Arguments of the test, the first is the practice.
+        tables: By practice and name: a source, or a source and words of its message.
+    """
+    cases = [
+        pytest.param(practice, *([case] if isinstance(case, str) else case), id=name)
+        for practice, table in tables.items()
+        for name, case in table.items()
+    ]
+    return pytest.mark.parametrize(names, cases)
+
+
+def assert_correct(practice: str, source: str) -> None:
+    """Fail unless an answer is judged correct."""
+    result = judged(practice, source)
+    assert result.status == "correct", result
+
+
+def assert_incorrect(practice: str, source: str, message: str) -> None:
+    """Fail unless an answer is judged incorrect, with these words in the message."""
+    result = judged(practice, source)
+    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 def exercises() -> list[Exercise]:

@@ -1,32 +1,8 @@
 """Answers to the exercises of lesson 01, right and wrong, and what each is told."""
 
-import pytest
-from learner import lesson_names
+from learner import assert_correct, assert_incorrect, each_answer, judged
 
 from course_utils.exercises import api
-from course_utils.exercises.lesson_01.exercises import EXERCISES
-
-EXERCISE = {exercise.practice: exercise for exercise in EXERCISES}
-IMPORTS = "from torch.utils.data import *\n"
-
-
-def judged(practice, source):
-    names = dict(lesson_names("01_code_organization"))
-    exec(IMPORTS, names)
-    before = set(names)
-    exec(compile(source, "<cell>", "exec"), names)
-    answer = [value for name, value in names.items() if name not in before][-1]
-    return api.judge(EXERCISE[practice], answer)
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=EXERCISE)
-def test_the_untouched_starter_is_not_attempted(exercise):
-    assert judged(exercise.practice, exercise.starter).status == "not attempted"
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=EXERCISE)
-def test_the_solution_is_correct(exercise):
-    assert judged(exercise.practice, exercise.solution).status == "correct"
 
 
 def test_a_second_process_that_cannot_start_is_no_fault_of_the_learner(monkeypatch):
@@ -34,7 +10,7 @@ def test_a_second_process_that_cannot_start_is_no_fault_of_the_learner(monkeypat
         raise OSError("no more processes")
 
     monkeypatch.setattr("course_utils.checks.several_processes.run_processes", refuse)
-    result = judged("1.1", EXERCISE["1.1"].solution)
+    result = judged("1.1", api.find("1.1").solution)
     assert result.status == "cannot be checked"
     assert "No second process could be started: no more processes." in result.message
 
@@ -229,18 +205,6 @@ WRONG_1_1 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_1_1.values(), ids=RIGHT_1_1)
-def test_1_1_accepts(source):
-    result = judged("1.1", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_1_1.values(), ids=WRONG_1_1)
-def test_1_1_names_the_mistake(source, message):
-    result = judged("1.1", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 # 1.2 ----------------------------------------------------------------------------
 
 KEEP = """
@@ -431,18 +395,6 @@ WRONG_1_2 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_1_2.values(), ids=RIGHT_1_2)
-def test_1_2_accepts(source):
-    result = judged("1.2", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_1_2.values(), ids=WRONG_1_2)
-def test_1_2_names_the_mistake(source, message):
-    result = judged("1.2", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 # 1.3 ----------------------------------------------------------------------------
 
 INIT = """
@@ -599,13 +551,17 @@ WRONG_1_3 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_1_3.values(), ids=RIGHT_1_3)
-def test_1_3_accepts(source):
-    result = judged("1.3", source)
-    assert result.status == "correct", result
+RIGHT = {"1.1": RIGHT_1_1, "1.2": RIGHT_1_2, "1.3": RIGHT_1_3}
+WRONG = {"1.1": WRONG_1_1, "1.2": WRONG_1_2, "1.3": WRONG_1_3}
 
 
-@pytest.mark.parametrize(("source", "message"), WRONG_1_3.values(), ids=WRONG_1_3)
-def test_1_3_names_the_mistake(source, message):
-    result = judged("1.3", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
+@each_answer("practice, source", RIGHT)
+def test_a_right_answer_is_accepted(practice, source):
+    assert_correct(practice, source)
+
+
+@each_answer(
+    "practice, source, message", {"1.1": WRONG_1_1, "1.2": WRONG_1_2, "1.3": WRONG_1_3}
+)
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)

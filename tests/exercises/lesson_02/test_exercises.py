@@ -1,42 +1,11 @@
 """The checkers of lesson 02, held against answers that learners may give."""
 
-import lightning as L
 import pytest
-import torch
+from learner import assert_correct, assert_incorrect, judged
 from torch import nn
-from torch.nn import functional as F
 
 from course_utils.exercises.api import judge
 from course_utils.exercises.lesson_02.exercises import EXERCISES
-
-COMMON = """
-class DigitClassifier(L.LightningModule):
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
-        )
-
-    def forward(self, images):
-        return self.net(images)
-
-    def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=1e-3)
-"""
-
-
-def learn(source):
-    """Return the last class that ``source`` defines, as a notebook would."""
-    space = {"L": L, "torch": torch, "nn": nn, "F": F, "__name__": "__main__"}
-    exec(COMMON, space)
-    known = set(space)
-    exec(source, space)
-    return [v for k, v in space.items() if k not in known and isinstance(v, type)][-1]
-
-
-def verdict(practice, source):
-    exercise = next(each for each in EXERCISES if each.practice == practice)
-    return judge(exercise, learn(source))
 
 
 def classify(body, base="DigitClassifier"):
@@ -392,31 +361,6 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda each: each.practice)
-def test_the_starter_is_not_attempted(exercise):
-    assert verdict(exercise.practice, exercise.starter).status == "not attempted"
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda each: each.practice)
-def test_the_solution_is_correct(exercise):
-    result = verdict(exercise.practice, exercise.solution)
-    assert (result.status, result.message) == ("correct", exercise.reason)
-
-
-@pytest.mark.parametrize("name", RIGHT)
-def test_a_right_answer_of_another_kind_is_correct(name):
-    result = verdict(*RIGHT[name])
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize("name", WRONG)
-def test_a_wrong_answer_gets_its_message(name):
-    practice, source, words = WRONG[name]
-    result = verdict(practice, source)
-    assert result.status == "incorrect", result
-    assert words in result.message, result
-
-
 def test_an_instance_instead_of_the_class_is_told():
     for exercise in EXERCISES:
         result = judge(exercise, nn.Linear(1, 1))
@@ -430,4 +374,14 @@ def test_noise_drawn_by_numpy_cannot_be_checked_without_a_gpu():
         "return images + self.amount * torch.as_tensor(n).to(images) "
         "+ 0 * images.cpu().numpy().sum()"
     )
-    assert verdict("2.2", source).status == "cannot be checked"
+    assert judged("2.2", source).status == "cannot be checked"
+
+
+@pytest.mark.parametrize(("practice", "source"), RIGHT.values(), ids=RIGHT)
+def test_a_right_answer_is_accepted(practice, source):
+    assert_correct(practice, source)
+
+
+@pytest.mark.parametrize(("practice", "source", "message"), WRONG.values(), ids=WRONG)
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)

@@ -1,44 +1,13 @@
 """Answers to the exercises of lesson 03, right and wrong, and what each is told."""
 
-import functools
 import textwrap
-from typing import Any
 
-import lightning as L
-import numpy as np
-import pytest
-import torch
-from learner import cells
-from torch import nn
-from torch.nn import functional as F
+from learner import assert_correct, assert_incorrect, each_answer
 
-from course_utils.exercises import api
-from course_utils.exercises.lesson_03.exercises import EXERCISES
-
-BY_PRACTICE = {exercise.practice: exercise for exercise in EXERCISES}
 FORWARD_INK = """
     def forward(self, images):
         return self.net((images > self.ink).float())
 """
-
-
-@functools.cache
-def names() -> dict[str, Any]:
-    """Return what the notebook has defined before its exercises."""
-    known = {"__name__": "__main__", "L": L, "np": np, "torch": torch}
-    known |= {"nn": nn, "F": F}
-    sources = [cell.source for cell in cells("03_hyperparameters")]
-    source = next(each for each in sources if "class DigitNet" in each)
-    exec(source[source.index("class DigitNet") :], known)
-    return known
-
-
-def judged(practice, source):
-    defined = dict(names())
-    before = set(defined)
-    exec(compile(textwrap.dedent(source), "<cell>", "exec"), defined)
-    new = [value for name, value in defined.items() if name not in before]
-    return api.judge(BY_PRACTICE[practice], new[-1])
 
 
 def ink(init, forward=FORWARD_INK):
@@ -420,51 +389,13 @@ LISTENS_WRONG = {
 
 RIGHT = {"3.1": INK_RIGHT, "3.2": SWEPT_RIGHT, "3.3": LISTENS_RIGHT}
 WRONG = {"3.1": INK_WRONG, "3.2": SWEPT_WRONG, "3.3": LISTENS_WRONG}
-RIGHT_CASES = [
-    pytest.param(practice, source, id=f"{practice} {name}")
-    for practice, cases in RIGHT.items()
-    for name, source in cases.items()
-]
-WRONG_CASES = [
-    pytest.param(practice, source, message, id=f"{practice} {name}")
-    for practice, cases in WRONG.items()
-    for name, (source, message) in cases.items()
-]
 
 
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_starter_is_not_attempted(practice):
-    result = judged(practice, BY_PRACTICE[practice].starter)
-    assert result.status == "not attempted"
+@each_answer("practice, source", RIGHT)
+def test_a_right_answer_is_accepted(practice, source):
+    assert_correct(practice, source)
 
 
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_starter_with_a_change_that_changes_nothing_is_incorrect(practice):
-    more = "    added = 1\n    def f(self): pass"
-    result = judged(practice, BY_PRACTICE[practice].starter + "\n" + more)
-    assert result.status == "incorrect", result
-
-
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_solution_is_correct(practice):
-    result = judged(practice, BY_PRACTICE[practice].solution)
-    assert (result.status, result.message) == ("correct", BY_PRACTICE[practice].reason)
-
-
-@pytest.mark.parametrize(("practice", "source"), RIGHT_CASES)
-def test_accepts(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("practice", "source", "message"), WRONG_CASES)
-def test_names_the_mistake(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_a_hint_and_the_reason_are_sentences(practice):
-    exercise = BY_PRACTICE[practice]
-    assert all(text.strip().endswith((".", "?")) for text in exercise.hints)
-    assert exercise.reason.endswith(".")
+@each_answer("practice, source, message", WRONG)
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)

@@ -1,85 +1,11 @@
 """Answers to the exercises of lesson 04, right and wrong, and what each is told."""
 
-import functools
-import textwrap
-from typing import Any
-
-import lightning as L
-import pytest
 import torch
-import torchmetrics
-from learner import cells
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from torch import nn
+from learner import assert_correct, assert_incorrect, classifier, each_answer
 from torch.nn import functional as F
 
 from course_utils.checks.sample_data import digits
-from course_utils.exercises import api
-from course_utils.exercises.lesson_04.exercises import (
-    EXERCISES,
-    Files,
-    scripted_validations,
-)
-
-BY_PRACTICE = {exercise.practice: exercise for exercise in EXERCISES}
-
-
-@functools.cache
-def names() -> dict[str, Any]:
-    """Return what the notebook has defined before its exercises."""
-    known = {"__name__": "__main__", "L": L, "torch": torch, "nn": nn, "F": F}
-    known |= {"torchmetrics": torchmetrics, "EarlyStopping": EarlyStopping}
-    known |= {"ModelCheckpoint": ModelCheckpoint}
-    sources = [cell.source for cell in cells("04_logging")]
-    source = next(each for each in sources if "class DigitClassifier" in each)
-    exec(source[source.index("class DigitClassifier") :], known)
-    return known
-
-
-def judged(practice, source):
-    defined = dict(names())
-    before = set(defined)
-    exec(compile(textwrap.dedent(source), "<cell>", "exec"), defined)
-    new = [value for name, value in defined.items() if name not in before]
-    return api.judge(BY_PRACTICE[practice], new[-1])
-
-
-def classifier(body, init=""):
-    lines = ["class Mine(DigitClassifier):"]
-    if init:
-        lines += ["    def __init__(self):", "        super().__init__()"]
-        lines += textwrap.indent(textwrap.dedent(init).strip(), " " * 8).splitlines()
-    return "\n".join([*lines, textwrap.indent(textwrap.dedent(body).strip(), "    ")])
-
-
-def accepts(practice, body, init=""):
-    source = body if "class " in body else classifier(body, init)
-    result = judged(practice, source)
-    assert result.status == "correct", result
-
-
-def refuses(practice, body, init, message):
-    result = judged(practice, classifier(body, init))
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_starter_is_not_attempted(practice):
-    assert judged(practice, BY_PRACTICE[practice].starter).status == "not attempted"
-
-
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_starter_is_judged_incorrect_when_it_is_examined(practice):
-    starter = BY_PRACTICE[practice].starter.rstrip()
-    edited = f"{starter}\n    extra = lambda self: None\n"
-    assert judged(practice, edited).status == "incorrect"
-
-
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_solution_is_correct(practice):
-    result = judged(practice, BY_PRACTICE[practice].solution)
-    assert (result.status, result.message) == ("correct", BY_PRACTICE[practice].reason)
-
+from course_utils.exercises.lesson_04.exercises import Files, scripted_validations
 
 STEP = """
 def training_step(self, batch, batch_idx):
@@ -192,20 +118,6 @@ WRONG_4_1 = {
 }
 
 
-@pytest.mark.parametrize(("body", "init"), RIGHT_4_1.values(), ids=RIGHT_4_1)
-def test_4_1_accepts(body, init):
-    accepts("4.1", body, init)
-
-
-def test_4_1_accepts_a_class_of_another_kind():
-    accepts("4.1", OTHER_4_1)
-
-
-@pytest.mark.parametrize(("body", "init", "message"), WRONG_4_1.values(), ids=WRONG_4_1)
-def test_4_1_names_the_mistake(body, init, message):
-    refuses("4.1", body, init, message)
-
-
 STEPS_4_2 = """
 def training_step(self, batch, batch_idx):
     images, labels = batch
@@ -293,16 +205,6 @@ WRONG_4_2 = {
         "Training raised MisconfigurationException: `ModelCheckpoint(monitor='val_acc'",
     ),
 }
-
-
-@pytest.mark.parametrize("body", RIGHT_4_2.values(), ids=RIGHT_4_2)
-def test_4_2_accepts(body):
-    accepts("4.2", body)
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_4_2.values(), ids=WRONG_4_2)
-def test_4_2_names_the_mistake(body, message):
-    refuses("4.2", body, "", message)
 
 
 def test_the_script_of_4_2_has_another_best_epoch_by_each_measure():
@@ -416,22 +318,6 @@ WRONG_4_3 = {
 }
 
 
-def _ids(table):
-    return list(table)
-
-
-@pytest.mark.parametrize(("body", "init"), RIGHT_4_3.values(), ids=_ids(RIGHT_4_3))
-def test_4_3_accepts(body, init):
-    accepts("4.3", body, init)
-
-
-@pytest.mark.parametrize(
-    ("body", "init", "message"), WRONG_4_3.values(), ids=_ids(WRONG_4_3)
-)
-def test_4_3_names_the_mistake(body, init, message):
-    refuses("4.3", body, init, message)
-
-
 def test_one_process_reads_both_files_of_4_3():
     images, labels = digits(5)
     read = list(Files(images, labels, 3))
@@ -538,11 +424,29 @@ def on_train_batch_end(self, outputs, batch, batch_idx):
 }
 
 
-@pytest.mark.parametrize("body", RIGHT_4_4.values(), ids=RIGHT_4_4)
-def test_4_4_accepts(body):
-    accepts("4.4", body)
+RIGHT = {
+    "4.1": {name: classifier(*case) for name, case in RIGHT_4_1.items()},
+    "4.2": {name: classifier(body) for name, body in RIGHT_4_2.items()},
+    "4.3": {name: classifier(*case) for name, case in RIGHT_4_3.items()},
+    "4.4": {name: classifier(body) for name, body in RIGHT_4_4.items()},
+}
+RIGHT["4.1"]["a class of another kind"] = OTHER_4_1
+WRONG = {
+    practice: {name: (classifier(*case[:-1]), case[-1]) for name, case in table.items()}
+    for practice, table in (
+        ("4.1", WRONG_4_1),
+        ("4.2", WRONG_4_2),
+        ("4.3", WRONG_4_3),
+        ("4.4", WRONG_4_4),
+    )
+}
 
 
-@pytest.mark.parametrize(("body", "message"), WRONG_4_4.values(), ids=WRONG_4_4)
-def test_4_4_names_the_mistake(body, message):
-    refuses("4.4", body, "", message)
+@each_answer("practice, source", RIGHT)
+def test_a_right_answer_is_accepted(practice, source):
+    assert_correct(practice, source)
+
+
+@each_answer("practice, source, message", WRONG)
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)

@@ -7,7 +7,6 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from course_utils.checks.learner_code import LearnerError
 from course_utils.exercises.lesson_04.kept_checkpoint import kept_checkpoint
 
 SCRIPT = [0.5, 0.9, 0.2, 0.7]
@@ -40,9 +39,6 @@ def kept(**options):
 
 PLAIN = {"filename": "e={epoch}_{val/acc:.1f}", "auto_insert_metric_name": False}
 TABLE = {
-    "best": ({"monitor": "val/acc", "mode": "max"}, 1, "e=1_0.9.ckpt"),
-    "worst": ({"monitor": "val/acc"}, 2, "e=2_0.2.ckpt"),
-    "last": ({}, 3, "e=3_0.7.ckpt"),
     "none": ({"save_top_k": 0}, -1, ""),
     "two kept": (
         {"monitor": "val/acc", "mode": "max", "save_top_k": 2},
@@ -53,21 +49,6 @@ TABLE = {
         {"monitor": "val/acc", "mode": "max", "dirpath": "mine"},
         1,
         "e=1_0.9.ckpt",
-    ),
-    "slash": (
-        {
-            "monitor": "val/acc",
-            "mode": "max",
-            "filename": "{epoch}-{val/acc:.1f}",
-            "auto_insert_metric_name": True,
-        },
-        1,
-        "epoch=1-val/acc=0.9.ckpt",
-    ),
-    "unknown name": (
-        {"filename": "{epoch}-{acc:.1f}", "auto_insert_metric_name": True},
-        3,
-        "epoch=3-acc=0.0.ckpt",
     ),
 }
 
@@ -87,8 +68,3 @@ def test_no_file_is_left_and_the_folder_is_as_before(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     kept(dirpath="mine")
     assert os.listdir(tmp_path) == []
-
-
-def test_a_monitor_that_nobody_logs_is_a_sentence():
-    with pytest.raises(LearnerError, match="Training raised MisconfigurationException"):
-        kept(monitor="acc")

@@ -2,13 +2,7 @@
 
 import textwrap
 
-import pytest
-from learner import judged
-
-from course_utils.exercises.lesson_05.exercises import EXERCISES
-
-LESSON = "05_reproducibility"
-BY_PRACTICE = {exercise.practice: exercise for exercise in EXERCISES}
+from learner import assert_correct, assert_incorrect, each_answer
 
 
 def train(before="", model="", after="", loader="", kept="np.random.permutation(640)"):
@@ -378,54 +372,13 @@ NOISE_WRONG = {
 
 RIGHT = {"5.1": TRAIN_RIGHT, "5.2": PAIRS_RIGHT, "5.3": NOISE_RIGHT}
 WRONG = {"5.1": TRAIN_WRONG, "5.2": PAIRS_WRONG, "5.3": NOISE_WRONG}
-RIGHT_CASES = [
-    pytest.param(practice, source, id=f"{practice} {name}")
-    for practice, cases in RIGHT.items()
-    for name, source in cases.items()
-]
-WRONG_CASES = [
-    pytest.param(practice, source, message, id=f"{practice} {name}")
-    for practice, cases in WRONG.items()
-    for name, (source, message) in cases.items()
-]
 
 
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_starter_is_not_attempted(practice):
-    assert judged(practice, BY_PRACTICE[practice].starter).status == "not attempted"
+@each_answer("practice, source", RIGHT)
+def test_a_right_answer_is_accepted(practice, source):
+    assert_correct(practice, source)
 
 
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_starter_with_a_change_that_changes_nothing_is_incorrect(practice):
-    source = BY_PRACTICE[practice].starter
-    head = next(line for line in source.splitlines() if line.startswith("    "))
-    source = source.replace(head, "    added = 1\n" + head, 1)
-    if source.startswith("class"):
-        source += "\n    def f(self): pass\n"
-    result = judged(practice, source)
-    assert result.status == "incorrect", result
-
-
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_the_solution_is_correct(practice):
-    result = judged(practice, BY_PRACTICE[practice].solution)
-    assert (result.status, result.message) == ("correct", BY_PRACTICE[practice].reason)
-
-
-@pytest.mark.parametrize(("practice", "source"), RIGHT_CASES)
-def test_accepts(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("practice", "source", "message"), WRONG_CASES)
-def test_names_the_mistake(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-@pytest.mark.parametrize("practice", BY_PRACTICE)
-def test_a_hint_and_the_reason_are_sentences(practice):
-    exercise = BY_PRACTICE[practice]
-    assert all(text.strip().endswith((".", "?")) for text in exercise.hints)
-    assert exercise.reason.endswith(".")
+@each_answer("practice, source, message", WRONG)
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)

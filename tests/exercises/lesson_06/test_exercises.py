@@ -3,57 +3,33 @@
 import textwrap
 
 import pytest
-from learner import answer, classifier, judged
+from learner import assert_correct, assert_incorrect, classifier, each_answer
 
-from course_utils import syllabus
 from course_utils.exercises import api
-
-LESSON = syllabus.load().lesson("06").file
-
-
-def verdict(practice, source):
-    return api.judge(api.find(practice), answer(source, LESSON))
 
 
 def function(head, body):
     return f"{head}\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}"
 
 
-def assert_wrong(practice, source, message):
-    result = verdict(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-@pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.4", "6.5"])
-def test_the_untouched_starter_is_not_attempted(practice):
-    starter = api.find(practice).starter
-    assert verdict(practice, starter).status == "not attempted"
-    assert verdict(practice, starter + "\n    # a comment").status == "not attempted"
-
-
-@pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.4", "6.5"])
-def test_the_solution_is_correct(practice):
-    assert verdict(practice, api.find(practice).solution).status == "correct"
-
-
 @pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.5"])
 def test_a_class_is_no_function(practice):
-    assert_wrong(practice, "class A:\n    def f(self):\n        pass", "but got type")
+    assert_incorrect(practice, "class A:\n    def f(self):\n        0", "but got type")
 
 
 @pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.5"])
 def test_an_answer_that_raises_is_told_where(practice):
     source = "def broken(*args):\n    return args[9]"
-    assert_wrong(practice, source, "broken raised IndexError")
+    assert_incorrect(practice, source, "broken raised IndexError")
 
 
 def test_6_4_wants_a_class():
-    assert_wrong("6.4", "def f():\n    pass", "Expected a LightningModule class")
+    assert_incorrect("6.4", "def f():\n    pass", "Expected a LightningModule class")
 
 
 def test_6_4_tells_where_the_step_raises():
     step = "def training_step(self, batch, batch_idx):\n    return batch[9]"
-    assert_wrong("6.4", classifier(step), "Training raised IndexError")
+    assert_incorrect("6.4", classifier(step), "Training raised IndexError")
 
 
 TEST = "def smoke(model, loader):"
@@ -169,17 +145,6 @@ for batch in (*list(loader)[:1], list(loader)[-1]):
     ),
     "raises always": ("raise RuntimeError('no')", "A healthy model does not pass"),
 }
-
-
-@pytest.mark.parametrize("body", RIGHT_6_1.values(), ids=RIGHT_6_1)
-def test_6_1_accepts(body):
-    result = verdict("6.1", function(TEST, body))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_6_1.values(), ids=WRONG_6_1)
-def test_6_1_names_the_mistake(body, message):
-    assert_wrong("6.1", function(TEST, body), message)
 
 
 TENTH = "def part(dataset):"
@@ -299,17 +264,6 @@ WRONG_6_2 = {
 }
 
 
-@pytest.mark.parametrize("body", RIGHT_6_2.values(), ids=RIGHT_6_2)
-def test_6_2_accepts(body):
-    result = verdict("6.2", function(TENTH, body))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_6_2.values(), ids=WRONG_6_2)
-def test_6_2_names_the_mistake(body, message):
-    assert_wrong("6.2", function(TENTH, body), message)
-
-
 UNIT = "def unit(features):"
 SQUARES = "squares = features.square().sum(dim=1, keepdim=True)\n"
 AFTER = "length = squares.sqrt()\nreturn torch.where(length > 0, {}, 0.0)"
@@ -407,18 +361,7 @@ WRONG_6_3 = {
 }
 
 
-@pytest.mark.parametrize("body", RIGHT_6_3.values(), ids=RIGHT_6_3)
-def test_6_3_accepts(body):
-    result = verdict("6.3", function(UNIT, body))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_6_3.values(), ids=WRONG_6_3)
-def test_6_3_names_the_mistake(body, message):
-    assert_wrong("6.3", function(UNIT, body), message)
-
-
-HEART = api.find("6.4").solution
+HEART = api.find("6.4").solution + "\n"
 MODULES = "nn.ModuleList([nn.Linear(784, 64), nn.Linear(64, 64)])"
 PLAIN = "[nn.Linear(784, 64), nn.Linear(64, 64)]"
 LOSS = "return F.cross_entropy(self(images), labels)"
@@ -525,17 +468,6 @@ WRONG_6_4 = {
     ),
     "returns nothing": (HEART.replace(LOSS, "self(images)"), "0 weights learn"),
 }
-
-
-@pytest.mark.parametrize("source", RIGHT_6_4.values(), ids=RIGHT_6_4)
-def test_6_4_accepts(source):
-    result = verdict("6.4", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_6_4.values(), ids=WRONG_6_4)
-def test_6_4_names_the_mistake(source, message):
-    assert_wrong("6.4", source, message)
 
 
 SLOWEST = "def slowest(model, loader):"
@@ -648,16 +580,27 @@ WRONG_6_5 = {
 }
 
 
-@pytest.mark.parametrize("body", RIGHT_6_5.values(), ids=RIGHT_6_5)
-def test_6_5_accepts(body):
-    result = verdict("6.5", function(SLOWEST, body))
-    assert result.status == "correct", result
+TASKS = {  # the head of the function that is asked for, right and wrong bodies
+    "6.1": (TEST, RIGHT_6_1, WRONG_6_1),
+    "6.2": (TENTH, RIGHT_6_2, WRONG_6_2),
+    "6.3": (UNIT, RIGHT_6_3, WRONG_6_3),
+    "6.5": (SLOWEST, RIGHT_6_5, WRONG_6_5),
+}
+RIGHT = {
+    practice: {name: function(head, body) for name, body in right.items()}
+    for practice, (head, right, _) in TASKS.items()
+}
+WRONG = {
+    practice: {name: (function(head, body), said) for name, (body, said) in bad.items()}
+    for practice, (head, _, bad) in TASKS.items()
+}
 
 
-@pytest.mark.parametrize(("body", "message"), WRONG_6_5.values(), ids=WRONG_6_5)
-def test_6_5_names_the_mistake(body, message):
-    assert_wrong("6.5", function(SLOWEST, body), message)
+@each_answer("practice, source", {**RIGHT, "6.4": RIGHT_6_4})
+def test_a_right_answer_is_accepted(practice, source):
+    assert_correct(practice, source)
 
 
-def test_the_learner_is_judged_in_the_names_of_this_lesson():
-    assert judged("6.4", HEART).status == "correct"
+@each_answer("practice, source, message", {**WRONG, "6.4": WRONG_6_4})
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)

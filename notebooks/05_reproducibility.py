@@ -204,19 +204,19 @@ claim("5.1", "and a distance of 1 or more at the end", apart[-1], at_least=1.0)
 # Every later draw from torch's generator got another number, so the images came in another order. That is why a seed does not carry over to a changed program, and why comparing two variants *under the same seed*
 # does not make the comparison fair: compare over several seeds.
 #
-# **What else decides, although no seed knows it?** First, the *number of workers*: processes of the loader, each with generators of its own. `Draws` is a dataset whose items are three random
+# **What else decides, although no seed knows it?** First, the *number of workers*: processes of the loader, each with generators of its own. `RandomNumbers` is a dataset whose items are three random
 # numbers, one from each of Python, NumPy and torch, as a random augmentation would draw them.
 
 # %%
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_utils.exercises.lesson_05 import Draws
+from course_utils.exercises.lesson_05 import RandomNumbers
 
 
 def drawn_with(workers):
     with preserved():
         L.seed_everything(42, verbose=False)
-        loader = DataLoader(Draws(8), batch_size=4, num_workers=workers)
+        loader = DataLoader(RandomNumbers(8), batch_size=4, num_workers=workers)
         return set(torch.cat(list(loader)).flatten().tolist())
 
 

@@ -19,7 +19,7 @@ from course_utils.exercises.lesson_05.resumable_parts import (
     KeepsItsPlace,
     KeepsRandomState,
 )
-from course_utils.exercises.lesson_05.worker_draws import Draws
+from course_utils.exercises.lesson_05.worker_draws import RandomNumbers
 from course_utils.experiments.global_state import preserved
 
 SIZE, BATCH = 40, 4  # 10 batches an epoch
@@ -300,12 +300,12 @@ def test_a_sampler_begins_anywhere_and_then_at_the_beginning():
 
 
 def test_draws_come_from_all_three_generators():
-    assert isinstance(Draws(2), Dataset)
+    assert isinstance(RandomNumbers(2), Dataset)
     for place, reseed in enumerate((random.seed, np.random.seed, torch.manual_seed)):
         random.seed(0), np.random.seed(0), torch.manual_seed(0)
-        first = Draws(2)[0]
+        first = RandomNumbers(2)[0]
         random.seed(1), np.random.seed(1), torch.manual_seed(1)
         reseed(0)
-        assert (Draws(2)[0] == first).tolist() == [i == place for i in range(3)]
+        assert (RandomNumbers(2)[0] == first).tolist() == [i == place for i in range(3)]
     with pytest.raises(IndexError):
-        Draws(2)[2]
+        RandomNumbers(2)[2]

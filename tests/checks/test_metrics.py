@@ -72,13 +72,13 @@ def test_each_metric_is_judged_in_one_validation():
 def test_a_known_mistake_is_named():
     mean, top, total = exact(ThreeMetrics(), processes=2)
     assert (mean.ok, mean.remedy) == (False, "The first process's.")
-    assert mean.seen == "mean is 2.000 with 2 processes, exact is 2.500."
+    assert mean.seen == "mean is 2.000 with 2 processes; the exact value is 2.500."
     assert (top.remedy, total.remedy) == ("Combine.", "Combine.")
 
 
 def test_a_missing_metric_is_named():
     first, *others = exact(ThreeMetrics(("average", "top", "sum")))
-    assert first.seen == "Callbacks find no metric 'mean'; they see average, top, sum."
+    assert first.seen == "No metric named 'mean' was logged (found: average, top, sum)."
     assert first.remedy == 'Log it with self.log("mean", ...).'
     assert [each.ok for each in others] == [True, True]
 

@@ -1,4 +1,4 @@
-"""Questions asked of a module by running it; each serves two lessons or more."""
+"""Checks that run a learner's module; each serves several lessons or the capstone."""
 
 from course_utils._lazy import lazy
 

@@ -1,7 +1,6 @@
-"""Does a module train on any device? Asked without that device, and with it if there.
+"""Does a module train on any device? Fake tensors stand in for a device that is absent.
 
-On a machine with a CUDA device the real one is asked; no such machine was at hand when
-this was written.
+On a machine with a CUDA device the real one is used.
 """
 
 import contextlib
@@ -25,7 +24,7 @@ EVERYWHERE = ("cpu", "cuda:0", "cuda:1")
 
 
 def _is_real(device: str) -> bool:
-    """Return whether to ask the device itself, which pretending may forbid."""
+    """Return whether to ask the device itself, which a simulation may forbid."""
     return is_here(device) and simulated_gpu_count() in (
         None,
         torch.cuda.device_count(),
@@ -78,7 +77,7 @@ def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
 def result_on(
     device: str, run: Callable[[], Any], what: str
 ) -> tuple[Finding | None, Any]:
-    """Run something on a device, real or pretended.
+    """Run something on a device, real or simulated.
 
     Args:
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
@@ -87,7 +86,7 @@ def result_on(
 
     Returns:
         A finding if it did not get to its end for reasons of devices, else None; and
-        the result, whose tensors have no values on a pretended device.
+        the result, whose tensors have no values on a simulated device.
 
     Raises:
         LearnerError: If it fails for another reason.
@@ -103,10 +102,10 @@ def result_on(
 
 
 def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
-    """Ask whether one training step of ``module`` runs on ``device``.
+    """Check whether one training step of ``module`` runs on ``device``.
 
     Module and batch are moved the way Lightning moves them, its hooks included. On a
-    device that is not here tensors are pretended, and there is no backward pass.
+    device that is absent tensors are simulated, and there is no backward pass.
 
     Args:
         module: A fresh module; it is unusable afterwards.
@@ -114,7 +113,7 @@ def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
 
     Returns:
-        A finding; undecided if the step needs what pretended tensors do not have.
+        A finding; undecided if the step needs what simulated tensors do not have.
 
     Raises:
         LearnerError: If the step fails for a reason other than devices.

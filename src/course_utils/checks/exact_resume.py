@@ -71,10 +71,10 @@ def resumes_exactly(
     remedy: str = _RANDOMNESS,
     **trainer: Any,
 ) -> Iterator[Finding]:
-    """Ask whether a run resumed at each place goes on as if nothing had happened.
+    """Check whether a run resumed at each place continues as if uninterrupted.
 
     One run goes through and writes a checkpoint at each place. From each of them a
-    new run resumes, with everything built anew under another seed, as in a new process.
+    new run resumes, with everything rebuilt under another seed, as in a new process.
 
     Args:
         build: Returns a new module, a new data module and new callbacks.

@@ -7,12 +7,13 @@ from typing import Any
 
 import torch
 
-# These ask about the real machine, whatever is pretended.
+# Lightning and torch must see the real machine: told of GPUs that do not exist, they
+# would initialize a driver. Only calls from the learner's own code are answered.
 _LIBRARIES = ("torch", "torchvision", "torchmetrics", "lightning", "course_utils")
 
 
 def is_here(device: str) -> bool:
-    """Return whether this machine really has ``device``, whatever is pretended."""
+    """Return whether this machine really has ``device``, whatever is simulated."""
     wanted = torch.device(device)
     if wanted.type == "cpu":
         return True
@@ -30,7 +31,7 @@ class Machine:
     """
 
     def __init__(self, gpus: int, current: int) -> None:
-        """Note what the machine answers."""
+        """Keep the number of GPUs and the current one."""
         self.gpus = gpus
         self.current = current
 
@@ -57,11 +58,12 @@ class Machine:
 
 
 def _unless_library(
-    real: Callable[..., Any], pretended: Callable[..., Any]
+    real: Callable[..., Any], simulated: Callable[..., Any]
 ) -> Callable[..., Any]:
     def answer(*args: Any, **kwargs: Any) -> Any:
+        # Frame 1 is the caller: its module says who is asking.
         asking = sys._getframe(1).f_globals.get("__name__", "")
-        chosen = real if asking.partition(".")[0] in _LIBRARIES else pretended
+        chosen = real if asking.partition(".")[0] in _LIBRARIES else simulated
         return chosen(*args, **kwargs)
 
     return answer
@@ -71,7 +73,7 @@ _machines: list[Machine] = []
 
 
 def simulated_gpu_count() -> int | None:
-    """Return how many GPUs are pretended right now, None if nothing is."""
+    """Return how many GPUs are simulated right now, None if none are."""
     return _machines[-1].gpus if _machines else None
 
 
@@ -80,7 +82,7 @@ def simulated_gpus(count: int, current: int = 0) -> Iterator[Machine]:
     """Let a learner's code find ``count`` GPUs when it asks torch; libraries do not.
 
     Args:
-        count: GPUs of the pretended machine, from 0.
+        count: GPUs of the simulated machine, from 0.
         current: Index of the one that ``"cuda"`` without an index means. A Trainer
             sets it to the GPU that it trains on.
     """

@@ -2,8 +2,8 @@
 
 PyTorch's ``FakeTensorMode`` runs operations on tensors that have a shape, a dtype and a
 device, but no memory. It applies the rules and the wording of real devices, so that
-``cuda:1`` can be pretended on a machine without a GPU. It is semi-private; its use
-stays in this module.
+``cuda:1`` can be simulated on a machine without a GPU. It is semi-private, so only
+this module uses it.
 """
 
 import contextlib
@@ -63,7 +63,7 @@ def is_device_fault(error: BaseException) -> bool:
 
 
 def why_undecided(error: BaseException) -> str:
-    """Return what pretending cannot see in this error, ``""`` if it can be judged."""
+    """Return what the simulation cannot decide about this error, ``""`` if nothing."""
     text = str(error).lower()
     if isinstance(error, _NEEDS_VALUES):
         return "branches on values, which pretended tensors do not have"
@@ -96,7 +96,7 @@ class _CurrentGpu(TorchFunctionMode):
         kwargs = {name: self._indexed(value) for name, value in (kwargs or {}).items()}
         if func is Tensor.cuda and len(args) == 1 and kwargs.get("device") is None:
             kwargs["device"] = self._gpu()
-        if func is Tensor.numpy:
+        if func is Tensor.numpy:  # a fake tensor has no memory for NumPy to read
             if args[0].device.type == "cpu":
                 raise RuntimeError(".numpy() is not supported for pretended tensors")
             kind = args[0].device
@@ -138,7 +138,7 @@ def _no_inference_mode() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Let nobody report errors or read values that belong to pretending."""
+    """Silence validation and logging that fake tensors would trip."""
     logger = logging.getLogger(FakeTensorMode.__module__)
     level, validates = logger.level, Distribution._validate_args
     logger.setLevel(logging.CRITICAL)  # it logs every error that it passes on
@@ -163,14 +163,20 @@ def simulated_tensors(device: str) -> Iterator[None]:
     Args:
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
     """
+    # A learner's code that counts GPUs must find the one it runs on, and the others
+    # before it. A module on the CPU leaves the count as the caller has set it.
     target = torch.device(device)
     index, known = target.index or 0, simulated_gpu_count() or 0
     count = known if target.type == "cpu" else max(known, index + 1)
+    # ShapeEnv lets operations with data-dependent shapes (nonzero, masks) return; real
+    # inputs, such as a constant of the learner's, are converted on the way.
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         stack.enter_context(_no_inference_mode())
         machine = stack.enter_context(simulated_gpus(count, index))
+        # The function mode lies around the fake mode: it sees calls first, while
+        # their arguments still say "cuda" without an index.
         stack.enter_context(_CurrentGpu(machine))
         stack.enter_context(mode)
         yield

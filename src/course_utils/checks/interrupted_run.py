@@ -1,4 +1,4 @@
-"""A run that writes checkpoints at chosen places, and one that goes on from there."""
+"""A run that writes checkpoints at chosen places, and one that resumes there."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,7 +85,7 @@ def run(
     resume: Path | None = None,
     **trainer: Any,
 ) -> Run:
-    """Build everything anew and train, from the start or from a checkpoint.
+    """Build everything from scratch and train, from the start or from a checkpoint.
 
     The random generators are seeded before anything is built, as a script would.
 
@@ -93,7 +93,7 @@ def run(
         build: Returns a new module, a new data module and new callbacks.
         seed: Of the global random generators.
         save: Where to write a checkpoint at which place.
-        resume: Checkpoint to go on from.
+        resume: Checkpoint to resume from.
         **trainer: Arguments of the Trainer, for example ``max_epochs``.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Run a learner's code so that its errors are told from the probe's own."""
+"""Run a learner's code and tell its errors from those of the checks."""
 
 import contextlib
 import io
@@ -78,7 +78,7 @@ def silenced() -> Iterator[None]:
 
 @contextlib.contextmanager
 def temporary_folder() -> Iterator[Path]:
-    """Run a block in an empty working folder, which is gone afterwards."""
+    """Run a block in an empty working folder, which is removed afterwards."""
     before = os.getcwd()
     with TemporaryDirectory(prefix="course-", ignore_cleanup_errors=True) as name:
         os.chdir(name)

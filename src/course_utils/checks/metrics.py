@@ -40,9 +40,9 @@ def reported(
 
 
 def not_logged(name: str, metrics: Mapping[str, float]) -> Finding:
-    """Return the finding that callbacks see no metric ``name``, only ``metrics``."""
+    """Return the finding that ``name`` is not among the logged ``metrics``."""
     known = ", ".join(metrics) or "nothing"
-    seen = f"Callbacks find no metric {name!r}; they see {known}."
+    seen = f"No metric named {name!r} was logged (found: {known})."
     return Finding(seen, False, f'Log it with self.log("{name}", ...).')
 
 
@@ -75,6 +75,6 @@ def metrics_are_exact(
         if name not in metrics:
             yield not_logged(name, metrics)
             continue
-        seen = f"{name} is {metrics[name]:.3f} {where}, exact is {truth:.3f}."
+        seen = f"{name} is {metrics[name]:.3f} {where}; the exact value is {truth:.3f}."
         known = mistakes.get(name, {})
         yield value_is(metrics[name], truth, known, seen=seen, otherwise=otherwise)

@@ -11,12 +11,12 @@ from course_utils.measure import flat_weights
 
 
 class RunTrace(L.Callback):
-    """Note every training sample and the weights after every batch of one ``fit``.
+    """Record every training sample and the weights after every batch of one ``fit``.
 
     Attributes:
         start: Batches that the run had behind it when it began; more than 0 if it
             was resumed.
-        samples: For each batch, one digest a sample: equal content, equal digest.
+        samples: For each batch, one digest per sample: equal content, equal digest.
         epochs: For each batch, the epoch it belongs to, from 0.
         weights: All parameters as one vector, before the first batch and after each.
     """
@@ -29,21 +29,21 @@ class RunTrace(L.Callback):
         self.weights: list[Tensor] = []
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note where the run begins."""
+        """Record where the run begins."""
         self.start = trainer.fit_loop.epoch_loop.batch_progress.total.ready
         self.weights.append(flat_weights(pl_module))
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *_: Any
     ) -> None:
-        """Note the samples, as they arrive at the training step."""
+        """Record the samples as they arrive at the training step."""
         self.samples.append(digests([batch]))
         self.epochs.append(trainer.current_epoch)
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
-        """Note the weights."""
+        """Record the weights."""
         self.weights.append(flat_weights(pl_module))
 
 

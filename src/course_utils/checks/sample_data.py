@@ -86,7 +86,7 @@ def train_briefly(module: nn.Module, steps: int = 60) -> None:
 
 
 def trained_instance(answer: Any, steps: int = 60) -> L.LightningModule:
-    """Return an instance that a few steps of plain training taught some digits.
+    """Return an instance that a few steps of plain training have taught some digits.
 
     Raises:
         LearnerError: If ``answer`` is no module class or its forward pass raises.

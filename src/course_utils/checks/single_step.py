@@ -31,7 +31,8 @@ def attach(module: LightningModule) -> LightningModule:
 
 
 def _with_optimizers(module: LightningModule) -> None:
-    # Only self.optimizers() needs them; a faulty configure_optimizers is not asked.
+    # Only self.optimizers() needs them; a faulty configure_optimizers is not
+    # what this step is about.
     with contextlib.suppress(Exception):
         module.trainer.strategy.setup_optimizers(module.trainer)
 

@@ -23,7 +23,7 @@ def _raise(*_: object) -> None:
 
 
 class _Alarm:
-    """The system's alarm clock; one that ran before goes on afterwards."""
+    """The system's alarm clock; one that was running before continues afterwards."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

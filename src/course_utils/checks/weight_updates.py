@@ -1,4 +1,4 @@
-"""What does training do to the weights, batch by batch? Asked with a real Trainer."""
+"""What training with a real Trainer does to the weights, batch by batch."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,10 +55,10 @@ def _cross_entropy(module: L.LightningModule, batches: Batches) -> float:
 def lowers_cross_entropy(
     module: L.LightningModule, batches: Batches, rounds: int = 3
 ) -> Finding:
-    """Ask whether training lowers the cross-entropy of the batches it trains on.
+    """Check whether training lowers the cross-entropy of the batches it trains on.
 
     Any loss, augmentation or optimizer that learns the labels will do. A module
-    without ``forward`` is not asked.
+    without ``forward`` passes.
 
     Args:
         module: Is trained; its forward pass maps images to logits.

@@ -77,7 +77,7 @@ class SavedTensors:
         kept = _Kept(tensor.detach())
         storage = tensor.untyped_storage()
         pointer, size = storage.data_ptr(), storage.nbytes()
-        # Asked anew each time: moving a module to a device gives it other memory.
+        # Looked up each time: moving a module to a device gives it other memory.
         if pointer in {each.untyped_storage().data_ptr() for each in self._ignored}:
             return kept
         if not self._users[pointer]:

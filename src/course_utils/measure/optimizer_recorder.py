@@ -1,4 +1,4 @@
-"""Record what optimizers do, whoever calls them: steps, rates, updates of the weights.
+"""Record what optimizers do, whatever calls them: steps, rates, updates of the weights.
 
 ``trainer.global_step`` counts what the Trainer believes; these recorders hook into the
 optimizers themselves.

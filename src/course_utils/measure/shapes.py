@@ -44,7 +44,7 @@ def _well_formed(hint: Any, name: str) -> bool:
 
 
 def _fits(spec: Sequence[str], shape: Sequence[int], sizes: dict[str, int]) -> bool:
-    """Return whether ``shape`` is as written; note in ``sizes`` what a name is."""
+    """Return whether ``shape`` is as written; record in ``sizes`` what a name is."""
     if "..." in spec:
         dots, more = spec.index("..."), len(shape) - len(spec) + 1
         spec = [*spec[:dots], *["_"] * more, *spec[dots + 1 :]]

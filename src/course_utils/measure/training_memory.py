@@ -22,7 +22,7 @@ def tensor_bytes(values: Any) -> int:
 
 
 class TrainingMemory(L.Callback):
-    """Note the bytes of weights, gradients and optimizer, and those saved for backward.
+    """Record the bytes of weights, gradients, optimizer, and those saved for backward.
 
     Hand it to a ``Trainer``. Weights are the parameters; their own memory is not
     counted again where autograd saves them, copies of them in another type are.
@@ -58,7 +58,7 @@ class TrainingMemory(L.Callback):
     def on_before_optimizer_step(
         self, trainer: L.Trainer, pl_module: L.LightningModule, optimizer: Optimizer
     ) -> None:
-        """Note weights and gradients while all of them are there."""
+        """Record weights and gradients while all of them are there."""
         parameters = list(pl_module.parameters())
         self.weights = tensor_bytes(parameters)
         self.gradients = tensor_bytes([parameter.grad for parameter in parameters])
@@ -66,7 +66,7 @@ class TrainingMemory(L.Callback):
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
-        """Note what is left after the batch."""
+        """Record what is left after the batch."""
         states = [list(each.state.values()) for each in trainer.optimizers]
         self.optimizer = tensor_bytes(states)
         self.saved = self._tensors.peak

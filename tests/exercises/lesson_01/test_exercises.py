@@ -302,7 +302,7 @@ WRONG_1_2 = {
     "unseeded": (
         data(KEEP, UNSEEDED, LOADERS),
         "of 30 validation samples of a later stage had been trained on. Draw the split "
-        "with a generator of its own: torch.Generator().manual_seed(seed).",
+        "from its own generator: torch.Generator().manual_seed(seed).",
     ),
     "once an instance": (
         data(
@@ -331,7 +331,7 @@ WRONG_1_2 = {
             UNSEEDED.replace("torch.Generator().manual_seed", "torch.manual_seed"),
             LOADERS,
         ),
-        "setup seeds a global random generator. Draw the split with a generator of its",
+        "setup seeds a global random generator. Draw the split from its own",
     ),
     "overlapping parts": (
         data(

@@ -183,7 +183,7 @@ WRONG_4_2 = {
     ),
     "one name left": (
         STEPS_4_2.replace("train/loss", "loss") + KEEP.format(WATCH + FLAT),
-        "Callbacks find no metric 'train/loss'; they see loss, val/loss, val/acc.",
+        "No metric named 'train/loss' was logged (found: loss, val/loss, val/acc).",
     ),
     "accuracy of training": (
         STEPS_4_2.replace(
@@ -191,7 +191,7 @@ WRONG_4_2 = {
             'self.log("val/acc", torch.tensor(0.5))',
         )
         + KEEP.format(WATCH + FLAT),
-        "val/acc is 0.500, exact is 0.750.",
+        "val/acc is 0.500; the exact value is 0.750.",
     ),
     "no epoch in the name": (
         STEPS_4_2
@@ -279,22 +279,22 @@ WRONG_4_3 = {
     "sync alone": (
         VAL.format(SYNC, SYNC, SYNC),
         "",
-        "with 1 process, exact is 3.233. This is a mean over batches.",
+        "with 1 process; the exact value is 3.233. This is a mean over batches.",
     ),
     "rules, no sync": (
         VAL.format("", MAX, SUM),
         "",
-        "with 2 processes, exact is 0.390. This is what the first process saw.",
+        "with 2 processes; the exact value is 0.390. This is what the first",
     ),
     "rank zero only": (
         VAL.format("rank_zero_only=True", MAX, SUM),
         "",
-        "with 2 processes, exact is 0.390. This is what the first process saw.",
+        "with 2 processes; the exact value is 0.390. This is what the first",
     ),
     "count forgotten": (
         VAL.format(SYNC, f"{SYNC}, {MAX}", SUM),
         "",
-        "val_errors is 7.000 with 2 processes, exact is 11.000. This is what the",
+        "val_errors is 7.000 with 2 processes; the exact value is 11.000. This is",
     ),
     "mean of the files": (
         COLLECT.replace("total, count = mean.reshape(-1, 2).sum(0)", "").replace(
@@ -313,7 +313,7 @@ WRONG_4_3 = {
             "val_errors", "val_wrong"
         ),
         "",
-        "Callbacks find no metric 'val_errors'; they see val_loss, val_worst",
+        "No metric named 'val_errors' was logged (found: val_loss, val_worst",
     ),
 }
 

@@ -194,7 +194,7 @@ WRONG_6_2 = {
     ),
     "by chance within classes": (
         STRATIFIED.replace("random.Random(label)", "random") + LOADER,
-        "A second call shows other images. Draw with a generator of its own",
+        "A second call shows other images. Draw from its own generator",
     ),
     "seeds NumPy": (
         "np.random.seed(0)\n"

@@ -167,22 +167,22 @@ WRONG_12_2 = {
     "batch value of the object": (
         VAL + "    self.log('val_f1', self.f1(logits, labels), sync_dist=True)",
         F1,
-        "with 1 process, exact is 0.881. This is the mean of batch scores.",
+        "with 1 process; the exact value is 0.881. This is the mean of batch scores.",
     ),
     "not gathered": (
         COLLECT + LOCAL + "    self.log('val_f1', f1)\n" + CLEAR,
         LISTS,
-        "with 2 processes, exact is 0.881. This is the score of the first process's",
+        "with 2 processes; the exact value is 0.881. This is the score of the first",
     ),
     "averaged over processes": (
         COLLECT + LOCAL + "    self.log('val_f1', f1, sync_dist=True)\n" + CLEAR,
         LISTS,
-        "with 2 processes, exact is 0.881. This is the mean of the two processes'",
+        "with 2 processes; the exact value is 0.881. This is the mean of the two",
     ),
     "another name": (
         LOG_F1.replace("'val_f1'", "'f1'"),
         F1,
-        "Callbacks find no metric 'val_f1'; they see f1. Log it with",
+        "No metric named 'val_f1' was logged (found: f1). Log it with",
     ),
     "never reset": (
         UPDATE + "    self.log('val_f1', self.f1.compute())",
@@ -199,7 +199,7 @@ WRONG_12_2 = {
     "computes on one process": (
         UPDATE + "    if self.trainer.is_global_zero:\n        self.f1.compute()",
         F1,
-        "Callbacks find no metric",
+        "No metric named",
     ),
 }
 WRONG_12_2["fails in two processes only"] = (

@@ -29,10 +29,11 @@ def _run(score: Score, module: nn.Module, images: Tensor, labels: Tensor) -> flo
 def measures_in_eval_mode(
     score: Score, module: nn.Module, images: Tensor, labels: Tensor, truth: float
 ) -> Finding:
-    """Ask whether ``score`` is ``truth`` for a ``module`` in training mode."""
+    """Check whether ``score`` is ``truth`` for a ``module`` in training mode."""
     value = _run(score, copy.deepcopy(module).train(), images, labels)
     seen = (
-        f"It returned {value:.3f} for a model in training mode, exact is {truth:.3f}."
+        f"It returned {value:.3f} for a model in training mode; the exact value is "
+        f"{truth:.3f}."
     )
     remedy = "Switch the model to evaluation mode first."
     return Finding(seen, abs(value - truth) < 1e-6, remedy)
@@ -41,7 +42,7 @@ def measures_in_eval_mode(
 def leaves_no_trace(
     score: Score, module: nn.Module, images: Tensor, labels: Tensor
 ) -> list[Finding]:
-    """Ask whether ``score`` leaves modes, tensors and gradients as they were.
+    """Check whether ``score`` leaves modes, tensors and gradients as they were.
 
     Three arrivals are tried: all parts in training mode, all in evaluation mode, and
     the first child alone in evaluation mode, as a frozen encoder would be.
@@ -58,7 +59,7 @@ def leaves_no_trace(
         _run(score, arrived, images, labels)
         kept = _modes(arrived) == before
         seen = f"A model that came {how} did not leave that way."
-        remedy = "Note the mode of each part before, and put it back after."
+        remedy = "Save the mode of each part first, and restore it afterwards."
         findings.append(Finding(seen, kept, remedy))
     return [*findings, _same_tensors(score, module, images, labels)]
 

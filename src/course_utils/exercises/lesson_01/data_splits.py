@@ -1,4 +1,4 @@
-"""Do the parts of a data module stay apart, whoever sets it up, and how often?
+"""Do the parts of a data module stay apart, in every process and at every setup?
 
 A part is known by its contents, not by its indices: every sample is reduced to a
 digest of its bytes. Equal samples count as one; data with duplicates leaks by itself.
@@ -20,7 +20,7 @@ Part = frozenset[bytes]
 Build = Callable[[], L.LightningDataModule]
 
 _GENERATOR = (
-    "Draw the split with a generator of its own: torch.Generator().manual_seed(seed)."
+    "Draw the split from its own generator: torch.Generator().manual_seed(seed)."
 )
 _ONE_PART = "Give each sample to one part only."
 
@@ -91,7 +91,7 @@ def _same(name: str, ours: Part, theirs: Part) -> Finding:
 
 
 def splits_hold(build: Build) -> Iterator[Finding]:
-    """Ask whether training, validation and test samples stay apart and stay the same.
+    """Check whether training, validation and test samples stay apart and stay the same.
 
     One instance is prepared, set up for fitting, then for validation and for test, as
     a Trainer does; another one, under other random states, is set up without
@@ -125,7 +125,7 @@ def splits_hold(build: Build) -> Iterator[Finding]:
 
 
 def leaves_randomness_alone(build: Build) -> Finding:
-    """Ask whether ``setup`` leaves the global random generators unseeded.
+    """Check whether ``setup`` leaves the global random generators unseeded.
 
     A seed set in ``setup`` decides every later shuffle, dropout and augmentation,
     whatever seed the run was started with.
@@ -145,7 +145,7 @@ def leaves_randomness_alone(build: Build) -> Finding:
 
 
 def shuffles(build: Build) -> Finding:
-    """Ask whether the training loader delivers another order in another epoch."""
+    """Check whether the training loader delivers another order in another epoch."""
     scramble_global_rngs(1)
     module = build()
     with learners_code("train_dataloader"):

@@ -61,7 +61,7 @@ def _incarnations(module: nn.Module, part: nn.Module) -> list[nn.Module]:
 def uses_part(
     module: L.LightningModule, part: CountedEncoder, images: Tensor
 ) -> Finding:
-    """Ask whether the output of ``module`` comes through ``part``.
+    """Check whether the output of ``module`` comes through ``part``.
 
     The part is called, and other weights in it make another output.
 
@@ -93,7 +93,7 @@ def uses_part(
 def stays_frozen(
     module: L.LightningModule, part: nn.Module, batches: Sequence[Any]
 ) -> Finding:
-    """Ask whether an epoch of training leaves every tensor of ``part`` bit-identical.
+    """Check whether an epoch of training leaves every tensor of ``part`` bit-identical.
 
     Args:
         module: Is trained on the CPU; it may hold ``part`` itself or copies of it.

@@ -48,7 +48,7 @@ def replicas_agree(
     batch_size: int = 16,
     processes: int = 2,
 ) -> Finding:
-    """Ask whether all processes end with the same weights, to the bit.
+    """Check whether all processes end with the same weights, to the bit.
 
     The arguments are those of `replicas`.
 

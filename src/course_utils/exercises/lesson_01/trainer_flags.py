@@ -1,4 +1,4 @@
-"""Does a module obey the Trainer's flags? Asked with a real Trainer, on the CPU."""
+"""Does a module obey the flags of a real Trainer?"""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -43,12 +43,12 @@ def _wanted(batches: int, every: int) -> list[bool]:
 
 
 def obeys_accumulation(build: Build, batches: Sequence[Any], every: int = 4) -> Finding:
-    """Ask whether weights change once every ``every`` batches, as the Trainer is told.
+    """Check whether weights change once every ``every`` batches, as the Trainer asks.
 
     Args:
         build: Makes a module with one optimizer.
         batches: Ready-made batches; after the last one there is an update, too.
-        every: Value of ``accumulate_grad_batches``; 1 asks for an update a batch.
+        every: Value of ``accumulate_grad_batches``; 1 asks for an update per batch.
 
     Raises:
         LearnerError: If training raises.
@@ -71,7 +71,7 @@ def obeys_accumulation(build: Build, batches: Sequence[Any], every: int = 4) -> 
 
 
 def obeys_clipping(build: Build, batches: Sequence[Any], norm: float = 0.05) -> Finding:
-    """Ask whether no update uses a gradient longer than ``gradient_clip_val``.
+    """Check whether no update uses a gradient longer than ``gradient_clip_val``.
 
     Args:
         build: Makes a module.

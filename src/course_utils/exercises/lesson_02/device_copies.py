@@ -27,7 +27,7 @@ def copied_in_step(
 ) -> tuple[int, int]:
     """Return the bytes that one batch makes travel, in its delivery and in the step.
 
-    The GPU is pretended, so the number is a fact of the code, not of the machine. It
+    The GPU is simulated, so the number is a fact of the code, not of the machine. It
     sees copies that are asked for; a tensor of one value that an operation reads from
     the CPU is not counted.
 

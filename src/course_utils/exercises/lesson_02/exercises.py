@@ -24,7 +24,7 @@ GPUS = EVERYWHERE[1:]
 
 
 def _decided_first(findings: list[Finding]) -> list[Finding]:
-    """Put what could not be decided last, so that a known fault is told first."""
+    """Put what could not be decided last, so that a known fault comes first."""
     return sorted(findings, key=lambda finding: finding.ok is None)
 
 
@@ -60,7 +60,7 @@ def _stays(module: nn.Module) -> None:
 
 
 def _classifies_on(answer: Any, device: str) -> Finding:
-    """Ask a module on ``device`` for the classes of images on the CPU."""
+    """Classify with a module on ``device`` of images on the CPU."""
     module, images = new_instance(answer), digits(16)[0]
 
     def run() -> torch.device:
@@ -87,7 +87,7 @@ _2_1 = Exercise(
     practice="2.1",
     examine=classifies_anywhere,
     hints=(
-        "No Trainer calls this method, so nobody moves the images. Where must they be?",
+        "No Trainer calls it, so nothing moves the images. Where must they be?",
         "The module knows where it is: self.device. The caller expects classes on the "
         "CPU.",
         "logits = self(images.to(self.device)), and in the end logits.argmax(1).cpu().",

@@ -1,4 +1,4 @@
-"""Does what a module knows survive saving? Asked through a real checkpoint."""
+"""Does what a module knows survive a real checkpoint?"""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -93,7 +93,7 @@ def _answers(module: L.LightningModule, ask: Callable[[Any], Tensor]) -> Tensor:
 def survives_saving(
     module: L.LightningModule, ask: Callable[[Any], Tensor]
 ) -> tuple[Finding, L.LightningModule | None]:
-    """Ask whether a trained module and its reloaded copy give the same answers.
+    """Check whether a trained module and its reloaded copy give the same answers.
 
     Args:
         module: A trained module on the CPU; its parts keep their modes.

@@ -38,7 +38,7 @@ def _module_class(answer: Any) -> Any:
 
 
 def _sees_ink_only(answer: Any, ink: int) -> Finding:
-    """Ask whether the logits depend on where the ink is, and on nothing else."""
+    """Check whether the logits depend on where the ink is, and on nothing else."""
     images = (digits(32)[0] * 4).round() / 4  # five grey levels, none of them near ink
     with learners_code("__init__"):
         module = answer(ink=ink)

@@ -1,4 +1,4 @@
-"""Which settings does the optimizer use? Asked of every step of a real Trainer."""
+"""Which settings does the optimizer use in every step of a real Trainer?"""
 
 import math
 import tempfile
@@ -73,12 +73,12 @@ def _disagreement(steps: Sequence[Step], expected: Settings) -> str:
 def obeys_settings(
     module_class: ModuleClass, settings: Settings, batches: Sequence[Any]
 ) -> Finding:
-    """Ask whether each step of a new run uses the settings asked for.
+    """Check whether each step of a new run uses the settings asked for.
 
     Args:
         module_class: Is built with ``settings`` and trained on the CPU.
         settings: Arguments named as in the optimizer, for example ``lr``; choose values
-            that nobody would write into code.
+            that no one would write into code.
         batches: Ready-made batches.
     """
     with preserved():
@@ -98,7 +98,7 @@ def obeys_when_resumed(
     then: Settings,
     batches: Sequence[Any],
 ) -> list[Finding]:
-    """Ask whether a run resumed with other settings uses them, and goes on.
+    """Check whether a run resumed with other settings uses them and forgets nothing.
 
     Args:
         module_class: Is trained with ``first``, then resumed with ``then``.
@@ -131,7 +131,7 @@ def _resumed_settings(steps: Sequence[Step], then: Settings) -> Finding:
 def _resumed_memory(before: Sequence[Step], steps: Sequence[Step]) -> Finding:
     expected = before[-1].remembered + 1 if before and before[-1].remembered else 0
     if not expected or not steps or steps[0].remembered == expected:
-        return Finding("The optimizer goes on with what it remembers.", True)
+        return Finding("The optimizer continues with what it remembers.", True)
     seen = "The resumed optimizer has forgotten the steps before: "
     seen += "its averages start anew."
     remedy = "Change its settings and keep its state."

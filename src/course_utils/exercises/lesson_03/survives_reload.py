@@ -77,7 +77,7 @@ def survives_reload(
     batches: Sequence[Any],
     again: Sequence[str] = (),
 ) -> Iterator[Finding]:
-    """Ask whether a module comes back from its checkpoint as it was.
+    """Check whether a module comes back from its checkpoint as it was.
 
     It is trained with ``settings``, saved, and loaded with ``load_from_checkpoint``.
     Then outputs and optimizer settings are compared, and both are trained once more,

@@ -145,7 +145,7 @@ def keeps_the_best(answer: Any) -> Iterator[Finding]:
             yield not_logged(name, final)
         elif truth is not None:
             value = final[name]
-            seen = f"{name} is {value:.3f}, exact is {truth:.3f}."
+            seen = f"{name} is {value:.3f}; the exact value is {truth:.3f}."
             remedy = "Log it in validation_step, for each batch."
             yield Finding(seen, abs(value - truth) <= 1e-4, remedy)
     acc = (logits.argmax(1) == labels[_BEST]).float().mean().item()

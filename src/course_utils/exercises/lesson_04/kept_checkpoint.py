@@ -56,7 +56,7 @@ def kept_checkpoint(
 ) -> Kept:
     """Run a fit whose weights stand still, and return what was kept of it.
 
-    The learning rate is 0 and every epoch validates on batches of its own, so that the
+    The learning rate is 0 and every epoch validates on its own batches, so that the
     metrics follow a script. All files go to a temporary folder that is removed.
 
     Args:

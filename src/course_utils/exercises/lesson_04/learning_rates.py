@@ -15,10 +15,10 @@ from course_utils.measure import InMemoryLogger
 def rates_follow(
     rates: Sequence[float], plan: Callable[[int, int], float], slack: float, run: str
 ) -> Finding:
-    """Ask whether each update's rate is the planned one.
+    """Check whether each update's rate is the planned one.
 
     Args:
-        rates: The rates applied, one an update.
+        rates: The rates applied, one per update.
         plan: Rate of update ``i`` (from 0) out of ``n``.
         slack: Difference that is allowed.
         run: The run in words, for the message, for example ``"2 epochs"``.
@@ -47,7 +47,7 @@ def rates_follow(
 def rates_are_logged(
     rates: Sequence[float], book: InMemoryLogger, name: str
 ) -> Finding:
-    """Ask whether the logger got, as ``name``, the rate that each update applied."""
+    """Check whether the logger got, as ``name``, the rate that each update applied."""
     values = book.values(name)
     if len(values) != len(rates):
         seen = f"The logger got {name!r} {len(values)} times in {len(rates)} updates."
@@ -70,7 +70,7 @@ def rates_are_logged(
 def same_rates_in_two_processes(
     module: L.LightningModule, loader: DataLoader[Any], **trainer: Any
 ) -> Finding:
-    """Ask whether two processes apply the same rate in every update.
+    """Check whether two processes apply the same rate in every update.
 
     Replicas with different rates drift apart, although DDP averages their gradients.
 

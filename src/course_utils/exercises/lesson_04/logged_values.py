@@ -8,10 +8,9 @@ import lightning as L
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
+from course_utils.checks.known_mistakes import TOLERANCE, value_is
 from course_utils.checks.training_step import tensors_in
 from course_utils.measure import EpochEnds, InMemoryLogger
-
-TOLERANCE = 1e-5
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,8 @@ class TrainingLog:
     """What a run did, and what it said about it.
 
     Attributes:
-        losses: The loss of each batch, one tuple an epoch.
-        sizes: The number of samples in each batch, one tuple an epoch.
+        losses: The loss of each batch, one tuple per epoch.
+        sizes: The number of samples in each batch, one tuple per epoch.
         logger: What the logger got.
         ends: What callbacks saw at the end of each epoch, by metric name.
     """
@@ -97,7 +96,7 @@ def _close(values: Sequence[float], others: Sequence[float]) -> bool:
 
 
 def logs_each_step(log: TrainingLog, name: str) -> Finding:
-    """Ask whether the logger got the loss of every batch as ``name``."""
+    """Check whether the logger got the loss of every batch as ``name``."""
     values, losses = log.logger.values(name), [x for epoch in log.losses for x in epoch]
     if not values:
         known = ", ".join(dict.fromkeys(n for _, row in log.logger.rows for n in row))
@@ -113,34 +112,38 @@ def logs_each_step(log: TrainingLog, name: str) -> Finding:
     return Finding(seen, same, "Log the loss of the batch as it is.")
 
 
-def _why(log: TrainingLog, epoch: int, value: float) -> str:
+def _mistakes(log: TrainingLog, epoch: int) -> dict[str, float]:
     losses = log.losses[epoch]
     so_far = [x for each in log.losses[: epoch + 1] for x in each]
     sizes = [n for each in log.sizes[: epoch + 1] for n in each]
     pooled = sum(x * n for x, n in zip(so_far, sizes, strict=True)) / sum(sizes)
-    mistakes = {
+    return {
         "This is the loss of the last batch.": losses[-1],
         "Each batch has the same vote, also the small one.": sum(losses) / len(losses),
         "The first epoch is still in it; start each epoch empty.": pooled,
         "The first epoch is still in the list; clear it.": sum(so_far) / len(so_far),
     }
-    near = [s for s, wrong in mistakes.items() if abs(wrong - value) <= TOLERANCE]
-    return near[0] if near else "Average over the samples of the epoch."
 
 
 def logs_the_epoch_mean(log: TrainingLog, name: str) -> list[Finding]:
-    """Ask of every epoch whether ``name`` is the mean loss over its samples."""
+    """Check for every epoch whether ``name`` is the mean loss over its samples."""
     findings = []
     for epoch, metrics in enumerate(log.ends):
-        f"{name} after epoch {epoch + 1}"
+        after = f"After epoch {epoch + 1}"
         if name not in metrics:
-            known = ", ".join(metrics) or "nothing"
-            seen = f"After epoch {epoch + 1} callbacks find no {name!r}, only {known}."
+            seen = (
+                f"{after} there is no {name!r}, only {', '.join(metrics) or 'nothing'}."
+            )
             remedy = f"Log the mean of the epoch as {name!r}."
             findings.append(Finding(seen, False, remedy))
             continue
         value, truth = metrics[name], log.mean(epoch)
-        ok = abs(value - truth) <= TOLERANCE
-        seen = f"After epoch {epoch + 1} {name} is {value:.3f}, exact is {truth:.3f}."
-        findings.append(Finding(seen, ok, _why(log, epoch, value)))
+        finding = value_is(
+            value,
+            truth,
+            _mistakes(log, epoch),
+            seen=f"{after} {name} is {value:.3f}; the exact value is {truth:.3f}.",
+            otherwise="Average over the samples of the epoch.",
+        )
+        findings.append(finding)
     return findings

@@ -3,7 +3,7 @@
 from course_utils._lazy import lazy
 
 _HOMES = {
-    "Draws": "worker_draws",
+    "RandomNumbers": "worker_draws",
 }
 __all__ = list(_HOMES)
 __getattr__ = lazy(__name__, _HOMES)

@@ -52,7 +52,7 @@ def _run(train: Train, seed: int, state: int) -> tuple[Any, list[Tensor]]:
 
 
 def same_seed_same_bits(train: Train, seed: int = 3) -> Finding:
-    """Ask whether two calls with one seed return the same bits.
+    """Check whether two calls with one seed return the same bits.
 
     Between the calls the global random generators are put into another state.
 
@@ -79,9 +79,9 @@ def same_seed_same_bits(train: Train, seed: int = 3) -> Finding:
 
 
 def other_seed_other_bits(train: Train, seeds: tuple[int, int] = (3, 4)) -> Finding:
-    """Ask whether two seeds lead to different results.
+    """Check whether two seeds lead to different results.
 
-    A seed that is ignored, or fixed inside, makes all "repetitions" one and the same.
+    A seed that is ignored, or fixed inside, makes all "repetitions" identical.
     """
     first, second = (_run(train, seed, 1)[1] for seed in seeds)
     differ = _differ(first, second)
@@ -92,7 +92,7 @@ def other_seed_other_bits(train: Train, seeds: tuple[int, int] = (3, 4)) -> Find
 
 
 def depends_on_the_seed_alone(train: Train) -> Iterator[Finding]:
-    """Ask both: one seed, the same bits; another seed, other bits."""
+    """Check both: one seed gives the same bits, another seed others."""
     yield same_seed_same_bits(train)
     yield other_seed_other_bits(train)
 
@@ -108,9 +108,9 @@ def _gradients(module: nn.Module, batch: tuple[Tensor, Tensor]) -> list[Tensor]:
 def same_gradients_on_two_threads(
     module: nn.Module, batch: tuple[Tensor, Tensor], repeats: int = 8
 ) -> Finding:
-    """Ask whether one batch gives the same gradient each time, computed by two threads.
+    """Check whether two threads compute the same gradient of one batch each time.
 
-    Deterministic mode is off meanwhile, so the operations themselves must be
+    Deterministic mode is off during the check, so the operations themselves must be
     deterministic. How two threads interleave is up to the machine: hand over a batch
     so large that an operation with a race shows it in every second gradient or so.
 

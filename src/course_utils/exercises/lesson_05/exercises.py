@@ -79,7 +79,7 @@ def _pairs(images: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
-    """Ask whether the logits are those of the starter, computed in another way."""
+    """Check whether the logits are those of the starter, computed in another way."""
     table, out = _table_and_out(module)
     rows = F.embedding(_pairs(images), table.reshape(-1, WIDTH))
     expected = out(rows.flatten(1))
@@ -95,7 +95,7 @@ def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
 
 @torch.enable_grad()
 def _teaches_the_table(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Finding:
-    """Ask whether the table has the gradient that the original network gives it."""
+    """Check whether the table has the gradient that the original network gives it."""
     (images, labels), (table, out) = batch, _table_and_out(module)
     if table.grad is None or not table.grad.any():
         seen = "The table gets no gradient."
@@ -141,7 +141,7 @@ PLACES = (Place("batch", 4), Place("batch", 13), Place("epoch", 1))
 
 
 def _adds_new_noise(answer: Any) -> Finding:
-    """Ask whether every step adds other noise, seen in the inputs of the network."""
+    """Check whether every step adds other noise, seen in the inputs of the network."""
     images, labels = digits(16)
     with inputs_seen(images.shape) as inputs:
         fit(new_instance(answer), [(images, labels)] * 3)
@@ -175,7 +175,7 @@ _5_3 = Exercise(
         'checkpoint["rng"] when you load.',
     ),
     reason=(
-        "The file holds plain values. Nobody but this module draws from its generator, "
+        "The file holds plain values. Only this module draws from its generator, "
         "so here on_load_checkpoint is early enough."
     ),
 )

@@ -42,7 +42,7 @@ class EpochSampler(Sampler[int]):
 
 
 class KeepsItsPlace(L.LightningDataModule):
-    """Training and validation batches that go on where a checkpoint was written."""
+    """Training and validation batches that continue where a checkpoint was written."""
 
     def __init__(
         self,

@@ -8,14 +8,14 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 
-class Draws(Dataset[Tensor]):
+class RandomNumbers(Dataset[Tensor]):
     """Items of three random numbers, drawn when and where the item is fetched.
 
     A stand-in for random augmentation. It is a class of a module, so that workers
-    which are started anew can unpickle it.
+    in new processes can unpickle it.
 
     Example:
-        >>> Draws(8)[0].shape
+        >>> RandomNumbers(8)[0].shape
         torch.Size([3])
     """
 

@@ -69,7 +69,7 @@ _6_2 = Exercise(
         "torch.randperm(len(places), generator=torch.Generator().manual_seed(0)).",
     ),
     reason=(
-        "A generator of its own fixes the choice, drawing by class keeps the rare "
+        "Its own generator fixes the choice, drawing by class keeps the rare "
         "ones, and shuffling is left to the loader."
     ),
 )
@@ -149,7 +149,7 @@ _6_4 = Exercise(
         "Count the parameters: sum(p.numel() for p in LearnsByHeart().parameters()). "
         "And follow one image through the step, beside its label.",
         "A module finds its parts in its attributes, but not inside a Python list. And "
-        "whoever shuffles images has to shuffle labels alike.",
+        "if images are shuffled, labels must be shuffled alike.",
         "self.layers = nn.ModuleList([...]); and delete the line with randperm: the "
         "loader shuffles already.",
     ),

@@ -40,11 +40,11 @@ def value_and_gradient(function: Function, inputs: Tensor) -> tuple[Tensor, Tens
 
 
 def finite_gradients(function: Function, inputs: Tensor, what: str) -> Finding:
-    """Ask whether the gradient of ``function`` is finite at every input.
+    """Check whether the gradient of ``function`` is finite at every input.
 
     Args:
         function: A differentiable function, or a module.
-        inputs: One row an input.
+        inputs: One row per input.
         what: What these inputs are, in the plural, for the sentence.
     """
     _, gradient = value_and_gradient(function, inputs)
@@ -71,12 +71,12 @@ def same_as(
     what: str,
     tolerance: float = 1e-4,
 ) -> list[Finding]:
-    """Ask whether values and gradients are those of a reference.
+    """Check whether values and gradients are those of a reference.
 
     Args:
         function: What is examined.
         reference: Right for these inputs.
-        inputs: One row an input.
+        inputs: One row per input.
         what: What these inputs are, in the plural, for the sentence.
         tolerance: Largest distance, relative to the row's largest value.
 

@@ -12,7 +12,7 @@ from course_utils.checks.global_rngs import global_rng_states, scramble_global_r
 from course_utils.checks.learner_code import LearnerError, learners_code
 
 MakeLoader = Callable[[TensorDataset], Any]
-GENERATOR = "Draw with a generator of its own: torch.Generator().manual_seed(0)."
+GENERATOR = "Draw from its own generator: torch.Generator().manual_seed(0)."
 
 
 def numbered(counts: list[int]) -> TensorDataset:
@@ -65,7 +65,7 @@ def _first_look(
 def is_a_fixed_fraction(
     make_loader: MakeLoader, counts: list[int], share: float = 0.1
 ) -> Iterator[Finding]:
-    """Ask for size, classes, the same images each time, and another order.
+    """Check size, classes, the same images each time, and another order.
 
     Args:
         make_loader: Makes a loader over a part of a data set.

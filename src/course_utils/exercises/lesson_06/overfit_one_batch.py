@@ -1,4 +1,4 @@
-"""Can a module learn one batch by heart? Whoever cannot has a bug in its training."""
+"""Can a module learn one batch by heart? One that cannot has a training bug."""
 
 import lightning as L
 import torch

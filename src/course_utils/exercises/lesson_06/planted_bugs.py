@@ -20,7 +20,7 @@ class Sound(L.LightningModule):
     """A small, healthy classifier that counts its training steps.
 
     Attributes:
-        steps: One entry a step; copies of the module share the list.
+        steps: One entry per step; copies of the module share the list.
     """
 
     steps: list[int]
@@ -95,7 +95,7 @@ PLANTED = (
 
 
 def built(kind: type[Sound]) -> Sound:
-    """Return a new instance with a list of steps of its own."""
+    """Return a new instance with its own list of steps."""
     torch.manual_seed(0)
     return type(kind.__name__, (kind,), {"steps": []})()
 
@@ -126,7 +126,7 @@ def _healthy(smoke_test: SmokeTest, most: int) -> Iterator[Finding]:
 
 
 def notices_planted_bugs(smoke_test: SmokeTest, most: int = 5) -> Iterator[Finding]:
-    """Ask a smoke test about a healthy model, then about broken ones.
+    """Run a smoke test on a healthy model, then on broken ones.
 
     Args:
         smoke_test: Takes a model and a loader; raises if something is wrong. Errors

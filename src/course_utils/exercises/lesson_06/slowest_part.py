@@ -97,7 +97,7 @@ def _answer(ask: Ask, times: Milliseconds, most: int) -> Any:
 def names_the_slowest(
     ask: Ask, cases: Sequence[Milliseconds], most: int = 20
 ) -> Iterator[Finding]:
-    """Ask a function about loops in which known parts sleep.
+    """Run a function on loops in which known parts sleep.
 
     Args:
         ask: Takes a module and a loader, returns one of `PARTS`.

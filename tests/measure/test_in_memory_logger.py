@@ -35,7 +35,7 @@ def fit(logger, every=1, epochs=2, batches=3, **options):
     return trainer
 
 
-def test_a_logbook_keeps_every_step_and_every_epoch():
+def test_an_in_memory_logger_keeps_every_step_and_every_epoch():
     book = InMemoryLogger()
     fit(book)
     assert book.values("n_step") == [0, 1, 2, 3, 4, 5]
@@ -44,7 +44,7 @@ def test_a_logbook_keeps_every_step_and_every_epoch():
 
 
 @pytest.mark.parametrize("every", [1, 2, 50])
-def test_a_logbook_has_the_rows_of_a_csv_logger(every, tmp_path):
+def test_an_in_memory_logger_has_the_rows_of_a_csv_logger(every, tmp_path):
     book, csv = InMemoryLogger(), CSVLogger(tmp_path)
     fit([book, csv], every)
     rows = csv.experiment.metrics  # what is not yet written, and then the file

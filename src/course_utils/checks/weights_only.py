@@ -46,7 +46,7 @@ def unloadable_values(value: Any, name: str = "") -> dict[str, str]:
     """Return what in ``value`` does not load: the innermost name, and its type.
 
     Example:
-        >>> culprits({"param_groups": [{"lr": range(3), "eps": 0.1}]})
+        >>> unloadable_values({"param_groups": [{"lr": range(3), "eps": 0.1}]})
         {'lr': 'range'}
     """
     if loads_by_default(value):

@@ -136,7 +136,7 @@ def accuracy_in_eval_mode(model):
 
 # %%
 from course_utils import contrast
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 
 
 def measure(accuracy):
@@ -155,7 +155,7 @@ result = contrast(
     bad=lambda: measure(accuracy_as_is),
     good=lambda: measure(accuracy_in_eval_mode),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "In training mode the same model scores lower, and the score jitters",
         "accuracy",
         x="repeat",

@@ -165,7 +165,7 @@ class HandsOver(DigitClassifier):
 
 # %%
 from course_utils import claim, contrast
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 from course_utils.measure import UpdateLog
 
 
@@ -192,7 +192,7 @@ result = contrast(
     bad=lambda: grant_the_wish(StepsItself()),
     good=lambda: grant_the_wish(HandsOver()),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Told to update every fourth batch, one module updates after each",
         "updates so far",
         x="batch",
@@ -436,21 +436,19 @@ def fit_then_validate(data):
 
 
 # %% tags=["contrast"]
-from course_utils.experiments.plots import Against
-
 result = contrast(
     "1.2",
     bad=lambda: fit_then_validate(SplitsAnew()),
     good=lambda: fit_then_validate(SplitsBySeed()),
     prediction=prediction,
-    figure=Against(
+    figure=Lines(
         "The more validation scans were trained on, the better it looks",
-        x="trained on (%)",
-        y="reported accuracy",
-        reference="test accuracy",
-        line="accuracy of new and of seen scans",
-        x_label="validation scans that had been trained on (%)",
-        y_label="accuracy",
+        "accuracy of new and of seen scans",
+        at=(0, 100),
+        x="validation scans that had been trained on (%)",
+        y="accuracy",
+        point=("trained on (%)", "reported accuracy"),
+        truth="test accuracy",
     ),
 )
 
@@ -691,7 +689,7 @@ def grant_the_third_wish(old, make_new):
 
 
 # %% tags=["contrast"]
-from course_utils.experiments.plots import Matrix
+from course_utils.experiments.plots import Cells
 
 result = contrast(
     "1.3",
@@ -701,7 +699,7 @@ result = contrast(
         lambda old: OnAnEncoder(old.encoder.requires_grad_(False), classes=5),
     ),
     prediction=prediction,
-    figure=Matrix(
+    figure=Cells(
         "Under another name not one tensor arrives",
         TENSORS,
         fine="taken over",

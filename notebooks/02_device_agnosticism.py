@@ -146,7 +146,7 @@ with simulated_gpus(2):
 # first: it is why nobody notices.
 
 # %%
-from course_utils.experiments.plots import Matrix
+from course_utils.experiments.plots import Cells
 from course_utils.measure import accuracy
 
 PLACES = {
@@ -186,9 +186,10 @@ result = contrast(
     bad=lambda: train_and_visit(ChoosesADevice),
     good=lambda: train_and_visit(TakesItAsItComes),
     prediction=prediction,
-    figure=Matrix(
+    figure=Cells(
         "Choosing a device works in two places out of four",
         list(PLACES),
+        fine="runs",
     ),
 )
 

@@ -406,14 +406,14 @@ def life_of(model_class):
 
 
 # %% tags=["contrast"]
-from course_utils.experiments.plots import Grid
+from course_utils.experiments.plots import Cells
 
 result = contrast(
     "3.2",
     bad=lambda: life_of(SavesEverything),
     good=lambda: life_of(SavesSettings),
     prediction=prediction,
-    figure=Grid(
+    figure=Cells(
         "It can be pickled, trained and saved. It cannot be loaded",
         ["pickle", "train", "save", "load", "resume"],
     ),
@@ -460,7 +460,6 @@ claim(
 #
 # `ignore` is for objects that you give again. A learning rate is a setting, so it has to stay. We put one value of each type through a checkpoint as it comes.
 # Types that may fail also go through it made plain, as the arrow says. Take a guess for the first row before you run it.
-# `Contrast` and `Side` only hand the two columns to the picture.
 
 # %%
 from dataclasses import asdict, dataclass
@@ -521,15 +520,8 @@ made_plain = {
 as_it_comes |= {name: comes_back(value) for name, value in plain_already.items()}
 
 # %%
-from course_utils.experiments import Contrast, Side
-
-grid = Grid(
-    "Plain values load, these eight types do not",
-    list(as_it_comes),
-    columns=["as it comes", "made plain"],
-)
-types = Contrast("3.2", bad=Side(as_it_comes), good=Side(made_plain))
-show(grid, types, size=(6.4, 4.4))
+grid = Cells("Plain values load, these eight types do not", list(as_it_comes))
+show(grid, {"as it comes": as_it_comes, "made plain": made_plain})
 
 # %% tags=["claim"]
 fails = [name for name in to_be_made_plain if as_it_comes[name] != "works"]

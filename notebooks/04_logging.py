@@ -852,7 +852,7 @@ trainer.fit(SaysWhenToStep(), datamodule=many)
 # update.
 
 # %%
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 from course_utils.measure import AppliedRates, accuracy
 
 
@@ -879,7 +879,7 @@ result = contrast(
     bad=lambda: train_and_monitor(HandsOverTheScheduler()),
     good=lambda: train_and_monitor(SaysWhenToStep()),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Stepped once an epoch, the cycle never gets going",
         "learning rate",
         x="update",

@@ -131,7 +131,7 @@ def seeds_everything():
 
 # %%
 from course_utils.data import scaled
-from course_utils.experiments.plots import Distance
+from course_utils.experiments.plots import Lines
 
 test_images = scaled(digits.test_images)  # bytes from 0 to 255, made floats from 0 to 1
 
@@ -159,7 +159,13 @@ result = contrast(
     bad=lambda: run_twice(seeds_the_training),
     good=lambda: run_twice(seeds_everything),
     prediction=prediction,
-    figure=Distance("Seeded after the model, two runs start apart and drift on"),
+    figure=Lines(
+        "Seeded after the model, two runs start apart and drift on",
+        "distance",
+        x="training step",
+        y="distance of the weights (2-norm)",
+        first=0,
+    ),
 )
 
 # %% tags=["claim"]
@@ -370,8 +376,12 @@ result = contrast(
     bad=lambda: train_twice(takes_any_operation),
     good=lambda: train_twice(asks_for_deterministic),
     prediction=prediction,
-    figure=Distance(
+    figure=Lines(
         "One seed, two threads: rounding errors by chance, and they grow",
+        "distance",
+        x="training step",
+        y="distance of the weights (2-norm)",
+        first=0,
         smallest=1e-9,
     ),
 )
@@ -709,9 +719,12 @@ result = contrast(
     bad=lambda: interrupt(recipe),
     good=lambda: interrupt(exact),
     prediction=prediction,
-    figure=Distance(
+    figure=Lines(
         "Random state alone: the resumed run goes another way",
+        "distance",
         x="training step after the interruption",
+        y="distance of the weights (2-norm)",
+        first=0,
     ),
 )
 

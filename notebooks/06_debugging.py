@@ -133,7 +133,7 @@ def dry_run(**options):
 # %%
 from tempfile import TemporaryDirectory
 
-from course_utils.experiments.plots import Grid
+from course_utils.experiments.plots import Cells
 
 hooks = ["training_step", "validation_step", "on_train_epoch_end", "on_train_end"]
 places = [*hooks, "on_save_checkpoint", "smaller last batch"]
@@ -169,7 +169,7 @@ result = contrast(
     bad=lambda: hunt(long_run),
     good=lambda: hunt(dry_run),
     prediction=prediction,
-    figure=Grid(
+    figure=Cells(
         "The dry run finds four of six bugs, each of them at once",
         places,
         columns=["the long run (bad)", "the dry run (good)"],
@@ -290,7 +290,7 @@ def train_on_a_subset(model, callback):
 # Both train on two batches of 70 images an epoch. `SeenImages` remembers the number of every image that came by.
 
 # %%
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 from course_utils.measure import accuracy
 
 
@@ -322,7 +322,7 @@ result = contrast(
     bad=lambda: would_140_do(train_on_a_limit),
     good=lambda: would_140_do(train_on_a_subset),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Two percent of the batches, again and again, are most of the data",
         "images seen",
         x="epoch",
@@ -539,7 +539,7 @@ result = contrast(
     bad=lambda: debug(unchecked),
     good=lambda: debug(checked),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "With a nan in the gain the loss falls all the same",
         "train loss",
         x="batch",
@@ -902,7 +902,7 @@ def prepare_once():
 # %%
 from lightning.pytorch.profilers import SimpleProfiler
 
-from course_utils.experiments.plots import Stack
+from course_utils.experiments.plots import StackedBars
 
 
 def epoch(build, profiler=None):
@@ -946,7 +946,7 @@ result = contrast(
     bad=lambda: measure(shrink_the_network),
     good=lambda: measure(prepare_once),
     prediction=prediction,
-    figure=Stack(
+    figure=StackedBars(
         "The loop waits for its images, whatever the size of the network",
         ["loading", "forward", "backward", "optimizer"],
         before="before",
@@ -1093,15 +1093,16 @@ def outcome(tool, bug):
 
 
 # %%
-from course_utils.experiments.plots import Outcomes
+from course_utils.experiments.plots import show
 
 torch.manual_seed(0)
 cells = {tool: [outcome(tool, bug) for bug in bugs] for tool in tools}
 title = "All tools find the crash; every other bug is found by one"
-Outcomes(title, list(bugs), list(cells.items())).show()
+columns = dict(zip(bugs, zip(*cells.values())))
+by_bug = {bug: dict(zip(tools, column)) for bug, column in columns.items()}
+show(Cells(title, list(tools), fine=""), by_bug)
 
 # %%
-columns = dict(zip(bugs, zip(*cells.values())))
 finders = {bug: sum(cell != "–" for cell in column) for bug, column in columns.items()}
 for bug, count in finders.items():
     print(f"{bug.replace(chr(10), ' '):20} found by {count} of 5 tools")

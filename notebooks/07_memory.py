@@ -163,7 +163,7 @@ mixed = {"precision": "bf16-mixed"}
 # Both precisions train the conv net, then the wide MLP at four batch sizes. Look at the conv net in the table first, then at the MLP, then at both ends of the curves.
 
 # %%
-from course_utils.experiments.plots import Over
+from course_utils.experiments.plots import Lines
 
 sizes = [16, 64, 256, 1024]
 per_image = data.test_images[0].numel() + 1024 + 1024  # activations saved
@@ -191,14 +191,15 @@ result = contrast(
     bad=lambda: both_networks(full),
     good=lambda: both_networks(mixed),
     prediction=prediction,
-    figure=Over(
+    figure=Lines(
         "A wide MLP pays for half precision until the batch is large",
-        x="batch sizes",
-        y="saved",
-        x_label="images in a batch",
-        y_label="saved for backward (MB)",
+        "saved",
+        at="batch sizes",
+        x="images in a batch",
+        y="saved for backward (MB)",
         log=True,
-        mark="break-even (images)",
+        log_x=True,
+        reference="break-even (images)",
     ),
 )
 
@@ -565,12 +566,12 @@ result = contrast(
     bad=lambda: step_and_training(KeepsEverything()),
     good=lambda: step_and_training(RecomputesGroups()),
     prediction=prediction,
-    figure=Over(
+    figure=Lines(
         "Recomputing buys a lower peak with a longer step",
-        x="done",
-        y="held",
-        x_label="floating-point operations done (million)",
-        y_label="tensors held (MB)",
+        "held",
+        at="done",
+        x="floating-point operations done (million)",
+        y="tensors held (MB)",
     ),
 )
 
@@ -738,10 +739,8 @@ class CollectsValues(WatchesNoise):
 #
 # `TrainingMemory` notes after each batch what is still held. Watch the shape of the curves.
 
+
 # %%
-from course_utils.experiments.plots import Curves
-
-
 def held_over_steps(model):
     memory = TrainingMemory()
     data.batch_size = 64
@@ -761,7 +760,7 @@ result = contrast(
     bad=lambda: held_over_steps(CollectsGraphs()),
     good=lambda: held_over_steps(CollectsValues()),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Cleared once an epoch, the list holds an epoch of activations",
         "held",
         x="batch",
@@ -948,7 +947,7 @@ result = contrast(
     bad=lambda: fine_tune(**all_half),
     good=lambda: fine_tune(**half_products),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "With two-byte weights, fine-tuning hardly moves",
         "test loss",
         x="test: the first before training, one after each epoch",

@@ -118,7 +118,7 @@ by_norm = {"gradient_clip_val": 1.0, "gradient_clip_algorithm": "norm"}
 # all its squared entries. The axis is logarithmic. Watch the spikes.
 
 # %%
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 from course_utils.measure import UpdateLog
 
 
@@ -139,7 +139,7 @@ result = contrast(
     bad=lambda: train_with(by_value),
     good=lambda: train_with(by_norm),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Clipped by value, the gradients of broken batches stay far above 1",
         "gradient norm",
         x="update",
@@ -364,7 +364,7 @@ result = contrast(
     bad=lambda: train_on(StartsAtThePeak()),
     good=lambda: train_on(WarmsUp()),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Without warm-up the loss jumps, and no small rate repairs it",
         "train loss",
         x="update",
@@ -700,7 +700,6 @@ class NormsByLayer(DigitClassifier):
 # %%
 from statistics import median
 
-from course_utils.experiments import Contrast, Side
 from course_utils.experiments.plots import show
 
 
@@ -721,14 +720,14 @@ sigmoid, relu = look_inside(nn.Sigmoid), look_inside(nn.ReLU)
 # In the figure, *bad* is sigmoid and *good* is ReLU. One point is the median norm of a layer's weight gradient over the epoch, on a logarithmic axis. Read it from right to left, as the backward pass runs.
 
 # %%
-picture = Curves(
+picture = Lines(
     "On its way through the sigmoids the gradient all but vanishes",
     "by layer",
     x="layer",
     y="median gradient norm",
     log=True,
 )
-show(picture, Contrast("8.3", bad=Side(sigmoid), good=Side(relu)))
+show(picture, {"bad": sigmoid, "good": relu})
 print(f"total norm: sigmoid {sigmoid['total']:.3f}, ReLU {relu['total']:.3f}")
 print(
     f"accuracy: sigmoid {sigmoid['test accuracy']:.3f}, "

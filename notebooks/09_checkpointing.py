@@ -149,7 +149,7 @@ from tempfile import TemporaryDirectory
 
 from lightning.pytorch.callbacks import Checkpoint
 
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 from course_utils.measure import accuracy
 
 
@@ -192,7 +192,7 @@ result = contrast(
     bad=lambda: train(one_for_both),
     good=lambda: train(one_for_each),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "save_last=True falls behind once the loss stops improving",
         "epoch of last.ckpt",
         x="epochs finished",
@@ -508,7 +508,7 @@ result = contrast(
     bad=lambda: kill_and(restart),
     good=lambda: kill_and(resume),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Resumed, the cycle goes on; restarted, it begins again",
         "rates",
         x="update, in the order in which they were made",
@@ -776,7 +776,7 @@ result = contrast(
     bad=lambda: stop_and_resume(KeepsAnAttribute),
     good=lambda: stop_and_resume(RegistersABuffer),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Resumed after update 32, the attribute begins anew",
         "largest",
         x="update",
@@ -839,8 +839,7 @@ for model_class in (UsesHooks, UsesExtraState):
 #
 # ### Really anything?
 #
-# A history of losses, the best score so far, the time of the start: we put values of many types through the hooks. Each row saves, then resumes. Take a guess for the first row before you run it. (`Contrast` and `Side` only hand
-# the two columns to the picture.)
+# A history of losses, the best score so far, the time of the start: we put values of many types through the hooks. Each row saves, then resumes. Take a guess for the first row before you run it.
 
 # %%
 import random
@@ -895,18 +894,13 @@ def carry(value, **options):
 
 
 # %%
-from course_utils.experiments import Contrast, Side
-from course_utils.experiments.plots import Grid, show
+from course_utils.experiments.plots import Cells, show
 
 outcomes = {name: carry(value) for name, value in values.items()}
 saved = {name: saved for name, (saved, _) in outcomes.items()}
 resumed = {name: resumed for name, (_, resumed) in outcomes.items()}
-grid = Grid(
-    "All twelve can be saved. Seven do not come back",
-    list(values),
-    columns=["save", "resume"],
-)
-show(grid, Contrast("9.3", bad=Side(saved), good=Side(resumed)), size=(6.4, 4.2))
+grid = Cells("All twelve can be saved. Seven do not come back", list(values))
+show(grid, {"save": saved, "resume": resumed})
 
 # %% tags=["claim"]
 saves = sum(each == "works" for each in saved.values())

@@ -146,7 +146,7 @@ from tempfile import TemporaryDirectory
 
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from course_utils.experiments.plots import Picks
+from course_utils.experiments.plots import Lines
 from course_utils.measure import EpochEnds
 
 
@@ -172,13 +172,12 @@ result = contrast(
     bad=lambda: fit_and(tests_the_model, DigitClassifier()),
     good=lambda: fit_and(tests_the_best, DigitClassifier()),
     prediction=prediction,
-    figure=Picks(
+    figure=Lines(
         "The plain call tests the weights that training ended with",
-        curve="validation accuracy",
-        step="epoch tested",
-        score="test accuracy",
+        "validation accuracy",
         x="epoch",
         y="accuracy",
+        point=("epoch tested", "test accuracy"),
     ),
 )
 
@@ -411,7 +410,7 @@ def chooses_on_validation(val_scores, test_scores):
 # Both versions see the same draws and report the same kind of number: the accuracy of the chosen network on the 100 test images. Watch the mean, then the width.
 
 # %%
-from course_utils.experiments.plots import Distribution
+from course_utils.experiments.plots import Histogram
 
 
 def many_draws(choose, count=100, networks=20, draws=1000):
@@ -445,7 +444,7 @@ result = contrast(
     bad=lambda: honesty(chooses_on_test),
     good=lambda: honesty(chooses_on_validation),
     prediction=prediction,
-    figure=Distribution(
+    figure=Histogram(
         "Scored on the images that chose it, a network looks too good",
         name="error of each report",
         x="reported minus true accuracy (points)",

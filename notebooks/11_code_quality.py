@@ -126,7 +126,7 @@ class CheckedHints(ReadsNumbers):
 # %%
 from torchmetrics.functional import r2_score
 
-from course_utils.experiments.plots import Diagonal
+from course_utils.experiments.plots import PredictedVsTrue
 from course_utils.measure import MetricCurve, OptimizerSteps
 
 
@@ -166,7 +166,7 @@ result = contrast(
     bad=lambda: develop(PlainHints()),
     good=lambda: develop(CheckedHints()),
     prediction=prediction,
-    figure=Diagonal(
+    figure=PredictedVsTrue(
         "Unchecked, the network answers much the same for every digit",
         truth="digit",
         answer="answer",
@@ -384,7 +384,7 @@ class ShowsProbabilities(Network):
 
 # %%
 from course_utils.exercises.lesson_11 import run_examples
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 from course_utils.measure import accuracy
 
 
@@ -426,7 +426,7 @@ result = contrast(
     bad=lambda: publish_and_train(SaysProbabilities()),
     good=lambda: publish_and_train(ShowsProbabilities()),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Both losses fall; only one belongs to a network that reads digits",
         "train loss",
         x="batch",

@@ -113,7 +113,7 @@ class ReturnsTheLoss(DigitClassifier):
 # answers on the test images. Watch the loss curves first, then the row *steps reported*.
 
 # %%
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 from course_utils.measure import MetricCurve, accuracy
 
 
@@ -138,7 +138,7 @@ result = contrast(
     bad=lambda: train(LogsTheLoss()),
     good=lambda: train(ReturnsTheLoss()),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "Without `return`, the loss jitters like any other, and never falls",
         "train loss",
         x="batch",
@@ -464,7 +464,7 @@ class UsesTheBatch(DigitClassifier):
 
 # %%
 from course_utils.checks import is_device_fault, runs_on
-from course_utils.experiments.plots import Matrix
+from course_utils.experiments.plots import Cells
 
 
 def trains_on_cpu(model):
@@ -495,9 +495,10 @@ result = contrast(
     bad=lambda: tour(NamesTheDevice),
     good=lambda: tour(UsesTheBatch),
     prediction=prediction,
-    figure=Matrix(
+    figure=Cells(
         "A step that names a device runs on that device only",
         ["cpu", "cuda:0", "cuda:1"],
+        fine="runs",
     ),
 )
 
@@ -630,7 +631,7 @@ class LogsWithLightning(DigitClassifier):
 # up to its accuracy; the dotted line is the mean.
 
 # %%
-from course_utils.experiments.plots import Shares
+from course_utils.experiments.plots import WeightsInMean
 
 grainy = (clean[:129] + 0.4 * torch.randn_like(clean[:129])).clamp(0, 1)
 small_val = TensorDataset(grainy, digits.test_labels[:129])
@@ -660,7 +661,7 @@ result = contrast(
     bad=lambda: epoch_accuracy(CollectsInAList(), share_of=lambda batch: 1),
     good=lambda: epoch_accuracy(LogsWithLightning(), share_of=len),
     prediction=prediction,
-    figure=Shares(
+    figure=WeightsInMean(
         "In the mean of a list, one image has half of the vote",
         weights="share",
         values="batch accuracy",

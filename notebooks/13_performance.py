@@ -444,7 +444,7 @@ def enough_updates(data):
 # The data module obeys its attribute `batch_size`; the finder sets it. Watch how long the two curves are, then how high the accuracy gets.
 
 # %%
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 from course_utils.measure import MetricCurve, accuracy
 
 
@@ -469,7 +469,7 @@ result = contrast(
     bad=lambda: train(largest_that_fits),
     good=lambda: train(enough_updates),
     prediction=prediction,
-    figure=Curves(
+    figure=Lines(
         "The largest batch is the whole training set: two updates, and training is over",
         "train loss",
         x="update (logarithmic)",

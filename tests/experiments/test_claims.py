@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_utils.experiments.claims import Claim, Pair, claim
-from course_utils.experiments.result import Contrast, Effect, Side
+from course_utils.experiments.result import Contrast, Effect, VersionResult
 
 
 @pytest.fixture
@@ -92,7 +92,8 @@ def test_scalars_of_any_library_are_recorded_alike(evidence, measured):
 
 
 def test_a_claim_about_a_contrast_records_both_sides(evidence):
-    result = Contrast("12.1", Side({"acc": 0.25}), Side({"acc": 0.75}))
+    bad, good = VersionResult({"acc": 0.25}), VersionResult({"acc": 0.75})
+    result = Contrast("12.1", bad, good)
     claim("12.1", "größer", result.gain("acc"), at_least=0.5)
     assert records(evidence) == [
         {

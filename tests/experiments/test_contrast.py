@@ -14,7 +14,7 @@ from course_utils import progress, syllabus
 from course_utils.experiments import confidence
 from course_utils.experiments.confidence import how_sure
 from course_utils.experiments.contrast import contrast
-from course_utils.experiments.plots import Curves
+from course_utils.experiments.plots import Lines
 
 ANSWER = syllabus.load().practice("12.1").answer
 WRONG = next(o for o in syllabus.load().practice("12.1").options if o != ANSWER)
@@ -369,7 +369,7 @@ def test_the_table_is_displayed_as_text_and_as_html(displayed):
 
 
 def test_the_figure_is_displayed_as_an_image_with_a_text_alternative(displayed):
-    picture = Curves("It falls", "loss", x="batch", y="loss (nats)")
+    picture = Lines("It falls", "loss", x="batch", y="loss (nats)")
     bundles, _ = displayed(
         lambda: run(lambda: {"loss": [2, 2]}, lambda: {"loss": [2, 1]}, figure=picture)
     )
@@ -385,7 +385,7 @@ def test_the_figure_is_displayed_as_an_image_with_a_text_alternative(displayed):
 
 
 def test_a_contrast_that_stops_on_both_sides_still_shows_its_figure(displayed):
-    picture = Curves("It falls", "loss", x="batch", y="loss (nats)")
+    picture = Lines("It falls", "loss", x="batch", y="loss (nats)")
     bundles, _ = displayed(lambda: run(fails, fails, figure=picture))
     assert "ValueError: no such thing" in bundles[0].data["text/html"]
     assert len(bundles) == 3

@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from course_utils.experiments.result import Contrast, Effect, Side
+from course_utils.experiments.result import Contrast, Effect, VersionResult
 from course_utils.formatting import decimal, html_table, text_table
 
 # The one rule of tests/nbval_sanitize.cfg: what has a decimal point is a measurement.
@@ -36,7 +36,7 @@ def test_no_measurement_is_longer_than_a_column():
 
 
 def sides(bad, good):
-    return Contrast("12.1", Side(bad), Side(good))
+    return Contrast("12.1", VersionResult(bad), VersionResult(good))
 
 
 def test_whole_numbers_stay_whole_and_measurements_do_not_become_whole():
@@ -59,7 +59,9 @@ def test_what_one_side_did_not_measure_is_a_dash():
 
 
 def test_the_error_is_the_last_row():
-    result = Contrast("12.1", Side(error="ValueError: no"), Side({"n": 1}))
+    result = Contrast(
+        "12.1", VersionResult(error="ValueError: no"), VersionResult({"n": 1})
+    )
     assert result.rows() == [("n", "–", "1"), ("stopped by", "ValueError: no", "–")]
 
 
@@ -82,14 +84,14 @@ def test_times_is_how_often_the_good_one_fits_into_the_bad_one():
 
 
 def test_a_stopped_side_measures_nan():
-    result = Contrast("12.1", Side(error="E: no"), Side({"acc": 0.5}))
+    result = Contrast("12.1", VersionResult(error="E: no"), VersionResult({"acc": 0.5}))
     assert math.isnan(result.gain("acc"))
     assert math.isnan(result.gain("whatever the stopped one measures"))
     assert math.isnan(result.bad.number("acc"))
 
 
 def test_text_and_curves_are_no_number():
-    side = Side({"text": "7", "curve": (1.0,), "n": 3, "yes": True})
+    side = VersionResult({"text": "7", "curve": (1.0,), "n": 3, "yes": True})
     assert math.isnan(side.number("text"))
     assert math.isnan(side.number("curve"))
     assert (side.number("n"), side.number("yes")) == (3.0, 1.0)

@@ -3,8 +3,6 @@
 from course_utils._lazy import lazy
 
 _HOMES = {
-    "Contrast": "result",
-    "Side": "result",
     "preserved": "global_state",
 }
 __all__ = list(_HOMES)

@@ -15,7 +15,7 @@ from course_utils.experiments import plots, recorder
 from course_utils.experiments.claims import Pair
 from course_utils.experiments.confidence import how_sure
 from course_utils.experiments.global_state import preserved
-from course_utils.experiments.result import Contrast, Side, Value
+from course_utils.experiments.result import Contrast, Value, VersionResult
 
 Measurements = Mapping[str, Any]
 
@@ -48,7 +48,7 @@ def _is_extra(value: Any) -> bool:
     return isinstance(value, torch.Tensor) and value.ndim > 1
 
 
-def _side(measurements: object) -> Side:
+def _result(measurements: object) -> VersionResult:
     """Return the outcome, holding no graph and no memory of the version's tensors."""
     if not isinstance(measurements, Mapping):
         raise TypeError(
@@ -58,7 +58,7 @@ def _side(measurements: object) -> Side:
     named = {str(name): value for name, value in measurements.items()}
     extras = {n: v.detach().cpu().clone() for n, v in named.items() if _is_extra(v)}
     numbers = {n: _plain(n, v) for n, v in named.items() if n not in extras}
-    return Side(numbers, extras=extras)
+    return VersionResult(numbers, extras=extras)
 
 
 def _error(error: BaseException) -> str:
@@ -66,15 +66,15 @@ def _error(error: BaseException) -> str:
     return f"{type(error).__name__}: {first.strip()}".rstrip(": ")
 
 
-def _run(version: Callable[[], Measurements]) -> Side:
+def _run(version: Callable[[], Measurements]) -> VersionResult:
     gc.collect()
     with preserved():
         L.seed_everything(settings.seed(), verbose=False)
         try:
             with contextlib.redirect_stdout(io.StringIO()):
-                return _side(version())
+                return _result(version())
         except Exception as error:  # an error is an outcome to look at
-            return Side(error=_error(error))
+            return VersionResult(error=_error(error))
 
 
 def _answer(practice: syllabus.Practice, prediction: str | None) -> str:

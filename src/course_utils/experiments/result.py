@@ -31,12 +31,12 @@ class Effect(float):
 
 
 @dataclass(frozen=True)
-class Side:
+class VersionResult:
     """One version's outcome: its measurements, or the error that stopped it.
 
     Attributes:
         measured: Name to value. A float is a measurement, an int a fact, a tuple a
-            curve (one number a step) that only figures show.
+            curve (one number per step) that only figures show.
         error: Type and first line of the exception, ``""`` if there was none.
         extras: What figures need besides numbers, for example images.
     """
@@ -46,9 +46,14 @@ class Side:
     extras: Mapping[str, Any] = field(default_factory=dict)
 
     def number(self, name: str) -> float:
-        """Return a measurement as a float, ``nan`` if this side did not get there."""
+        """Return a measurement as a float, ``nan`` if it did not get there."""
         value = self.measured.get(name, math.nan)
         return float(value) if isinstance(value, int | float) else math.nan
+
+    def curve(self, name: str) -> tuple[float, ...]:
+        """Return a measurement of many numbers, ``()`` if it did not get there."""
+        value = self.measured.get(name, ())
+        return tuple(value) if isinstance(value, list | tuple) else ()
 
 
 @dataclass(frozen=True)
@@ -62,8 +67,13 @@ class Contrast:
     """
 
     practice: str
-    bad: Side
-    good: Side
+    bad: VersionResult
+    good: VersionResult
+
+    @property
+    def versions(self) -> dict[str, VersionResult]:
+        """Both outcomes by their names, bad first."""
+        return {"bad": self.bad, "good": self.good}
 
     def gain(self, name: str) -> Effect:
         """Return good minus bad, in the unit of the measurement ``name``."""
@@ -118,12 +128,14 @@ class Contrast:
 
 
 def _is_curve(contrast: Contrast, name: str) -> bool:
-    sides = (contrast.bad, contrast.good)
-    return any(isinstance(side.measured.get(name), tuple) for side in sides)
+    return any(
+        isinstance(each.measured.get(name), tuple)
+        for each in contrast.versions.values()
+    )
 
 
-def _text(side: Side, name: str) -> str:
-    value = side.measured.get(name, "–")
+def _text(result: VersionResult, name: str) -> str:
+    value = result.measured.get(name, "–")
     if isinstance(value, bool):
         return "yes" if value else "no"
     return decimal(value) if isinstance(value, float) else " ".join(str(value).split())

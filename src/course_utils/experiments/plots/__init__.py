@@ -1,40 +1,28 @@
-"""The pictures a contrast can draw; each says its finding in words and as a table."""
+"""Pictures of what versions measured; each says its finding in words and as a table.
 
-from course_utils.experiments.plots.against_share import Against
-from course_utils.experiments.plots.bars import Bars
+`contrast` draws one of its result, `show` one of any named measurements.
+"""
+
+from course_utils.experiments.plots.bars import Bars, StackedBars
 from course_utils.experiments.plots.base import Picture, show
-from course_utils.experiments.plots.curves import Curves
-from course_utils.experiments.plots.distance import Distance
-from course_utils.experiments.plots.grid import Grid
-from course_utils.experiments.plots.histogram import Distribution
+from course_utils.experiments.plots.cells import Cells
+from course_utils.experiments.plots.histogram import Histogram
 from course_utils.experiments.plots.images import Images
-from course_utils.experiments.plots.matrix import Matrix
-from course_utils.experiments.plots.outcome_grid import Outcomes
-from course_utils.experiments.plots.panels import Panels
-from course_utils.experiments.plots.picked_step import Picks
-from course_utils.experiments.plots.predicted_vs_true import Diagonal
-from course_utils.experiments.plots.stacked_bars import Stack
-from course_utils.experiments.plots.sweep import Sweep
-from course_utils.experiments.plots.weights_in_mean import Shares
-from course_utils.experiments.plots.xy_curves import Over
+from course_utils.experiments.plots.lines import Lines, Sweep
+from course_utils.experiments.plots.panels import Panels, PredictedVsTrue
+from course_utils.experiments.plots.weights_in_mean import WeightsInMean
 
 __all__ = [
-    "Against",
     "Bars",
-    "Curves",
-    "Diagonal",
-    "Distance",
-    "Distribution",
-    "Grid",
+    "Cells",
+    "Histogram",
     "Images",
-    "Matrix",
-    "Outcomes",
-    "Over",
+    "Lines",
     "Panels",
-    "Picks",
     "Picture",
-    "Shares",
-    "Stack",
+    "PredictedVsTrue",
+    "StackedBars",
     "Sweep",
+    "WeightsInMean",
     "show",
 ]

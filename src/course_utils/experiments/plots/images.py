@@ -6,13 +6,13 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from course_utils.experiments.plots.base import Rows, say, sides
-from course_utils.experiments.result import Contrast
+from course_utils.experiments.plots import base
+from course_utils.experiments.plots.base import Picture, Rows, Versions
 from course_utils.formatting import decimal
 
 
 @dataclass(frozen=True)
-class Images:
+class Images(Picture):
     """Rows of images: what went in, and what each version made of it.
 
     Attributes:
@@ -23,45 +23,41 @@ class Images:
         score: Measurement printed beside each version's row.
     """
 
-    title: str
     inputs: Sequence[str]
     outputs: str
     score: str
 
-    def _rows(self, contrast: Contrast) -> list[tuple[str, Any]]:
-        extras = {**contrast.bad.extras, **contrast.good.extras}
+    def _rows(self, versions: Versions) -> list[tuple[str, Any]]:
+        extras = {k: v for each in versions.values() for k, v in each.extras.items()}
         shown = [(name, extras.get(name)) for name in self.inputs]
-        for label, side in sides(contrast):
-            score = f"{label}\n{self.score} {decimal(side.number(self.score))}"
-            shown.append((score, side.extras.get(self.outputs)))
+        for label, result in versions.items():
+            score = f"{label}\n{self.score} {decimal(result.number(self.score))}"
+            shown.append((score, result.extras.get(self.outputs)))
         return [(label, images) for label, images in shown if images is not None]
 
-    def draw(self, figure: Figure, contrast: Contrast) -> None:
+    def draw(self, figure: Figure, versions: Versions) -> None:
         """Draw one row of images for each input and version."""
-        rows = self._rows(contrast)
+        rows = self._rows(versions)
         if not rows:
             axes = figure.subplots()
             axes.set_axis_off()
-            say(axes, "no images")
+            base.say(axes, "no images")
             return
         every = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
         for axes, (label, images) in zip(every, rows, strict=True):
             strip = images[:, 0].permute(1, 0, 2).flatten(1).clamp(0, 1)
             axes.imshow(strip.numpy(), cmap="gray_r", vmin=0, vmax=1, aspect="equal")
             axes.set_ylabel(label, rotation=0, ha="right", va="center", size=9)
-            axes.set_xticks([])
-            axes.set_yticks([])
+            axes.set(xticks=[], yticks=[])
             axes.spines[:].set_visible(False)
 
-    def alt(self, contrast: Contrast) -> str:
+    def alt(self, versions: Versions) -> str:
         """Return what each row is."""
-        rows = [label.replace("\n", ", ") for label, _ in self._rows(contrast)]
+        rows = [label.replace("\n", ", ") for label, _ in self._rows(versions)]
         listed = "; ".join(rows) or "none"
         return f"Rows of images, from top to bottom: {listed}."
 
-    def table(self, contrast: Contrast) -> tuple[tuple[str, ...], Rows]:
+    def table(self, versions: Versions) -> tuple[tuple[str, ...], Rows]:
         """Return each version's score."""
-        rows: Rows = [
-            (label, decimal(side.number(self.score))) for label, side in sides(contrast)
-        ]
-        return ("", self.score), rows
+        [(name, *scores)] = base.number_rows([self.score], versions)
+        return ("", name), list(zip(versions, scores, strict=True))

@@ -152,11 +152,6 @@ def reference(axes: Axes, versions: Versions, name: str) -> None:
         axes.axvline(place, color=REFERENCE, ls=":", label=name)
 
 
-def steps(curve: Sequence[float], first: int = 1) -> list[tuple[float, float]]:
-    """Return the points of a curve that has one number per step."""
-    return list(enumerate(curve, first))
-
-
 def panels(
     figure: Figure, versions: Versions, x: str, y: str, below: bool = False
 ) -> list[tuple[Axes, str, VersionResult, Style]]:

@@ -54,7 +54,7 @@ class Lines(Picture):
     def _curve(self, result: VersionResult) -> list[tuple[float, float]]:
         curve = result.curve(self.name)
         if not self.at:
-            return base.steps(curve, self.first)
+            return list(enumerate(curve, self.first))
         at = result.curve(self.at) if isinstance(self.at, str) else self.at
         return list(zip(at, curve, strict=True)) if at and curve else []
 

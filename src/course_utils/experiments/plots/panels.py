@@ -55,7 +55,8 @@ class Panels(Picture):
                 places = [(i + 1) * last / len(cloud) for i in range(len(cloud))]
                 axes.plot(places, cloud, ".", color=CLOUD, ms=2.5, label=self.cloud)
             for name, style in zip(self.names, CURVES, strict=False):
-                base.line(axes, base.steps(result.curve(name)), style, name)
+                points = list(enumerate(result.curve(name), 1))
+                base.line(axes, points, style, name)
             if not last:
                 base.say(axes, "no curve")
             elif self.end:

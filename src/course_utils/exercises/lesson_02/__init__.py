@@ -4,7 +4,7 @@ from course_utils._lazy import lazy
 
 _HOMES = {
     "copied_in_step": "device_copies",
-    "survives_saving": "survives_saving",
+    "survives_saving": "saving",
 }
 __all__ = list(_HOMES)
 __getattr__ = lazy(__name__, _HOMES)

@@ -17,7 +17,7 @@ from course_utils.checks.sample_data import digits, logits_of, new_instance
 from course_utils.checks.single_step import attach
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
-from course_utils.exercises.lesson_02.survives_saving import survives_saving
+from course_utils.exercises.lesson_02.saving import survives_saving
 from course_utils.measure import Operations
 
 GPUS = EVERYWHERE[1:]

@@ -3,7 +3,7 @@
 from course_utils._lazy import lazy
 
 _HOMES = {
-    "survives_reload": "survives_reload",
+    "survives_reload": "reload",
 }
 __all__ = list(_HOMES)
 __getattr__ = lazy(__name__, _HOMES)

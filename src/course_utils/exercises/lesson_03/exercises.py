@@ -15,7 +15,7 @@ from course_utils.exercises.lesson_03.optimizer_settings import (
     obeys_settings,
     obeys_when_resumed,
 )
-from course_utils.exercises.lesson_03.survives_reload import survives_reload
+from course_utils.exercises.lesson_03.reload import survives_reload
 
 Batches = list[tuple[Tensor, Tensor]]
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError
-from course_utils.exercises.lesson_02.survives_saving import (
+from course_utils.exercises.lesson_02.saving import (
     changed_tensors,
     reloaded,
     survives_saving,

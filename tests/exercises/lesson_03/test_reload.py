@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.checks.learner_code import CannotCheck, LearnerError
-from course_utils.exercises.lesson_03.survives_reload import survives_reload
+from course_utils.exercises.lesson_03.reload import survives_reload
 
 pytestmark = pytest.mark.slow
 

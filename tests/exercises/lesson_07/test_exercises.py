@@ -1,11 +1,27 @@
-"""Answers to the exercises of lesson 07, right and wrong, and what each is told."""
+"""Answers to the exercises of lesson 07, right and wrong, and what each is told.
+
+What the checks measure is also compared with hand arithmetic, on small networks.
+"""
 
 import textwrap
 
+import lightning as L
 import pytest
-from learner import judged
+import torch
+from learner import judged, right_answers, wrong_answers
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset
 
-from course_utils.exercises.api import find
+from course_utils.exercises.lesson_07.accumulation import (
+    gradients_of_updates,
+    mean_gradient,
+)
+from course_utils.exercises.lesson_07.memory_growth import growth_per_step
+from course_utils.exercises.lesson_07.saved_for_backward import (
+    cost_of_step,
+    saved_for_backward,
+)
 
 HEAD = "def cheaper_precision(net, images):\n"
 SAVED = "with SavedTensors({0}) as {1}{2}:\n    {3}\n"
@@ -96,18 +112,6 @@ WRONG_7_1 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_7_1.values(), ids=RIGHT_7_1)
-def test_7_1_accepts(source):
-    result = judged("7.1", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_7_1.values(), ids=WRONG_7_1)
-def test_7_1_names_the_mistake(source, message):
-    result = judged("7.1", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 def sub(base: str, *methods: str, init: str = "") -> str:
     """Return a class that extends ``base``."""
     lines = [f"class Answer({base}):"]
@@ -173,7 +177,8 @@ WRONG_7_2 = {
     ),
     "scales all groups": (
         sub("ConvNet", STEP.format("return loss * 2")),
-        "With 6 batches, update 1 of 2 used 2.00 times the mean gradient",
+        "update 1 of 2 used 2.00 times the mean gradient of its batches. Leave full "
+        "groups to the Trainer",
     ),
     "knows six batches": (
         sub("ConvNet", STEP.format("return loss * (2 if batch_idx > 3 else 1)")),
@@ -207,21 +212,39 @@ WRONG_7_2 = {
         ),
         "update 2 of 2 used 0.50 times",
     ),
+    "by hand, twice in a group": (
+        sub("ConvNet", MANUAL.format("", "self.n == 2", "2"), init=BY_HAND),
+        "6 batches made 3 updates instead of 2.",
+    ),
+    "by hand, never zeroes": (
+        sub(
+            "ConvNet",
+            MANUAL.format(
+                "", "self.n == 4 or self.trainer.is_last_batch", "self.n"
+            ).replace("self.optimizers().zero_grad()", "pass"),
+            init=BY_HAND,
+        ),
+        "With 6 batches, update 2 of 2 ",
+    ),
+    "sums": (
+        sub("ConvNet", STEP.format("return loss * len(images)")),
+        "update 1 of 2 used 8.00 times",
+    ),
+    "climbs": (
+        sub("ConvNet", STEP.format("return -loss")),
+        "update 1 of 2 used -1.00 times",
+    ),
+    "statistics of a batch": (
+        sub(
+            "ConvNet",
+            STEP.format(SIZE + "return loss * 4 / size"),
+            init="self.net = nn.Sequential(nn.BatchNorm2d(1), self.net)",
+        ),
+        "With 6 batches, update 1 of 2 ",
+    ),
     "raises": (sub("ConvNet", STEP.format("return loss / None")), "raised TypeError"),
     "no module": ("class Answer:\n    pass", "Expected a LightningModule class"),
 }
-
-
-@pytest.mark.parametrize("source", RIGHT_7_2.values(), ids=RIGHT_7_2)
-def test_7_2_accepts(source):
-    result = judged("7.2", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_7_2.values(), ids=WRONG_7_2)
-def test_7_2_names_the_mistake(source, message):
-    result = judged("7.2", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 FORWARD = """
@@ -320,27 +343,42 @@ WRONG_7_3 = {
         ),
         "The gradients are not those of the plain step.",
     ),
-    "raises": (stages("hidden = checkpoint(hidden)"), "raised"),
+    "recomputes in evaluation mode": (
+        stages(
+            "if not self.training:\n        "
+            + GROUPS.format(3, False).replace("\n", "\n    ")
+            + "\n    else:\n        "
+            + LARGE.replace("\n", "\n    ")
+        ),
+        "The step's peak is 100% of the plain one",
+    ),
+    "a detached loss": (
+        stages(LARGE) + "\n    def training_step(self, batch, batch_idx):"
+        "\n        return super().training_step(batch, batch_idx).detach()",
+        "the loss has no gradient",
+    ),
+    "raises": (stages("hidden = checkpoint(hidden)"), "training_step raised"),
     "no module": ("class Answer:\n    pass", "Expected a LightningModule class"),
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_7_3.values(), ids=RIGHT_7_3)
-def test_7_3_accepts(source):
-    result = judged("7.3", source)
-    assert result.status == "correct", result
+UNCHECKED_7_3 = {
+    "another network": (sub("ConvNet", "def other(self):\n    pass"), "self.stem"),
+    "asks the Trainer": (
+        sub(
+            "TwoStages",
+            FORWARD.format(LARGE, BLOCKS),
+            STEP.format("return loss * self.trainer.max_epochs"),
+        ),
+        "Trainer",
+    ),
+}
 
 
-@pytest.mark.parametrize(("source", "message"), WRONG_7_3.values(), ids=WRONG_7_3)
-def test_7_3_names_the_mistake(source, message):
-    result = judged("7.3", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-def test_7_3_cannot_check_another_network():
-    result = judged("7.3", sub("ConvNet", "def other(self):\n    pass"))
-    assert result.status == "cannot be checked"
-    assert "self.stem" in result.message
+@wrong_answers({"7.3": UNCHECKED_7_3})
+def test_7_3_cannot_check_everything(practice, source, message):
+    result = judged(practice, source)
+    assert (result.status, message in result.message) == ("cannot be checked", True)
 
 
 KEEP = """
@@ -444,18 +482,6 @@ WRONG_7_4 = {
     ),
     "raises": (keeps("images[9999]"), "raised IndexError"),
 }
-
-
-@pytest.mark.parametrize("source", RIGHT_7_4.values(), ids=RIGHT_7_4)
-def test_7_4_accepts(source):
-    result = judged("7.4", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_7_4.values(), ids=WRONG_7_4)
-def test_7_4_names_the_mistake(source, message):
-    result = judged("7.4", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 COUNT = """
@@ -594,18 +620,114 @@ WRONG_7_5 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_7_5.values(), ids=RIGHT_7_5)
-def test_7_5_accepts(source):
-    result = judged("7.5", source)
+@right_answers(
+    {
+        "7.1": RIGHT_7_1,
+        "7.2": RIGHT_7_2,
+        "7.3": RIGHT_7_3,
+        "7.4": RIGHT_7_4,
+        "7.5": RIGHT_7_5,
+    }
+)
+def test_a_right_answer_is_accepted(practice, source):
+    result = judged(practice, source)
     assert result.status == "correct", result
 
 
-@pytest.mark.parametrize(("source", "message"), WRONG_7_5.values(), ids=WRONG_7_5)
-def test_7_5_names_the_mistake(source, message):
-    result = judged("7.5", source)
+@wrong_answers(
+    {
+        "7.1": WRONG_7_1,
+        "7.2": WRONG_7_2,
+        "7.3": WRONG_7_3,
+        "7.4": WRONG_7_4,
+        "7.5": WRONG_7_5,
+    }
+)
+def test_a_wrong_answer_gets_its_message(practice, source, message):
+    result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
 
 
-@pytest.mark.parametrize("practice", ["7.1", "7.2", "7.3", "7.4", "7.5"])
-def test_the_starter_is_not_attempted(practice):
-    assert judged(practice, find(practice).starter).status == "not attempted"
+class Linear(L.LightningModule):
+    """One layer, and what ``keep(module, images, losses)`` returns, once per step."""
+
+    def __init__(self, keep=None):
+        super().__init__()
+        self.keep, self.kept = keep, []
+        self.net = nn.Sequential(nn.Linear(100, 500), nn.ReLU(), nn.Linear(500, 3))
+
+    def forward(self, images):
+        return self.net(images)
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        losses = F.cross_entropy(self(images), labels, reduction="none")
+        if self.keep:
+            self.kept.append(self.keep(self, images, losses))
+        return losses.mean()
+
+
+def test_7_2_the_mean_gradient_is_that_of_hand_arithmetic():
+    module = Linear()
+    module.net = nn.Linear(5, 3)
+    images, labels = torch.rand(12, 5), torch.arange(12) % 3
+    errors = module(images).softmax(1) - F.one_hot(labels, 3)
+    truth = torch.cat([(errors.T @ images / 12).flatten(), errors.mean(0)])
+    batches = list(zip(images.split(4), labels.split(4), strict=True))
+    assert torch.allclose(mean_gradient(module, batches), truth, atol=1e-6)
+    [used] = gradients_of_updates(module, batches, 3)
+    assert torch.allclose(used, truth, atol=1e-6)
+
+
+def test_7_3_a_measured_step_leaves_no_gradients():
+    module = Linear()
+    cost_of_step(module, (torch.rand(4, 100), torch.zeros(4).long()))
+    assert all(p.grad is None for p in module.parameters())
+
+
+@pytest.mark.parametrize(("requires_grad", "copied"), [(True, 8 + 16), (False, 8)])
+def test_7_1_a_linear_layer_saves_its_input_or_copies_of_input_and_weight(
+    requires_grad, copied
+):
+    layer = nn.Linear(32, 16)
+    images = torch.rand(8, 32, requires_grad=requires_grad)
+    assert saved_for_backward(layer, images, "32-true") == 8 * 32 * 4
+    # Without a gradient for the input no weight is needed, and none is copied.
+    assert saved_for_backward(layer, images, "bf16-mixed") == copied * 32 * 2
+
+
+IMAGE = 100 * 4  # bytes
+
+
+def keep_the_last(module, images, losses):
+    module.kept.clear()
+    return images
+
+
+KEPT = {  # what is kept: fewest and most bytes per step, with room for small change
+    "nothing": (lambda m, x, y: None, 0, 300),
+    "a number": (lambda m, x, y: y.max().item(), 0, 300),
+    "a clone": (lambda m, x, y: x[0].clone(), IMAGE, IMAGE + 300),
+    "the last only": (keep_the_last, 0, 300),
+    "a view": (lambda m, x, y: x[0], 8 * IMAGE, 8 * IMAGE + 400),
+    "a detached view": (lambda m, x, y: x[:1].detach(), 8 * IMAGE, 8 * IMAGE + 400),
+    "the batch": (lambda m, x, y: x, 8 * IMAGE, 8 * IMAGE + 400),
+    "the loss": (lambda m, x, y: y.mean(), 0, 600),
+    "the loss, detached": (lambda m, x, y: y.mean().detach(), 0, 600),
+    "one more graph": (lambda m, x, y: m.net(x).sum(), 8 * 500 * 4, 8 * 900 * 4),
+    "its value": (lambda m, x, y: m.net(x).sum().detach(), 0, 300),
+    "its value, twice": (lambda m, x, y: m.net(x).sum().item(), 0, 300),
+}
+
+
+@pytest.mark.parametrize(("keep", "fewest", "most"), KEPT.values(), ids=KEPT)
+def test_7_4_a_step_leaves_the_bytes_that_it_keeps(keep, fewest, most):
+    data = TensorDataset(torch.rand(80, 100), torch.zeros(80).long())
+    loader = DataLoader(data, batch_size=8)
+    assert fewest <= growth_per_step(Linear(keep), loader) <= most
+
+
+def test_7_4_too_few_batches_are_refused():
+    few = DataLoader(TensorDataset(torch.rand(16, 100)), batch_size=8)
+    with pytest.raises(ValueError, match="at least 5 batches but got 2"):
+        growth_per_step(Linear(), few)

@@ -2,8 +2,33 @@
 
 import textwrap
 
+import lightning as L
 import pytest
-from learner import classifier, judged
+import torch
+from learner import classifier, judged, right_answers, wrong_answers
+from lightning.pytorch.callbacks import EarlyStopping
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils.exercises.lesson_08.clipping import clips_by_norm
+from course_utils.exercises.lesson_08.early_stopping import (
+    best_check,
+    last_check,
+    stops_in_time,
+)
+from course_utils.exercises.lesson_08.gradient_flow import gradient_norms
+from course_utils.exercises.lesson_08.labels_reach_weights import labels_reach_weights
+from course_utils.exercises.lesson_08.scripted_metric import ScriptedRun, scripted_run
+from course_utils.exercises.lesson_08.used_gradients import UsedGradient, used_gradients
+
+
+@pytest.fixture(autouse=True)
+def _empty_folder(tmp_path, monkeypatch):
+    """Run each test in an empty folder, which must be empty afterwards."""
+    monkeypatch.chdir(tmp_path)
+    yield
+    assert not list(tmp_path.iterdir())
+
 
 MANUAL = "self.automatic_optimization = False"
 BACKWARD = """
@@ -125,24 +150,6 @@ WRONG_8_1 = {
 }
 
 
-@pytest.mark.parametrize("body", RIGHT_8_1.values(), ids=RIGHT_8_1)
-def test_8_1_accepts(body):
-    result = judged("8.1", classifier(body, MANUAL))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_8_1.values(), ids=WRONG_8_1)
-def test_8_1_names_the_mistake(body, message):
-    result = judged("8.1", classifier(body, MANUAL))
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-def test_8_1_wants_a_class():
-    result = judged("8.1", "def answer():\n    return 1")
-    assert result.status == "incorrect"
-    assert "Expected a LightningModule class" in result.message
-
-
 CONFIGURE = """
 def configure_optimizers(self):
     optimizer = torch.optim.SGD(self.parameters(), lr={lr}, momentum=0.9)
@@ -186,7 +193,10 @@ LINES = (
     "LambdaLR(optimizer, lambda i: min(4 * i / updates, (updates - i) / updates / .75))"
 )
 
+PLATEAU = "min(1, 4 * (i + 1) / updates, 2 * (updates - i) / updates)"
+
 RIGHT_8_2 = {
+    "a plateau": schedule(f"LambdaLR(optimizer, lambda i: {PLATEAU})"),
     "one cycle along lines": schedule(
         CYCLE.replace("pct", "anneal_strategy='linear', pct")
     ),
@@ -254,6 +264,20 @@ WRONG_8_2 = {
         ),
         "In 2 epochs the ",
     ),
+    "hardly falls": (
+        schedule(
+            "LambdaLR(optimizer, lambda i: min(1, 4 * (i + 1) / updates) - i / 1e5)"
+        ),
+        "the last rate is 0.1000. Count the updates",
+    ),
+    "starts high": (
+        schedule(
+            LINES.replace("min(", "max(0.8 * (i < updates / 4), min(").replace(
+                "75))", "75)))"
+            )
+        ),
+        "the first rate is 0.0800. Begin far below",
+    ),
     "a constant rate": (
         schedule("ConstantLR(optimizer, 1.0)"),
         "the rate is 0.1000 in all 24 updates. Return a scheduler",
@@ -264,18 +288,6 @@ WRONG_8_2 = {
     ),
     "returns no optimizer": (schedule(returned="None"), "there was no update"),
 }
-
-
-@pytest.mark.parametrize("body", RIGHT_8_2.values(), ids=RIGHT_8_2)
-def test_8_2_accepts(body):
-    result = judged("8.2", classifier(body))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_8_2.values(), ids=WRONG_8_2)
-def test_8_2_names_the_mistake(body, message):
-    result = judged("8.2", classifier(body))
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 DEEP = """
@@ -308,6 +320,12 @@ RESIDUAL = FORWARD.replace(
     "    for layer in self.net:\n        features = features + layer(features)",
 ).format(last="features + self.refine(features)")
 
+MANUALLY = """
+    def training_step(self, batch, batch_idx):
+        self.optimizers().zero_grad()
+        self.manual_backward(super().training_step(batch, batch_idx))
+        self.optimizers().step()
+"""
 RIGHT_8_3 = {
     "tanh": deep("nn.Tanh()"),
     "gelu": deep("nn.GELU()"),
@@ -316,6 +334,7 @@ RIGHT_8_3 = {
     "sigmoids with a way around": classifier(
         RESIDUAL, DEEP.format(activation="nn.Sigmoid()", more="")
     ),
+    "by hand": deep(more=MANUAL) + MANUALLY,
     "rounded straight through": deep(
         last="features + (r := self.refine(features)) + (r.round() - r).detach()"
     ),
@@ -371,6 +390,14 @@ WRONG_8_3 = {
         deep("nn.Sigmoid()") + LONGER,
         "hardly depends on the labels.",
     ),
+    "a dropout is no activation": (
+        deep("nn.Dropout()"),
+        "6 linear layers follow another one directly.",
+    ),
+    "a faint way back": (
+        deep(cut=" * 1e-6 + 1"),
+        "times the strongest: encoder.1.weight.",
+    ),
     "frozen": (
         deep(more="self.encoder.requires_grad_(False)"),
         "8 weight matrices are trained",
@@ -381,19 +408,8 @@ WRONG_8_3 = {
         "No parameter gets a gradient.",
     ),
     "raises": (deep(last="self.refined"), "Training raised AttributeError"),
+    "no class": ("def answer():\n    return 1", "Expected a LightningModule class"),
 }
-
-
-@pytest.mark.parametrize("source", RIGHT_8_3.values(), ids=RIGHT_8_3)
-def test_8_3_accepts(source):
-    result = judged("8.3", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_8_3.values(), ids=WRONG_8_3)
-def test_8_3_names_the_mistake(source, message):
-    result = judged("8.3", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 BOTH = """
@@ -458,6 +474,18 @@ WRONG_8_4 = {
         returns(STOP, KEEP.replace("folder", "folder + '-mine'")),
         "No checkpoint is in the folder.",
     ),
+    "waits too long": (
+        returns(STOP.replace("8", "30"), KEEP),
+        "the run never stopped; it should stop after 19.",
+    ),
+    "a class in the list": (
+        "def callbacks(folder):\n    return [EarlyStopping]",
+        "Expected a list of callbacks but got list",
+    ),
+    "a word": (
+        "def callbacks(folder):\n    return 'stop'",
+        "Expected a list of callbacks but got str",
+    ),
     "one check too many": (
         returns(STOP.replace("8", "9"), KEEP),
         "the run stopped after 20; it should stop after 19. Stop after 2 epochs",
@@ -497,15 +525,147 @@ WRONG_8_4 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_8_4.values(), ids=RIGHT_8_4)
-def test_8_4_accepts(source, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    result = judged("8.4", source)
+@right_answers(
+    {
+        "8.1": {n: classifier(a, MANUAL) for n, a in RIGHT_8_1.items()},
+        "8.2": {n: classifier(a) for n, a in RIGHT_8_2.items()},
+        "8.3": RIGHT_8_3,
+        "8.4": RIGHT_8_4,
+    }
+)
+def test_a_right_answer_is_accepted(practice, source):
+    result = judged(practice, source)
     assert result.status == "correct", result
 
 
-@pytest.mark.parametrize(("source", "message"), WRONG_8_4.values(), ids=WRONG_8_4)
-def test_8_4_names_the_mistake(source, message, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    result = judged("8.4", source)
+@wrong_answers(
+    {
+        "8.1": {n: (classifier(a, MANUAL), m) for n, (a, m) in WRONG_8_1.items()},
+        "8.2": {n: (classifier(a), m) for n, (a, m) in WRONG_8_2.items()},
+        "8.3": WRONG_8_3,
+        "8.4": WRONG_8_4,
+    }
+)
+def test_a_wrong_answer_gets_its_message(practice, source, message):
+    result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+class Product(L.LightningModule):
+    """Its gradient is the batch: the loss is the product of weight and batch."""
+
+    def __init__(self, every=1, clip=False):
+        super().__init__()
+        self.automatic_optimization = False
+        self.weight = nn.Parameter(torch.zeros(2))
+        self.every, self.clip = every, clip
+
+    def training_step(self, batch, batch_idx):
+        self.manual_backward((self.weight * batch).sum())
+        if (batch_idx + 1) % self.every == 0:
+            if self.clip:
+                nn.utils.clip_grad_norm_(self.weight, 1.0)
+            self.optimizers().step()
+            self.optimizers().zero_grad()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+LONG, SHORT = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.3, 0.4]])
+
+
+def test_8_1_used_gradients_are_those_of_hand_arithmetic():
+    first, second = used_gradients(Product(clip=True), [LONG, SHORT])
+    assert first.norm == pytest.approx(1.0, rel=1e-4)
+    assert (first.raw_norm, first.passes) == (pytest.approx(5.0), 1)
+    assert second.norm == second.raw_norm == pytest.approx(0.5)
+    assert second.cosine == pytest.approx(1.0)
+
+
+def test_8_1_a_sum_of_two_batches_is_one_update():
+    turned = torch.tensor([[-4.0, 3.0]])  # at a right angle: 5 and 5 make 5 * sqrt 2
+    (used,) = used_gradients(Product(every=2), [LONG, turned])
+    assert (used.raw_norm, used.passes) == (pytest.approx(50**0.5), 2)
+
+
+def test_8_1_without_a_short_gradient_one_question_stays_open():
+    *_, short = clips_by_norm([UsedGradient(1.0, 5.0, 1.0, 1)], 1.0)
+    assert short.ok is None
+
+
+def test_8_1_no_update_is_no_clipping():
+    assert [finding.ok for finding in clips_by_norm([], 1.0)] == [False]
+
+
+class Small(L.LightningModule):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first, self.head = nn.Linear(8, 8), nn.Linear(8, 3)
+        self.frozen = nn.Linear(8, 8).requires_grad_(False)
+        self.drop = nn.Dropout()
+
+    def training_step(self, batch, batch_idx):
+        features = self.drop(self.first(batch[0]).relu())
+        return F.cross_entropy(self.head(features), batch[1])
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+INPUTS, LABELS = torch.randn(32, 8), torch.arange(32) % 3
+
+
+def test_8_3_norms_are_those_of_a_plain_loop_and_leave_frozen_weights_out():
+    module = Small()
+    module.drop = nn.Identity()
+    module.training_step((INPUTS, LABELS), 0).backward()
+    norms = {
+        n: p.grad.norm().item()
+        for n, p in module.named_parameters()
+        if p.grad is not None
+    }
+    assert gradient_norms(module, [(INPUTS, LABELS)]) == pytest.approx(norms)
+
+
+def test_8_3_the_largest_norm_counts():
+    batches = [(INPUTS, LABELS), (0 * INPUTS, LABELS)]  # no input, no gradient
+    assert gradient_norms(Small(), batches)["first.weight"] > 0
+
+
+def test_8_3_a_weight_that_ignores_the_labels_is_named():
+    finding = labels_reach_weights(Small, INPUTS, LABELS, (LABELS + 1) % 3)
+    assert finding.seen == "The gradient of frozen.weight hardly depends on the labels."
+
+
+def test_8_3_two_runs_with_the_same_labels_are_the_same():
+    # Dropout drops the same features, so nothing differs.
+    assert labels_reach_weights(Small, INPUTS, LABELS, LABELS).ok is False
+
+
+LOSSES = (5, 3, 4, 4, 2, 3, 3, 3, 3, 1)
+
+
+def test_8_4_the_right_check_is_found_by_hand():
+    assert last_check(LOSSES, 3, "min") == 8
+    assert last_check(LOSSES, 2, "min") == 4
+    assert last_check(LOSSES, 5, "min") == 10
+    assert last_check(LOSSES, 3, "max") == 4
+    assert best_check(LOSSES, "min", checks=8) == 5
+    assert best_check(LOSSES, "max", checks=8) == 1
+
+
+@pytest.mark.parametrize("mode", ["min", "max"])
+@pytest.mark.parametrize("patience", [1, 2, 3, 4, 5])
+def test_8_4_early_stopping_stops_where_the_arithmetic_says(patience, mode):
+    stop = EarlyStopping("loss", patience=patience, mode=mode)
+    run = scripted_run(lambda folder: [stop], "loss", LOSSES)
+    assert run == ScriptedRun(last_check(LOSSES, patience, mode), 0, 0)
+
+
+def test_8_4_the_opposite_mode_is_named():
+    rising = tuple(range(1, 9))
+    finding = stops_in_time(ScriptedRun(4, 0, 0), rising, 3, "max", epochs=1)
+    assert 'is the maximum: set mode="max"' in finding.remedy
+    assert "it should run to its end" in finding.seen

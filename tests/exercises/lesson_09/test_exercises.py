@@ -1,9 +1,6 @@
 """Answers to the exercises of lesson 09, right and wrong, and what each is told."""
 
-import pytest
-from learner import judged
-
-from course_utils.exercises.lesson_09.exercises import EXERCISES
+from learner import judged, right_answers, wrong_answers
 
 LAST = 'ModelCheckpoint(dirpath=folder, filename="last", enable_version_counter=False'
 BEST = 'ModelCheckpoint(dirpath=folder, monitor="val_acc", mode="max"'
@@ -112,18 +109,6 @@ WRONG_9_1 = {
         "Expected a function but got type",
     ),
 }
-
-
-@pytest.mark.parametrize("source", RIGHT_9_1.values(), ids=RIGHT_9_1)
-def test_9_1_accepts(source):
-    result = judged("9.1", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_9_1.values(), ids=WRONG_9_1)
-def test_9_1_names_the_mistake(source, message):
-    result = judged("9.1", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 def job(*lines):
@@ -255,18 +240,6 @@ WRONG_9_2 = {
     "raises": (job("return loader.folder"), "Your function raised AttributeError"),
     "a class": ("class job:\n    pass", "Expected a function but got type"),
 }
-
-
-@pytest.mark.parametrize("source", RIGHT_9_2.values(), ids=RIGHT_9_2)
-def test_9_2_accepts(source):
-    result = judged("9.2", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_9_2.values(), ids=WRONG_9_2)
-def test_9_2_names_the_mistake(source, message):
-    result = judged("9.2", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 def window(save, load, init="self.recent = deque(maxlen=8)", step=""):
@@ -406,22 +379,25 @@ WRONG_9_3 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_9_3.values(), ids=RIGHT_9_3)
-def test_9_3_accepts(source):
-    result = judged("9.3", source)
+@right_answers(
+    {
+        "9.1": RIGHT_9_1,
+        "9.2": RIGHT_9_2,
+        "9.3": RIGHT_9_3,
+    }
+)
+def test_a_right_answer_is_accepted(practice, source):
+    result = judged(practice, source)
     assert result.status == "correct", result
 
 
-@pytest.mark.parametrize(("source", "message"), WRONG_9_3.values(), ids=WRONG_9_3)
-def test_9_3_names_the_mistake(source, message):
-    result = judged("9.3", source)
+@wrong_answers(
+    {
+        "9.1": WRONG_9_1,
+        "9.2": WRONG_9_2,
+        "9.3": WRONG_9_3,
+    }
+)
+def test_a_wrong_answer_gets_its_message(practice, source, message):
+    result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda e: e.practice)
-def test_the_starter_is_not_attempted_and_the_solution_is_correct(exercise):
-    starter, solution = (
-        judged(exercise.practice, text)
-        for text in (exercise.starter, exercise.solution)
-    )
-    assert (starter.status, solution.status) == ("not attempted", "correct"), solution

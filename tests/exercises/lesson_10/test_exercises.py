@@ -1,22 +1,10 @@
 """Answers to the exercises of lesson 10, right and wrong, and what each is told."""
 
-import pytest
-from learner import judged
+from learner import judged, right_answers, wrong_answers
 
 from course_utils.exercises.lesson_10.exercises import EXERCISES
 
 STARTERS = {each.practice: each.starter for each in EXERCISES}
-SOLUTIONS = {each.practice: each.solution for each in EXERCISES}
-
-
-@pytest.mark.parametrize("practice", STARTERS)
-def test_the_untouched_starter_is_not_attempted(practice):
-    assert judged(practice, STARTERS[practice]).status == "not attempted"
-
-
-@pytest.mark.parametrize("practice", SOLUTIONS)
-def test_the_solution_is_correct(practice):
-    assert judged(practice, SOLUTIONS[practice]).status == "correct"
 
 
 FIT = """
@@ -163,18 +151,6 @@ WRONG_10_1 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_10_1.values(), ids=RIGHT_10_1)
-def test_10_1_accepts(source):
-    result = judged("10.1", source)
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_10_1.values(), ids=WRONG_10_1)
-def test_10_1_names_the_mistake(source, message):
-    result = judged("10.1", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 CHOOSE = """
 def answer(models, val_loader, test_loader):
     trainer = L.Trainer(**quiet_trainer())
@@ -318,13 +294,23 @@ WRONG_10_2 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_10_2.values(), ids=RIGHT_10_2)
-def test_10_2_accepts(source):
-    result = judged("10.2", source)
+@right_answers(
+    {
+        "10.1": RIGHT_10_1,
+        "10.2": RIGHT_10_2,
+    }
+)
+def test_a_right_answer_is_accepted(practice, source):
+    result = judged(practice, source)
     assert result.status == "correct", result
 
 
-@pytest.mark.parametrize(("source", "message"), WRONG_10_2.values(), ids=WRONG_10_2)
-def test_10_2_names_the_mistake(source, message):
-    result = judged("10.2", source)
+@wrong_answers(
+    {
+        "10.1": WRONG_10_1,
+        "10.2": WRONG_10_2,
+    }
+)
+def test_a_wrong_answer_gets_its_message(practice, source, message):
+    result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result

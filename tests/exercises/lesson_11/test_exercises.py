@@ -1,10 +1,7 @@
 """Answers to the exercises of lesson 11, right and wrong, and what each is told."""
 
-import pytest
 import torch
-from learner import classifier, judged
-
-from course_utils.exercises.lesson_11.exercises import EXERCISES
+from learner import classifier, judged, right_answers, wrong_answers
 
 STEP = """
 def training_step(self, batch, batch_idx):
@@ -133,18 +130,6 @@ def on_train_batch_end(self, outputs, batch, batch_idx):
 }
 
 
-@pytest.mark.parametrize("body", RIGHT_11_1.values(), ids=RIGHT_11_1)
-def test_11_1_accepts(body):
-    result = judged("11.1", classifier(body))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_11_1.values(), ids=WRONG_11_1)
-def test_11_1_names_the_mistake(body, message):
-    result = judged("11.1", classifier(body))
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 TOP = '''
 def top_labels(logits, k):
     """Return labels.
@@ -226,18 +211,6 @@ def _ties():
     return str(torch.tensor([[1.0, 0.0] * 9]).topk(3, dim=1).indices.tolist())
 
 
-@pytest.mark.parametrize("text", RIGHT_11_2.values(), ids=RIGHT_11_2)
-def test_11_2_accepts(text):
-    result = judged("11.2", TOP.format(text))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("text", "message"), WRONG_11_2.values(), ids=WRONG_11_2)
-def test_11_2_names_the_mistake(text, message):
-    result = judged("11.2", TOP.format(text.replace("{ties}", _ties())))
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 OTHER_CODE = {
     "another function": (
         TOP.replace("topk(k, dim=1)", "topk(k, dim=1, largest=False)"),
@@ -249,13 +222,6 @@ OTHER_CODE = {
     ),
     "a class": ("class Top:\n    k = 1", "Expected a function but got type;"),
 }
-
-
-@pytest.mark.parametrize(("source", "message"), OTHER_CODE.values(), ids=OTHER_CODE)
-def test_11_2_looks_at_the_function_too(source, message):
-    text = f">>> top_labels({TWO}, 2).tolist()\n    [[1, 2], [0, 1]]"
-    result = judged("11.2", source.format(text))
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 def knows(body, init=""):
@@ -445,25 +411,25 @@ WRONG_11_3 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_11_3.values(), ids=RIGHT_11_3)
-def test_11_3_accepts(source):
-    result = judged("11.3", source)
+@right_answers(
+    {
+        "11.1": {n: classifier(a) for n, a in RIGHT_11_1.items()},
+        "11.2": {n: TOP.format(a) for n, a in RIGHT_11_2.items()},
+        "11.3": RIGHT_11_3,
+    }
+)
+def test_a_right_answer_is_accepted(practice, source):
+    result = judged(practice, source)
     assert result.status == "correct", result
 
 
-@pytest.mark.parametrize(("source", "message"), WRONG_11_3.values(), ids=WRONG_11_3)
-def test_11_3_names_the_mistake(source, message):
-    result = judged("11.3", source)
+@wrong_answers(
+    {
+        "11.1": {n: (classifier(a), m) for n, (a, m) in WRONG_11_1.items()},
+        "11.2": {n: (TOP.format(a), m) for n, (a, m) in WRONG_11_2.items()},
+        "11.3": WRONG_11_3,
+    }
+)
+def test_a_wrong_answer_gets_its_message(practice, source, message):
+    result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
-
-
-@pytest.mark.parametrize("exercise", EXERCISES, ids=lambda each: each.practice)
-def test_the_starter_is_not_attempted_and_the_solution_is_correct(exercise):
-    assert judged(exercise.practice, exercise.starter).status == "not attempted"
-    assert judged(exercise.practice, exercise.solution).status == "correct"
-
-
-@pytest.mark.parametrize("practice", ["11.1", "11.3"])
-def test_what_is_no_class_is_told_so(practice):
-    result = judged(practice, "def answer():\n    return 1")
-    assert "Expected a LightningModule class but got function;" in result.message

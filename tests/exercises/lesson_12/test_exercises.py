@@ -1,7 +1,7 @@
 """Answers to the exercises of lesson 12, right and wrong, and what each is told."""
 
 import pytest
-from learner import classifier, denoiser, judged
+from learner import classifier, denoiser, judged, right_answers, wrong_answers
 
 STEP = """
 def training_step(self, batch, batch_idx):
@@ -97,22 +97,11 @@ class Own(L.LightningModule):
 """
 
 
-@pytest.mark.parametrize("body", RIGHT_12_1.values(), ids=RIGHT_12_1)
-def test_12_1_accepts(body):
-    assert judged("12.1", classifier(body)).status == "correct"
-
-
 @pytest.mark.parametrize(
     "source", [classifier(MANUALLY, MANUAL), OWN_NET], ids=["manual", "own net"]
 )
 def test_12_1_accepts_a_class_of_another_kind(source):
     assert judged("12.1", source).status == "correct"
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_12_1.values(), ids=WRONG_12_1)
-def test_12_1_names_the_mistake(body, message):
-    result = judged("12.1", classifier(body))
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 VAL = """
@@ -211,20 +200,6 @@ WRONG_12_2["fails in two processes only"] = (
 )
 
 
-@pytest.mark.parametrize(("body", "init"), RIGHT_12_2.values(), ids=RIGHT_12_2)
-def test_12_2_accepts(body, init):
-    result = judged("12.2", classifier(body, init))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(
-    ("body", "init", "message"), WRONG_12_2.values(), ids=WRONG_12_2
-)
-def test_12_2_names_the_mistake(body, init, message):
-    result = judged("12.2", classifier(body, init))
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 TRAIN = "def training_step(self, batch, batch_idx):\n"
 MOVED = "    images, labels = batch.images.to({0}), batch.labels.to({0})\n"
 LOSS = "    return F.cross_entropy(self(images), labels)\n"
@@ -289,19 +264,6 @@ WRONG_12_3 = {
         "On cuda:0 the loss is computed on cpu.",
     ),
 }
-
-
-@pytest.mark.parametrize("body", RIGHT_12_3.values(), ids=RIGHT_12_3)
-def test_12_3_accepts(body):
-    result = judged("12.3", classifier(body))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_12_3.values(), ids=WRONG_12_3)
-def test_12_3_names_the_mistake(body, message):
-    result = judged("12.3", classifier(body))
-    assert result.status == "incorrect", result
-    assert message in result.message, result
 
 
 UNDECIDED_12_3 = {
@@ -386,20 +348,6 @@ WRONG_12_4 = {
         "Count over all images of the epoch, then divide.",
     ),
 }
-
-
-@pytest.mark.parametrize(("body", "init"), RIGHT_12_4.values(), ids=RIGHT_12_4)
-def test_12_4_accepts(body, init):
-    result = judged("12.4", classifier(body, init))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(
-    ("body", "init", "message"), WRONG_12_4.values(), ids=WRONG_12_4
-)
-def test_12_4_names_the_mistake(body, init, message):
-    result = judged("12.4", classifier(body, init))
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 def test_12_4_cannot_check_a_class_without_forward():
@@ -520,19 +468,35 @@ WRONG_12_5 = {
 }
 
 
-@pytest.mark.parametrize("body", RIGHT_12_5.values(), ids=RIGHT_12_5)
-def test_12_5_accepts(body):
-    result = judged("12.5", denoiser(body))
-    assert result.status == "correct", result
-
-
-@pytest.mark.parametrize(("body", "message"), WRONG_12_5.values(), ids=WRONG_12_5)
-def test_12_5_names_the_mistake(body, message):
-    result = judged("12.5", denoiser(body))
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 def test_12_5_says_that_it_needs_steps_without_a_trainer():
     result = judged("12.5", denoiser(DRAWN + "    self.trainer.global_step\n" + MSE))
     assert result.status == "cannot be checked"
     assert "without a Trainer" in result.message
+
+
+@right_answers(
+    {
+        "12.1": {n: classifier(a) for n, a in RIGHT_12_1.items()},
+        "12.2": {n: classifier(*a) for n, a in RIGHT_12_2.items()},
+        "12.3": {n: classifier(a) for n, a in RIGHT_12_3.items()},
+        "12.4": {n: classifier(*a) for n, a in RIGHT_12_4.items()},
+        "12.5": {n: denoiser(a) for n, a in RIGHT_12_5.items()},
+    }
+)
+def test_a_right_answer_is_accepted(practice, source):
+    result = judged(practice, source)
+    assert result.status == "correct", result
+
+
+@wrong_answers(
+    {
+        "12.1": {n: (classifier(a), m) for n, (a, m) in WRONG_12_1.items()},
+        "12.2": {n: (classifier(*a), m) for n, (*a, m) in WRONG_12_2.items()},
+        "12.3": {n: (classifier(a), m) for n, (a, m) in WRONG_12_3.items()},
+        "12.4": {n: (classifier(*a), m) for n, (*a, m) in WRONG_12_4.items()},
+        "12.5": {n: (denoiser(a), m) for n, (a, m) in WRONG_12_5.items()},
+    }
+)
+def test_a_wrong_answer_gets_its_message(practice, source, message):
+    result = judged(practice, source)
+    assert (result.status, message in result.message) == ("incorrect", True), result

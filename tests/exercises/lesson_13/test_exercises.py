@@ -1,7 +1,7 @@
 """Answers to the exercises of lesson 13, right and wrong, and what each is told."""
 
 import pytest
-from learner import judged
+from learner import judged, right_answers, wrong_answers
 
 from course_utils.exercises import api
 
@@ -92,17 +92,6 @@ def make_loader(dataset, workers):
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_13_1.values(), ids=RIGHT_13_1)
-def test_13_1_accepts(source):
-    assert judged("13.1", source).status == "correct"
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_13_1.values(), ids=WRONG_13_1)
-def test_13_1_names_the_mistake(source, message):
-    result = judged("13.1", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 BEFORE = """
 def train_with_benchmark(model, loader):
     switch = torch.backends.cudnn
@@ -190,17 +179,6 @@ WRONG_13_2 = {
         "The function raised AttributeError",
     ),
 }
-
-
-@pytest.mark.parametrize("source", RIGHT_13_2.values(), ids=RIGHT_13_2)
-def test_13_2_accepts(source):
-    assert judged("13.2", source).status == "correct"
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_13_2.values(), ids=WRONG_13_2)
-def test_13_2_names_the_mistake(source, message):
-    result = judged("13.2", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 DATA = """
@@ -299,17 +277,6 @@ WRONG_13_3 = {
         "MisconfigurationException",
     ),
 }
-
-
-@pytest.mark.parametrize("source", RIGHT_13_3.values(), ids=RIGHT_13_3)
-def test_13_3_accepts(source):
-    assert judged("13.3", source).status == "correct"
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_13_3.values(), ids=WRONG_13_3)
-def test_13_3_names_the_mistake(source, message):
-    result = judged("13.3", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
 
 
 SHIFT = "def shift_each(images):\n    width = images.shape[-1]\n"
@@ -498,19 +465,34 @@ WRONG_13_4 = {
 }
 
 
-@pytest.mark.parametrize("source", RIGHT_13_4.values(), ids=RIGHT_13_4)
-def test_13_4_accepts(source):
-    assert judged("13.4", source).status == "correct"
-
-
-@pytest.mark.parametrize(("source", "message"), WRONG_13_4.values(), ids=WRONG_13_4)
-def test_13_4_names_the_mistake(source, message):
-    result = judged("13.4", source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
-
-
 @pytest.mark.parametrize("practice", ["13.1", "13.2", "13.3", "13.4"])
 def test_what_is_no_function_is_told_so(practice):
     result = api.judge(api.find(practice), 3)
     assert result.status == "incorrect"
     assert "got int; hand it over without calling it." in result.message
+
+
+@right_answers(
+    {
+        "13.1": RIGHT_13_1,
+        "13.2": RIGHT_13_2,
+        "13.3": RIGHT_13_3,
+        "13.4": RIGHT_13_4,
+    }
+)
+def test_a_right_answer_is_accepted(practice, source):
+    result = judged(practice, source)
+    assert result.status == "correct", result
+
+
+@wrong_answers(
+    {
+        "13.1": WRONG_13_1,
+        "13.2": WRONG_13_2,
+        "13.3": WRONG_13_3,
+        "13.4": WRONG_13_4,
+    }
+)
+def test_a_wrong_answer_gets_its_message(practice, source, message):
+    result = judged(practice, source)
+    assert (result.status, message in result.message) == ("incorrect", True), result

@@ -26,7 +26,7 @@ def _gradient(module: L.LightningModule) -> Tensor:
     return torch.cat(flat).clone()
 
 
-def gradients_used(
+def gradients_of_updates(
     module: L.LightningModule, batches: Batches, group: int
 ) -> list[Tensor]:
     """Train one epoch and return the gradient of each update, as one vector.
@@ -98,7 +98,7 @@ def accumulates(
     """
     groups = [batches[i : i + group] for i in range(0, len(batches), group)]
     means = [mean_gradient(module, each) for each in groups]
-    used = gradients_used(module, batches, group)
+    used = gradients_of_updates(module, batches, group)
     seen = f"{len(batches)} batches made {len(used)} updates instead of {len(groups)}."
     remedy = f"Update after every {group} batches, and after the last batch."
     findings = [Finding(seen, len(used) == len(groups), remedy)]

@@ -21,7 +21,7 @@ from course_utils.exercises.lesson_08.early_stopping import (
     stops_in_time,
 )
 from course_utils.exercises.lesson_08.gradient_flow import gradients_flow
-from course_utils.exercises.lesson_08.labels_reach_weights import heeds_the_labels
+from course_utils.exercises.lesson_08.labels_reach_weights import labels_reach_weights
 from course_utils.exercises.lesson_08.scripted_metric import scripted_run
 from course_utils.exercises.lesson_08.used_gradients import UsedGradient, used_gradients
 from course_utils.exercises.lesson_08.warm_up import (
@@ -151,7 +151,7 @@ def reaches_every_layer(answer: Any) -> Iterator[Finding]:
     yield _keeps_its_layers(new_instance(answer))
     yield from gradients_flow(new_instance(answer), batches)
     others = (labels + 1) % 10
-    yield heeds_the_labels(lambda: new_instance(answer), images, labels, others)
+    yield labels_reach_weights(lambda: new_instance(answer), images, labels, others)
     yield has_activations(new_instance(answer), images)
 
 

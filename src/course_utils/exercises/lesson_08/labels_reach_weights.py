@@ -40,7 +40,7 @@ def _arriving(
     return sums
 
 
-def heeds_the_labels(
+def labels_reach_weights(
     make: Callable[[], L.LightningModule],
     images: Tensor,
     labels: Tensor,

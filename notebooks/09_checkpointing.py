@@ -966,12 +966,12 @@ check("9.3", DividesByRecent)
 from course_utils.exercises.lesson_09 import (
     keeps_the_best,
     keeps_the_last,
-    left_when_killed,
+    checkpoints_after_kill,
 )
 
 scores = [0.9, 0.5, 0.4, 0.6, 0.7, 0.8]  # a loss: the third epoch is the best
 for make_callbacks in (one_for_both, one_for_each):
-    left = left_when_killed(make_callbacks, "val_loss", scores)
+    left = checkpoints_after_kill(make_callbacks, "val_loss", scores)
     print(f"{make_callbacks.__name__}:", keeps_the_last(left, finished=6).seen)
     print(" " * 13, keeps_the_best(left, scores, mode="min").seen)
 

@@ -1,6 +1,19 @@
 """Answers to the exercises of lesson 09, right and wrong, and what each is told."""
 
+import lightning as L
 from learner import judged, right_answers, wrong_answers
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from course_utils.exercises.lesson_09.files_after_kill import (
+    SavedCheckpoint,
+    checkpoints_after_kill,
+)
+from course_utils.exercises.lesson_09.kept_checkpoints import (
+    keeps_the_best,
+    keeps_the_last,
+)
+from course_utils.exercises.lesson_09.killed_job import call_job
+from course_utils.hardware import quiet_trainer
 
 LAST = 'ModelCheckpoint(dirpath=folder, filename="last", enable_version_counter=False'
 BEST = 'ModelCheckpoint(dirpath=folder, monitor="val_acc", mode="max"'
@@ -94,6 +107,22 @@ WRONG_9_1 = {
         room(f"return [{BEST}, save_last=True), {LAST.replace('last', 'new')})]"),
         "The disk holds 3 checkpoints.",
     ),
+    "only the best": (room(f"return [{BEST})]"), "nothing newer than epoch 2"),
+    "only what save_last keeps": (
+        room(f"return [{BEST}, save_top_k=0, save_last=True)]"),
+        "leaves nothing to go on from",
+    ),
+    "the same file twice": (
+        room(f"return [{LAST}), {LAST})]"),
+        "Training raised RuntimeError",
+    ),
+    "stops early": (
+        room(
+            "from lightning.pytorch.callbacks import EarlyStopping",
+            "return [EarlyStopping('val_acc', mode='max', patience=1)]",
+        ),
+        "A callback ended the run early",
+    ),
     "an empty list": (room("return []"), "leaves nothing to go on from"),
     "another metric": (
         room(f"return [{BEST.replace('val_acc', 'acc')}), {LAST})]"),
@@ -120,8 +149,24 @@ TRAINER = (
     "trainer = L.Trainer(max_epochs=4, callbacks=[saves], **options)",
 )
 SAVES = f"saves = {LAST})"
+RESUMES = "trainer.fit(model, loader, ckpt_path='last')"
+
+
+def at_train_start(line):
+    """Return a job that is right but for what it does at the start of training."""
+    return job(
+        "class Meddles(L.Callback):",
+        "    def on_train_start(self, trainer, module):",
+        f"        {line}",
+        SAVES,
+        TRAINER[0],
+        TRAINER[1].replace("[saves]", "[saves, Meddles()]"),
+        RESUMES,
+    )
+
+
 RIGHT_9_2 = {
-    "last": job(SAVES, *TRAINER, "trainer.fit(model, loader, ckpt_path='last')"),
+    "last": job(SAVES, *TRAINER, RESUMES),
     "asks for the file": job(
         SAVES,
         *TRAINER,
@@ -145,6 +190,15 @@ RIGHT_9_2 = {
         "    trainer.save_checkpoint(file)",
     ),
 }
+RIGHT_9_2["a callback of one's own"] = job(
+    "file = f'{folder}/run'",
+    "class SavesEachEpoch(L.Callback):",
+    "    def on_train_epoch_end(self, trainer, module):",
+    "        trainer.save_checkpoint(file)",
+    "saves, path = SavesEachEpoch(), file if os.path.exists(file) else None",
+    "options = quiet_trainer(accelerator='cpu', callbacks=[saves])",
+    "L.Trainer(max_epochs=4, **options).fit(model, loader, ckpt_path=path)",
+)
 WRONG_9_2 = {
     "cosmetic: resumes a file that a kill never leaves": (
         job(
@@ -179,11 +233,56 @@ WRONG_9_2 = {
         ),
         "the job went on with epoch 1 when it was called again",
     ),
+    "loads the weights and counts the epochs that are left": (
+        job(
+            "epochs = 4",
+            "if os.listdir(folder):",
+            "    content = torch.load(f'{folder}/last.ckpt')",
+            "    model.load_state_dict(content['state_dict'])",
+            "    epochs -= content['epoch'] + 1",
+            SAVES,
+            TRAINER[0],
+            TRAINER[1].replace("4", "epochs"),
+            "trainer.fit(model, loader)",
+        ),
+        "Killed in epoch 2 of 4, the job went on with epoch 1",
+    ),
+    "another name": (
+        job(SAVES.replace('"last"', '"newest"'), *TRAINER, RESUMES),
+        "Killed in epoch 2 of 4, the job went on with epoch 1",
+    ),
+    "saves on an exception": (
+        job(
+            SAVES[:-1] + ", every_n_epochs=4, save_on_exception=True)",
+            *TRAINER,
+            RESUMES,
+        ),
+        "Killed in epoch 2 of 4, the job leaves no file in its folder",
+    ),
+    "seeds when training starts": (
+        at_train_start("torch.manual_seed(0)"),
+        "did not go on with the first batch of that epoch",
+    ),
+    "forgets the averages of Adam": (
+        at_train_start("trainer.optimizers[0].state.clear()"),
+        "Killed twice, the job ends with other weights than one that was never killed.",
+    ),
+    "one epoch more each time": (
+        job(
+            "file = f'{folder}/last.ckpt'",
+            "done = torch.load(file)['epoch'] + 1 if os.path.exists(file) else 0",
+            SAVES,
+            TRAINER[0],
+            TRAINER[1].replace("4", "4 + (done == 4)"),
+            "trainer.fit(model, loader, ckpt_path=file if done else None)",
+        ),
+        "A further call, after all epochs are done, makes 5 updates more.",
+    ),
     "saves in mid-epoch": (
         job(
             SAVES[:-1] + ", every_n_train_steps=1)",
             *TRAINER,
-            "trainer.fit(model, loader, ckpt_path='last')",
+            RESUMES,
         ),
         "did not go on with the first batch of that epoch",
     ),
@@ -191,7 +290,7 @@ WRONG_9_2 = {
         job(
             SAVES.replace("dirpath=folder, ", ""),
             *TRAINER,
-            "trainer.fit(model, loader, ckpt_path='last')",
+            RESUMES,
         ),
         "no file in its folder. Save at the end of each epoch: ModelCheckpoint(dirpath",
     ),
@@ -216,16 +315,17 @@ WRONG_9_2 = {
         job(
             f"saves = {LAST.replace('folder', 'os.path.dirname(folder[:-6])')})",
             *TRAINER,
-            "trainer.fit(model, loader, ckpt_path='last')",
+            RESUMES,
         ),
-        "With an empty folder, the job made no updates",
+        "With an empty folder, the job made no updates: it knows of other files. "
+        "Read and write in `folder` alone.",
     ),
     "too few epochs": (
         job(
             SAVES,
             TRAINER[0],
             TRAINER[1].replace("4", "2"),
-            "trainer.fit(model, loader, ckpt_path='last')",
+            RESUMES,
         ),
         "Never killed, the job makes 10 updates",
     ),
@@ -233,7 +333,7 @@ WRONG_9_2 = {
         job(
             SAVES[:-1] + ", save_weights_only=True)",
             *TRAINER,
-            "trainer.fit(model, loader, ckpt_path='last')",
+            RESUMES,
         ),
         "Your function raised KeyError",
     ),
@@ -401,3 +501,72 @@ def test_a_right_answer_is_accepted(practice, source):
 def test_a_wrong_answer_gets_its_message(practice, source, message):
     result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+EARLY_PEAK, RISING = [0.5, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]
+
+
+def best_and_last(folder, **options):
+    options = {"monitor": "val_acc", "mode": "max", **options}
+    return [
+        ModelCheckpoint(f"{folder}/best", "top", **options),
+        ModelCheckpoint(folder, "last", enable_version_counter=False),
+    ]
+
+
+def test_9_1_each_file_is_listed_with_its_epoch_and_what_it_holds():
+    assert checkpoints_after_kill(best_and_last, "val_acc", EARLY_PEAK) == [
+        SavedCheckpoint("best/top.ckpt", 2, whole=True, resumable=True),
+        SavedCheckpoint("last.ckpt", 4, whole=True, resumable=True),
+    ]
+
+
+def test_9_1_a_loss_is_best_where_it_is_least():
+    def make(folder):
+        return best_and_last(folder, monitor="val_loss", mode="min")
+
+    left = checkpoints_after_kill(make, "val_loss", [0.9, 0.2, 0.5])
+    assert keeps_the_best(left, [0.9, 0.2, 0.5], mode="min").ok
+
+
+def test_9_1_save_last_looks_right_while_every_epoch_is_better_than_all_before():
+    def make(folder):
+        return best_and_last(folder, save_last=True)[:1]
+
+    left = checkpoints_after_kill(make, "val_acc", RISING)
+    assert keeps_the_last(left, len(RISING)).ok
+
+
+def test_9_1_a_file_saved_during_the_best_epoch_does_not_hold_its_weights():
+    left = [SavedCheckpoint("a.ckpt", 2, whole=False, resumable=True)]
+    assert not keeps_the_best(left, EARLY_PEAK).ok
+
+
+def test_9_1_keeping_the_worst_is_named():
+    left = [SavedCheckpoint("a.ckpt", 1, whole=True, resumable=True)]
+    assert "but the worst, 1, is" in keeps_the_best(left, RISING).seen
+
+
+def test_9_1_a_missing_dirpath_leaves_nothing_in_the_working_folder(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    left = checkpoints_after_kill(lambda f: [ModelCheckpoint()], "val_acc", RISING)
+    assert keeps_the_last(left, len(RISING)).ok
+    assert not list(tmp_path.iterdir())
+
+
+def test_9_2_a_call_returns_each_update_up_to_the_kill(tmp_path):
+    def train(model, loader, folder):
+        saves = best_and_last(folder)[1:]
+        options = quiet_trainer(
+            accelerator="cpu", enable_checkpointing=True, callbacks=saves
+        )
+        L.Trainer(max_epochs=4, **options).fit(model, loader, ckpt_path="last")
+
+    made = call_job(train, tmp_path, seed=1, kill_after=8)
+    assert [update.epoch for update in made] == [1] * 5 + [2] * 3
+    first_epoch = [number for update in made[:5] for number in update.samples]
+    assert sorted(first_epoch) == list(range(40))
+    assert len({update.weights for update in made}) == 8
+    assert [path.name for path in (tmp_path / "files").iterdir()] == ["last.ckpt"]

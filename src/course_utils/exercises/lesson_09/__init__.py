@@ -5,7 +5,7 @@ from course_utils._lazy import lazy
 _HOMES = {
     "keeps_the_best": "kept_checkpoints",
     "keeps_the_last": "kept_checkpoints",
-    "left_when_killed": "files_after_kill",
+    "checkpoints_after_kill": "files_after_kill",
 }
 __all__ = list(_HOMES)
 __getattr__ = lazy(__name__, _HOMES)

@@ -15,7 +15,7 @@ from course_utils.checks.interrupted_run import Place
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
 from course_utils.checks.sample_data import digits, new_instance
 from course_utils.exercises.exercise import Exercise
-from course_utils.exercises.lesson_09.files_after_kill import left_when_killed
+from course_utils.exercises.lesson_09.files_after_kill import checkpoints_after_kill
 from course_utils.exercises.lesson_09.kept_checkpoints import (
     keeps_few,
     keeps_the_best,
@@ -47,7 +47,7 @@ def keeps_best_and_last(answer: Any) -> Iterator[Finding]:
         [0.6, 0.5, 0.7, 0.8],
         [0.3, 0.7, 0.6, 0.65, 0.9, 0.1],
     ):
-        left = left_when_killed(make, "val_acc", scores)
+        left = checkpoints_after_kill(make, "val_acc", scores)
         yield keeps_the_last(left, finished=len(scores))
         yield keeps_the_best(left, scores)
         yield keeps_few(left, most=2)

@@ -20,7 +20,7 @@ MakeCallbacks = Callable[[str], Sequence[L.Callback]]
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedCheckpoint:
     """One checkpoint on the disk.
 
     Attributes:
@@ -63,13 +63,13 @@ class _Scripted(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def _saved(file: Path, folder: Path) -> Saved:
+def _saved(file: Path, folder: Path) -> SavedCheckpoint:
     # Trusted: this process wrote the file a moment ago.
     content = torch.load(file, map_location="cpu", weights_only=False)
     epoch = content["epoch"] + 1
     whole = content["global_step"] == epoch * BATCHES
     name = file.relative_to(folder).as_posix()
-    return Saved(name, epoch, whole, "optimizer_states" in content)
+    return SavedCheckpoint(name, epoch, whole, "optimizer_states" in content)
 
 
 def _callbacks(make: MakeCallbacks, folder: str) -> list[L.Callback]:
@@ -84,9 +84,9 @@ def _callbacks(make: MakeCallbacks, folder: str) -> list[L.Callback]:
     )
 
 
-def left_when_killed(
+def checkpoints_after_kill(
     make: MakeCallbacks, metric: str, scores: Sequence[float]
-) -> list[Saved]:
+) -> list[SavedCheckpoint]:
     """Return the checkpoints on the disk in the midst of the epoch after the last.
 
     Nothing is killed: a kill leaves what is there at that moment, so the folder is
@@ -100,7 +100,7 @@ def left_when_killed(
     Raises:
         LearnerError: If ``make`` or the run raises.
     """
-    found: list[Saved] = []
+    found: list[SavedCheckpoint] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name).resolve()
 

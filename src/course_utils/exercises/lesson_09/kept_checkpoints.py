@@ -3,18 +3,18 @@
 from collections.abc import Sequence
 
 from course_utils.checks.finding import Finding
-from course_utils.exercises.lesson_09.files_after_kill import Saved
+from course_utils.exercises.lesson_09.files_after_kill import SavedCheckpoint
 
 
-def _newest(left: Sequence[Saved]) -> int:
+def _newest(left: Sequence[SavedCheckpoint]) -> int:
     return max((each.epoch for each in left if each.resumable), default=0)
 
 
-def keeps_the_last(left: Sequence[Saved], finished: int) -> Finding:
+def keeps_the_last(left: Sequence[SavedCheckpoint], finished: int) -> Finding:
     """Ask whether a run killed after ``finished`` epochs can go on from the last one.
 
     Args:
-        left: What `left_when_killed` found.
+        left: What `checkpoints_after_kill` found.
         finished: Epochs that had come to their end.
     """
     killed = f"Killed after {finished} epochs, the run leaves"
@@ -31,12 +31,12 @@ def keeps_the_last(left: Sequence[Saved], finished: int) -> Finding:
 
 
 def keeps_the_best(
-    left: Sequence[Saved], scores: Sequence[float], mode: str = "max"
+    left: Sequence[SavedCheckpoint], scores: Sequence[float], mode: str = "max"
 ) -> Finding:
     """Ask whether the weights of the best epoch are there.
 
     Args:
-        left: What `left_when_killed` found.
+        left: What `checkpoints_after_kill` found.
         scores: What validation logged, one an epoch.
         mode: ``"max"`` if more is better, else ``"min"``.
     """
@@ -53,7 +53,7 @@ def keeps_the_best(
     return Finding(f"{seen}.", False, remedy)
 
 
-def keeps_few(left: Sequence[Saved], most: int) -> Finding:
+def keeps_few(left: Sequence[SavedCheckpoint], most: int) -> Finding:
     """Ask whether the disk holds at most ``most`` checkpoints."""
     count = len(left)
     seen = f"The disk holds {count} checkpoint{'' if count == 1 else 's'}."

@@ -93,7 +93,7 @@ def _loader() -> DataLoader[Any]:
     return DataLoader(data, batch_size=SIZE, shuffle=True)
 
 
-def call(job: Job, folder: Path, seed: int, kill_after: int | None) -> list[Update]:
+def call_job(job: Job, folder: Path, seed: int, kill_after: int | None) -> list[Update]:
     """Call the job in a process of its own and return the updates that it made.
 
     Its working folder is an empty one, so that a file without a folder is not found

@@ -10,7 +10,7 @@ from course_utils.exercises.lesson_09.killed_job import (
     EPOCHS,
     Job,
     Update,
-    call,
+    call_job,
 )
 
 KILL_AFTER = 8  # updates that a call has made: in the midst of an epoch
@@ -67,9 +67,8 @@ def _goes_on(calls: Sequence[Sequence[Update]], whole: Sequence[Update]) -> Find
 
 def _same_weights(last: Sequence[Update], whole: Sequence[Update]) -> Finding:
     same = bool(last) and last[-1].weights == whole[-1].weights
-    bits = "with the same bits" if same else "with other weights"
-    seen = f"Killed twice, the job ends {bits} as one that was never killed."
-    seen = seen if same else seen.replace(" as one", " than one")
+    how = "with the same bits as" if same else "with other weights than"
+    seen = f"Killed twice, the job ends {how} one that was never killed."
     remedy = "Resume optimizer, schedule and random state, too: fit(ckpt_path=...)."
     return Finding(seen, same, remedy)
 
@@ -95,18 +94,18 @@ def ends_as_if_never_killed(job: Job) -> Iterator[Finding]:
         through, killed = Path(name, "through"), Path(name, "killed")
         through.mkdir()
         killed.mkdir()
-        whole = call(job, through, 1, None)
+        whole = call_job(job, through, 1, None)
         trains_all = _trains_all(whole)
         yield trains_all
         if not trains_all.ok:
             return
-        calls = [call(job, killed, 1, KILL_AFTER)]
+        calls = [call_job(job, killed, 1, KILL_AFTER)]
         leaves_files = _leaves_files(calls[0], killed / "files")
         yield leaves_files
         if not leaves_files.ok:
             return
-        calls.append(call(job, killed, 2, KILL_AFTER))
-        calls.append(call(job, killed, 3, None))
+        calls.append(call_job(job, killed, 2, KILL_AFTER))
+        calls.append(call_job(job, killed, 3, None))
         yield _goes_on(calls, whole)
         yield _same_weights(calls[-1], whole)
-        yield _stands_still(call(job, through, 4, None))
+        yield _stands_still(call_job(job, through, 4, None))

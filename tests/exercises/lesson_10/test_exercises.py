@@ -1,8 +1,21 @@
 """Answers to the exercises of lesson 10, right and wrong, and what each is told."""
 
+import lightning as L
+import numpy as np
+import pytest
+import torch
 from learner import judged, right_answers, wrong_answers
+from torch.utils.data import DataLoader, TensorDataset
 
+from course_utils.checks.learner_code import LearnerError
 from course_utils.exercises.lesson_10.exercises import EXERCISES
+from course_utils.exercises.lesson_10.scripted_scores import (
+    VAL_COUNT,
+    ScriptedClassifier,
+    numbered,
+)
+from course_utils.exercises.lesson_10.untouched_test_set import CountedData, as_number
+from course_utils.hardware import quiet_trainer
 
 STARTERS = {each.practice: each.starter for each in EXERCISES}
 
@@ -131,6 +144,22 @@ WRONG_10_1 = {
     "drops the newest": (
         run(RETURN.format(PATH), order="[best]"),
         "The newest weights are not on the disk. Keep both checkpoints.",
+    ),
+    "reads one batch before": (
+        run("next(iter(data.test_dataloader()))\n    " + RETURN.format(PATH)),
+        "A test image was read 2 times.",
+    ),
+    "reads one batch only": (
+        run("next(iter(data.test_dataloader()))\n    return 0.7"),
+        "44 of 60 test images were never read.",
+    ),
+    "never tests": (run("return 0.7"), "60 of 60 test images were never read."),
+    "validates once more": (
+        run(
+            f"value = {TEST.format(PATH)}\n    "
+            "trainer.validate(model, datamodule=data)\n    return value"
+        ),
+        "60 test images were read before the last training or validation image.",
     ),
     "takes the best of the tests": (
         "from pathlib import Path\n" + run(CHOOSES_ON_TEST),
@@ -314,3 +343,52 @@ def test_a_right_answer_is_accepted(practice, source):
 def test_a_wrong_answer_gets_its_message(practice, source, message):
     result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def trainer(**options):
+    return L.Trainer(**quiet_trainer(accelerator="cpu", **options))
+
+
+VAL, TESTED = (0.1, 0.5, 0.8), (0.2, 0.9, 0.4)
+
+
+@pytest.mark.parametrize("size", [1, 16, 100])
+@pytest.mark.parametrize("epochs", [1, 2, 3])
+def test_accuracy_follows_the_script_and_then_stays(epochs, size):
+    model, data = ScriptedClassifier(VAL, TESTED), CountedData(batch_size=size)
+    trainer(max_epochs=epochs).fit(model, datamodule=data)
+    [val] = trainer().validate(model, data, verbose=False)
+    [test] = trainer().test(model, data, verbose=False)
+    assert val["val_acc"] == pytest.approx(VAL[min(epochs, 2)])
+    assert test["test_acc"] == pytest.approx(TESTED[min(epochs, 2)])
+
+
+def test_shuffled_images_are_scored_the_same():
+    batch = numbered(VAL_COUNT)
+    order = torch.randperm(VAL_COUNT, generator=torch.Generator().manual_seed(1))
+    shuffled = TensorDataset(*(part[order] for part in batch))
+    loader = DataLoader(shuffled, batch_size=7)
+    [val] = trainer().validate(ScriptedClassifier((0.7,)), loader, verbose=False)
+    assert val["val_acc"] == pytest.approx(0.7)
+
+
+def test_the_reads_are_listed_with_part_index_and_order():
+    data = CountedData(batch_size=2)
+    next(iter(data.val_dataloader()))
+    next(iter(data.test_dataloader()))
+    assert data.reads == [("val", 0), ("val", 1), ("test", 0), ("test", 1)]
+
+
+@pytest.mark.parametrize(
+    "value", [1, 1.0, torch.tensor(1.0), np.float32(1), torch.ones(1)]
+)
+def test_numbers_of_all_kinds_are_numbers(value):
+    assert as_number("it", value) == 1.0
+
+
+@pytest.mark.parametrize(
+    "value", [None, "1", [1], {"test_acc": 1.0}, True, torch.ones(2)]
+)
+def test_what_is_no_number_is_the_learners_mistake(value):
+    with pytest.raises(LearnerError, match="Expected it to be a number but got"):
+        as_number("it", value)

@@ -17,7 +17,7 @@ from course_utils.exercises.lesson_10.scripted_scores import (
     ScriptedClassifier,
 )
 from course_utils.exercises.lesson_10.untouched_test_set import (
-    WatchedData,
+    CountedData,
     as_number,
     keeps_the_test_set,
     score_is,
@@ -74,7 +74,7 @@ def tests_the_best(answer: Any) -> Iterator[Finding]:
     """Examine exercise 10.1 with two scripted runs of six epochs."""
     function = _function(answer)
     for val, test in _RUNS:
-        model, data, best = ScriptedClassifier(val, test), WatchedData(), max(val)
+        model, data, best = ScriptedClassifier(val, test), CountedData(), max(val)
         with TemporaryDirectory(prefix="course-") as folder:
             with learners_code("Your function"):
                 reported = function(model, data, folder)
@@ -82,7 +82,7 @@ def tests_the_best(answer: Any) -> Iterator[Finding]:
         value = as_number("the accuracy", reported)
         truth = test[val.index(best)]
         yield score_is("the accuracy", value, truth, _mistakes(val, test))
-        yield from keeps_the_test_set(data.ledger)
+        yield from keeps_the_test_set(data.reads)
         yield from _keeps_both(ages, val.index(best), len(val) - 1)
 
 
@@ -165,7 +165,7 @@ def publishes_honestly(answer: Any) -> Iterator[Finding]:
     for field in _FIELDS:
         vals, tests = ([pair[i] for pair in field] for i in (0, 1))
         models = [ScriptedClassifier((val,), (test,)) for val, test in field]
-        data = WatchedData()
+        data = CountedData()
         with learners_code("Your function"):
             loaders = (data.val_dataloader(), data.test_dataloader())
             returned = function(models, *loaders)
@@ -178,7 +178,7 @@ def publishes_honestly(answer: Any) -> Iterator[Finding]:
             "Give it as a share from 0 to 1.": 100 * truth,
         }
         yield score_is("the accuracy", accuracy, truth, mistakes)
-        yield from keeps_the_test_set(data.ledger)
+        yield from keeps_the_test_set(data.reads)
         yield _margin(margin, truth)
 
 

@@ -23,12 +23,12 @@ _FIRST = "Choose on validation first; open the test set when nothing is left to 
 _ONCE = "Test only the model that was chosen, in one pass."
 
 
-class Watched(Dataset[Batch]):
-    """Images and labels that enter each read into a ledger."""
+class CountedPart(Dataset[Batch]):
+    """Images and labels that enter each read into a reads."""
 
-    def __init__(self, part: str, batch: Batch, ledger: list[tuple[str, int]]) -> None:
+    def __init__(self, part: str, batch: Batch, reads: list[tuple[str, int]]) -> None:
         """Watch ``batch``, which is the ``"train"``, ``"val"`` or ``"test"`` part."""
-        self.part, self.ledger = part, ledger
+        self.part, self.reads = part, reads
         self.images, self.labels = batch
 
     def __len__(self) -> int:
@@ -37,22 +37,22 @@ class Watched(Dataset[Batch]):
 
     def __getitem__(self, index: int) -> Batch:
         """Return one image and its label, and enter the read."""
-        self.ledger.append((self.part, index))
+        self.reads.append((self.part, index))
         return self.images[index], self.labels[index]
 
 
-class WatchedData(L.LightningDataModule):
-    """Numbered images in three parts, and a ledger of who was read when.
+class CountedData(L.LightningDataModule):
+    """Numbered images in three parts, and a reads of who was read when.
 
     Attributes:
-        ledger: Part and index of each image read, in order.
+        reads: Part and index of each image read, in order.
     """
 
     def __init__(self, batch_size: int = 16) -> None:
         """Number the images; nothing was read yet."""
         super().__init__()
         self.batch_size = batch_size
-        self.ledger: list[tuple[str, int]] = []
+        self.reads: list[tuple[str, int]] = []
         self._parts = {
             "train": numbered(32),
             "val": numbered(VAL_COUNT),
@@ -60,7 +60,7 @@ class WatchedData(L.LightningDataModule):
         }
 
     def _loader(self, part: str) -> DataLoader[Batch]:
-        watched = Watched(part, self._parts[part], self.ledger)
+        watched = CountedPart(part, self._parts[part], self.reads)
         return DataLoader(watched, batch_size=self.batch_size)
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -76,19 +76,19 @@ class WatchedData(L.LightningDataModule):
         return self._loader("test")
 
 
-def keeps_the_test_set(ledger: list[tuple[str, int]]) -> Iterator[Finding]:
+def keeps_the_test_set(reads: list[tuple[str, int]]) -> Iterator[Finding]:
     """Ask whether all test images were read, once, after the last look elsewhere.
 
     Args:
-        ledger: Part and index of each image read, in order.
+        reads: Part and index of each image read, in order.
     """
-    others = [i for i, (part, _) in enumerate(ledger) if part != "test"]
-    before = ledger[: max(others, default=0)]
+    others = [i for i, (part, _) in enumerate(reads) if part != "test"]
+    before = reads[: max(others, default=0)]
     early = len({index for part, index in before if part == "test"})
     seen = f"{early} test images were read before the last training or validation image"
     remedy = _FIRST if early else ""
     yield Finding(f"{seen}.", not early, remedy)
-    reads = Counter(index for part, index in ledger if part == "test")
+    reads = Counter(index for part, index in reads if part == "test")
     missing = TEST_COUNT - len(reads)
     seen = f"{missing} of {TEST_COUNT} test images were never read."
     remedy = "Report on all of them." if missing else ""

@@ -1,7 +1,12 @@
 """Answers to the exercises of lesson 11, right and wrong, and what each is told."""
 
+import doctest
+
+import pytest
 import torch
 from learner import classifier, judged, right_answers, wrong_answers
+
+from course_utils.exercises.lesson_11.docstring_examples import Examples, run_examples
 
 STEP = """
 def training_step(self, batch, batch_idx):
@@ -48,11 +53,48 @@ def on_train_batch_start(self, batch, batch_idx):
     if batch[2].ndim != 1 or len(batch[2]) != len(batch[1]):
         raise TypeError(f"weights have the shape {tuple(batch[2].shape)}")
 """,
+    "a dict": LOSS
+    + GUARD
+    + RAISE
+    + MEAN
+    + STEP.replace("return ", "return {'loss': ").rstrip()
+    + "}",
     "a product that cannot broadcast": LOSS
     + "    return torch.dot(losses, weights) / len(labels)\n"
     + STEP,
 }
+BY_HAND = """
+def __init__(self):
+    super().__init__()
+    self.automatic_optimization = False
+def training_step(self, batch, batch_idx):
+    images, labels, weights = batch
+    loss = self.loss(self(images), labels, weights)
+    self.manual_backward(loss)
+    self.optimizers().step()
+"""
 WRONG_11_1 = {
+    "by hand, refuses after its step": (
+        LOSS
+        + MEAN
+        + BY_HAND
+        + "    if weights.ndim != 1:\n        "
+        + RAISE
+        + "    return loss",
+        "for 16 images was refused after the optimizer had stepped.",
+    ),
+    "by hand, returns nothing": (
+        LOSS + GUARD + RAISE + MEAN + BY_HAND,
+        "training_step returned no scalar loss. Return the loss, one number.",
+    ),
+    "calls what does not exist": (
+        LOSS + GUARD + "self.complain()\n" + MEAN + STEP,
+        "was refused by accident: Training raised AttributeError",
+    ),
+    "learns nothing": (
+        LOSS + GUARD + RAISE + "    return (losses * weights).mean() * 0\n" + STEP,
+        "With a right batch, 16 images, the weights do not change. Return the loss",
+    ),
     "only renames": (
         LOSS.replace("losses", "each") + MEAN.replace("losses", "each") + STEP,
         "A batch with weights of shape (16, 1) for 16 images trained the model.",
@@ -157,6 +199,8 @@ RIGHT_11_2 = {
     >>> torch.equal(logits.gather(1, top), logits.sort(1).values.flip(1)[:, :4])
     True""",
 }
+# Which of equal logits comes first is left to torch.
+TIES = torch.tensor([[1.0, 0.0] * 9]).topk(3, dim=1).indices.tolist()
 WRONG_11_2 = {
     "other shapes": (
         ">>> top_labels(torch.zeros(5, 10), 4).shape\n    torch.Size([5, 4])",
@@ -190,13 +234,30 @@ WRONG_11_2 = {
         f">>> top_labels({TWO}, 2).tolist()\n    [[2, 1], [0, 1]]",
         "With your own function `top_labels(torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0",
     ),
+    "does not show the answer": (
+        f">>> top_labels({TWO}, 2).tolist()",
+        "gave `[[1, 2], [0, 1]]` instead of `nothing`",
+    ),
+    "assigns the answer": (
+        f">>> _ = top_labels({TWO}, 2)",
+        "All examples pass with a wrong version that returns the labels of the small",
+    ),
+    "calls it with too little": (
+        f">>> top_labels({TWO})\n    3",
+        "gave `TypeError: ",
+    ),
+    "chance that shows now and then": (
+        ">>> int(torch.rand(()) < 0.6)\n    1",
+        "Now and then `int(torch.rand(()) < 0.6)` gave `0` instead of `1`. Leave",
+    ),
     "chance": (
         ">>> top_labels(torch.rand(1, 3), 1).tolist()\n    [[0]]",
         "gave `[[",
     ),
     "equal logits": (
         f">>> top_labels({TWO}, 2).tolist()\n    [[1, 2], [0, 1]]\n"
-        "    >>> top_labels(torch.tensor([[1.0, 0.0] * 9]), 3).tolist()\n    {ties}",
+        "    >>> top_labels(torch.tensor([[1.0, 0.0] * 9]), 3).tolist()\n"
+        f"    {TIES}",
         "Another right version sorts. There `top_labels(torch.tensor([[1.0, 0.0]",
     ),
     "a line out of place": (
@@ -207,11 +268,11 @@ WRONG_11_2 = {
 }
 
 
-def _ties():
-    return str(torch.tensor([[1.0, 0.0] * 9]).topk(3, dim=1).indices.tolist())
-
-
 OTHER_CODE = {
+    "no docstring": (
+        "def top_labels(logits, k):\n    return logits.topk(k, dim=1).indices",
+        "The docstring holds no example that runs. Write a call",
+    ),
     "another function": (
         TOP.replace("topk(k, dim=1)", "topk(k, dim=1, largest=False)"),
         "The function no longer returns top labels. Put its code back;",
@@ -271,6 +332,9 @@ def learning_rate(self):
     trains = self._trainer is not None and self.trainer.training
     return self.optimizers().param_groups[0]["lr"] if trains else None
 """
+    ),
+    "counts with NumPy": knows(
+        SIZE.replace("t.nbytes", "np.prod(t.shape) * t.element_size()") + RATE
     ),
     "computed on request by __getattr__": knows(
         RATE
@@ -344,6 +408,26 @@ WRONG_11_3 = {
         ),
         "With a part used twice size_in_bytes says",
     ),
+    "a little off": (
+        knows(SIZE.replace("sum(", "0.5 + sum(") + RATE),
+        "At first size_in_bytes says 203560.5; it is 203560.",
+    ),
+    "no size": (knows(RATE), "object has no attribute 'size_in_bytes'"),
+    "a rate in words": (
+        knows(SIZE + "@property\ndef learning_rate(self):\n    return '0.1'"),
+        "wrong at 16 of 16 updates: before update 1 it said '0.1', the rate was",
+    ),
+    "zero when it only predicts": (
+        knows(
+            SIZE
+            + RATE.replace(" or not self.trainer.optimizers", "").replace(
+                "    return self.",
+                "    if not self.trainer.optimizers:\n        return 0.0\n"
+                "    return self.",
+            )
+        ),
+        "In a Trainer that only predicts learning_rate says 0.0; it is None.",
+    ),
     "megabytes": (
         knows(SIZE.replace("t.nbytes", "t.nbytes / 2**20") + RATE),
         "At first size_in_bytes says 0.19",
@@ -404,11 +488,15 @@ WRONG_11_3 = {
         knows(SIZE + RATE.replace("return None", "return 0.0")),
         "Without a Trainer learning_rate says 0.0; it is None.",
     ),
+    "a function": ("def answer():\n    return 1", "Expected a LightningModule class"),
     "does not build": (
         knows(SIZE + RATE, "self.learning_rate = None"),
         "__init__ raised AttributeError",
     ),
 }
+
+
+SHOWN = f">>> top_labels({TWO}, 2).tolist()\n    [[1, 2], [0, 1]]"
 
 
 @right_answers(
@@ -426,10 +514,70 @@ def test_a_right_answer_is_accepted(practice, source):
 @wrong_answers(
     {
         "11.1": {n: (classifier(a), m) for n, (a, m) in WRONG_11_1.items()},
-        "11.2": {n: (TOP.format(a), m) for n, (a, m) in WRONG_11_2.items()},
+        "11.2": {n: (TOP.format(a), m) for n, (a, m) in WRONG_11_2.items()}
+        | {n: (a.format(SHOWN), m) for n, (a, m) in OTHER_CODE.items()},
         "11.3": WRONG_11_3,
     }
 )
 def test_a_wrong_answer_gets_its_message(practice, source, message):
     result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def product(doc):
+    """Return a function with ``doc`` as its docstring."""
+
+    def times(x, y):
+        return x * y
+
+    times.__doc__ = doc
+    return times
+
+
+def test_an_announced_error_is_an_example_too():
+    doc = ">>> times(None, 2)\nTraceback (most recent call last):\nTypeError: ..."
+    assert run_examples(product(doc)).count == 1
+
+
+def test_a_time_limit_is_not_taken_for_a_failed_example():
+    class Limit(BaseException):
+        pass
+
+    with pytest.raises(Limit):
+        run_examples(product(">>> raise Limit"), Limit=Limit)
+
+
+def test_counts_agree_with_doctest_itself():
+    function = product(">>> times(1, 1)\n1\n>>> times(2, 2)\n5\n>>> times(3, 3)\n9\n")
+    runner = doctest.DocTestRunner(verbose=False)
+    [test] = doctest.DocTestFinder().find(function, "times", globs={"times": function})
+    oracle = runner.run(test, out=lambda _: None)
+    ran = run_examples(function)
+    assert (ran.count, ran.failed) == (oracle.attempted, oracle.failed) == (3, 1)
+
+
+def test_a_class_and_its_method_each_have_their_examples():
+    class Pair:
+        """Two numbers.
+
+        >>> Pair().total()
+        3
+        """
+
+        def total(self):
+            """Return 3.
+
+            >>> 1 + 1
+            2
+            """
+            return 3
+
+    assert run_examples(Pair) == Examples(1, 0, "")
+    assert run_examples(Pair.total) == Examples(1, 0, "")
+
+
+def test_running_examples_leaves_no_trace(capsys):
+    before = torch.get_rng_state()
+    run_examples(product(">>> import torch\n>>> _ = torch.rand(3)\n>>> print(1)\n2"))
+    assert torch.equal(before, torch.get_rng_state())
+    assert capsys.readouterr().out == ""

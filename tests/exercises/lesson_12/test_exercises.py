@@ -1,7 +1,18 @@
 """Answers to the exercises of lesson 12, right and wrong, and what each is told."""
 
 import pytest
-from learner import classifier, denoiser, judged, right_answers, wrong_answers
+import torch
+from learner import (
+    answer,
+    classifier,
+    denoiser,
+    judged,
+    right_answers,
+    wrong_answers,
+)
+
+from course_utils.exercises.lesson_12.epoch_metrics import epoch_values, exact
+from course_utils.exercises.lesson_12.patch_masking import hides_a_patch
 
 STEP = """
 def training_step(self, batch, batch_idx):
@@ -95,13 +106,6 @@ class Own(L.LightningModule):
     def configure_optimizers(self):
         return [torch.optim.SGD(self.parameters(), lr=0.1)]
 """
-
-
-@pytest.mark.parametrize(
-    "source", [classifier(MANUALLY, MANUAL), OWN_NET], ids=["manual", "own net"]
-)
-def test_12_1_accepts_a_class_of_another_kind(source):
-    assert judged("12.1", source).status == "correct"
 
 
 VAL = """
@@ -342,18 +346,17 @@ WRONG_12_4 = {
         LIST,
         "Callbacks find no 'val_acc' after epoch 1. Log it with",
     ),
+    "raises": (
+        RATE + "    self.log('val_acc', acc, nonsense=1)",
+        LIST,
+        "Validation raised TypeError",
+    ),
     "macro": (
         VAL + "    self.acc(logits, labels); self.log('val_acc', self.acc)",
         ACC.format(", average='macro'"),
         "Count over all images of the epoch, then divide.",
     ),
 }
-
-
-def test_12_4_cannot_check_a_class_without_forward():
-    result = judged("12.4", OWN_NET)
-    assert result.status == "cannot be checked"
-    assert "forward(images)" in result.message
 
 
 PLACE = TRAIN + "    images, _ = batch\n    row, column = {}\n"
@@ -382,6 +385,13 @@ RIGHT_12_5 = {
     "drawn by NumPy": PLACE.format("np.random.randint(0, 20, 2)") + CLONE + ZERO + MSE,
     "clean pass watched": DRAWN
     + "    with torch.no_grad():\n        self(images)\n"
+    + CLONE
+    + ZERO
+    + MSE,
+    "three by three pixels": DRAWN + CLONE + ZERO.replace("8", "3") + MSE,
+    "a generator of its own": "def __init__(self):\n    super().__init__()\n"
+    "    self.rng = np.random.default_rng()\n"
+    + PLACE.format("self.rng.integers(0, 20, 2)")
     + CLONE
     + ZERO
     + MSE,
@@ -442,6 +452,21 @@ WRONG_12_5 = {
         DRAWN + CLONE + "    patched[:, :, row, column] = 0\n" + MSE,
         "The network saw a hidden patch in 0 of 16 images.",
     ),
+    "two by two pixels": (
+        DRAWN + CLONE + ZERO.replace("8", "2") + MSE,
+        "The network saw a hidden patch in 0 of 16 images.",
+    ),
+    "all pixels": (
+        DRAWN + CLONE + ZERO + MSE.replace("self(patched)", "self(patched * 0)"),
+        "The network saw a hidden patch in 0 of 16 images.",
+    ),
+    "in the first step only": (
+        DRAWN
+        + CLONE
+        + ZERO
+        + MSE.replace("self(patched)", "self(images if batch_idx else patched)"),
+        "The network saw a hidden patch in 0 of 16 images.",
+    ),
     "dimmed": (
         DRAWN + CLONE + FILL.format("*= 0.5") + MSE,
         "Replace the pixels of the patch, do not mix them.",
@@ -468,15 +493,10 @@ WRONG_12_5 = {
 }
 
 
-def test_12_5_says_that_it_needs_steps_without_a_trainer():
-    result = judged("12.5", denoiser(DRAWN + "    self.trainer.global_step\n" + MSE))
-    assert result.status == "cannot be checked"
-    assert "without a Trainer" in result.message
-
-
 @right_answers(
     {
-        "12.1": {n: classifier(a) for n, a in RIGHT_12_1.items()},
+        "12.1": {n: classifier(a) for n, a in RIGHT_12_1.items()}
+        | {"by hand": classifier(MANUALLY, MANUAL), "its own network": OWN_NET},
         "12.2": {n: classifier(*a) for n, a in RIGHT_12_2.items()},
         "12.3": {n: classifier(a) for n, a in RIGHT_12_3.items()},
         "12.4": {n: classifier(*a) for n, a in RIGHT_12_4.items()},
@@ -500,3 +520,45 @@ def test_a_right_answer_is_accepted(practice, source):
 def test_a_wrong_answer_gets_its_message(practice, source, message):
     result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+NO_MODULE = """
+class Own(L.LightningModule):
+    def training_step(self, batch, batch_idx):
+        return batch[0].mean().requires_grad_()
+"""
+UNCHECKED = {
+    "12.4": {"has no forward": (OWN_NET, "forward(images)")},
+    "12.5": {
+        "asks the Trainer": (
+            denoiser(DRAWN + "    self.trainer.global_step\n" + MSE),
+            "without a Trainer",
+        ),
+        "its network is no module": (NO_MODULE, "call yours as self(images)"),
+    },
+}
+
+
+@wrong_answers(UNCHECKED)
+def test_what_cannot_be_checked_is_said(practice, source, message):
+    result = judged(practice, source)
+    assert (result.status, message in result.message) == ("cannot be checked", True)
+
+
+def test_12_4_values_are_what_callbacks_see_of_each_epoch():
+    log = "self.log('mean_label', batch[1].float().mean())"
+    module = answer(classifier(f"def validation_step(self, batch, i):\n    {log}"))()
+    images = torch.zeros(4, 1, 28, 28)
+    first = [(images[:3], torch.tensor([0, 2, 4])), (images[:1], torch.tensor([10]))]
+    epochs = [first, [(images[:1], torch.tensor([7]))]]
+    # By hand: (0 + 2 + 4 + 10) / 4 and 7 / 1.
+    assert epoch_values(module, epochs, "mean_label") == [4.0, 7.0]
+    assert epoch_values(module, epochs, "median") == [None, None]
+    assert exact(first, lambda _, labels: labels.float().mean().item()) == 4.0
+
+
+def test_12_5_a_network_keeps_its_weights_when_it_is_examined():
+    module = answer(denoiser(DRAWN + CLONE + ZERO + MSE))()
+    before = [p.clone() for p in module.parameters()]
+    hides_a_patch(module)
+    assert all(map(torch.equal, before, module.parameters()))

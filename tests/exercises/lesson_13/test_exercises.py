@@ -1,9 +1,15 @@
 """Answers to the exercises of lesson 13, right and wrong, and what each is told."""
 
 import pytest
-from learner import judged, right_answers, wrong_answers
+import torch
+from learner import answer, judged, right_answers, wrong_answers
 
 from course_utils.exercises import api
+from course_utils.exercises.lesson_13.per_image_augmentation import (
+    draws_independently,
+    keeps_form,
+)
+from course_utils.exercises.lesson_13.tunable_batch_size import finds_and_delivers
 
 LOADER = """
 def make_loader(dataset, workers):
@@ -266,6 +272,12 @@ WRONG_13_3 = {
         + LOADS.format("self.batch_size").replace(", shuffle=True", ""),
         "Two epochs come in the same order. Keep shuffle=True.",
     ),
+    "one fewer": (
+        DATA
+        + "        self.batch_size = batch_size\n"
+        + LOADS.format("max(self.batch_size - 1, 1)"),
+        "The finder found 64, the loader delivers batches of 63. Read self.batch_size",
+    ),
     "an upper limit of its own": (
         DATA
         + "        self.batch_size = batch_size\n"
@@ -421,6 +433,18 @@ WRONG_13_4 = {
 """,
         "The images that went in changed. Write into a new tensor",
     ),
+    "noise": (
+        "def shift_each(images):\n    return images + torch.randn_like(images)",
+        "images are not their input, moved sideways.",
+    ),
+    "loses the last of an odd number": (
+        "def shift_each(images):\n    return images[: len(images) // 2 * 2]",
+        "(3, 1, 28, 28) became (2, 1, 28, 28).",
+    ),
+    "returns a list": (
+        "def shift_each(images):\n    return list(images)",
+        "Expected a tensor of images but got list; return one.",
+    ),
     "flattens": (
         "def shift_each(images):\n    return images.flatten(1)",
         "(140, 1, 28, 28) became (140, 784). Return images of the shape",
@@ -496,3 +520,31 @@ def test_a_right_answer_is_accepted(practice, source):
 def test_a_wrong_answer_gets_its_message(practice, source, message):
     result = judged(practice, source)
     assert (result.status, message in result.message) == ("incorrect", True), result
+
+
+def test_13_2_a_check_leaves_benchmark_mode_of_this_process_alone():
+    assert torch.backends.cudnn.benchmark is False
+    judged("13.2", BEFORE + f"    {FIT}")
+    assert torch.backends.cudnn.benchmark is False
+
+
+def test_13_3_the_finder_finds_a_power_of_two_that_just_fits():
+    right = answer(RIGHT_13_3["all hyperparameters"], "13_performance")
+    found, delivered = finds_and_delivers(right, 128)
+    assert (found.ok, delivered.ok) == (True, True)
+    assert delivered.seen.startswith("The finder found 128,")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_13_4_independent_draws_pass_whatever_the_seed(seed):
+    def shift_each(images):
+        torch.manual_seed(seed)
+        return answer(RIGHT_13_4["take_along_dim"])(images)
+
+    assert draws_independently(shift_each, torch.zeros(1, 8, 12), 3).ok
+
+
+def test_13_4_a_transform_gets_a_copy_of_the_images():
+    images = torch.ones(8, 1, 8, 12)
+    keeps_form(torch.Tensor.zero_, images)
+    assert images.all()

@@ -19,7 +19,7 @@ from course_utils.exercises.lesson_13.per_image_augmentation import (
     moves_sideways,
 )
 from course_utils.exercises.lesson_13.tunable_batch_size import (
-    found_and_delivered,
+    finds_and_delivers,
     shuffles,
     size_that_user_asks_for,
 )
@@ -95,7 +95,7 @@ def obeys_finder_and_user(answer: Any) -> Iterator[Finding]:
     """Examine exercise 13.3: two limits of memory, two sizes of a user."""
     make = _callable(answer, "a LightningDataModule class")
     for limit in (100, 300):
-        yield from found_and_delivered(make, limit)
+        yield from finds_and_delivers(make, limit)
     for size in (48, 7):
         yield size_that_user_asks_for(make, size)
     yield shuffles(make)

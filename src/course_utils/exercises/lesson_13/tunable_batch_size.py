@@ -78,7 +78,7 @@ def shuffles(make: MakeData) -> Finding:
     return Finding(seen, differ, "Keep shuffle=True.")
 
 
-def found_and_delivered(make: MakeData, limit: int) -> list[Finding]:
+def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     """Ask whether the finder finds the largest power of two up to ``limit``.
 
     Then whether the loader delivers it.

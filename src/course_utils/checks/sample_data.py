@@ -37,6 +37,12 @@ def lesson_images(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
     return scaled(data.test_images[part]), data.test_labels[part]
 
 
+def in_batches(data: tuple[Tensor, Tensor], size: int) -> list[tuple[Tensor, Tensor]]:
+    """Split images and labels into batches of ``size``; the last may be smaller."""
+    images, labels = data
+    return list(zip(images.split(size), labels.split(size), strict=True))
+
+
 def new_instance(answer: Any) -> L.LightningModule:
     """Return an instance of the learner's class.
 

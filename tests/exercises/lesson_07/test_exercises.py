@@ -107,7 +107,10 @@ WRONG_7_1 = {
         function("return 'full'\n"),
         "For a wide MLP and 4 images it returned 'full'",
     ),
-    "raises": (function("return net(images)['x']\n"), "Your function raised"),
+    "raises": (
+        function("return net(images)['x']\n"),
+        "cheaper_precision raised TypeError",
+    ),
     "a class": ("class cheaper_precision:\n    pass\n", "Expected a function but got"),
 }
 

@@ -12,13 +12,14 @@ from torch.nn import functional as F
 
 from course_utils.exercises.lesson_08.clipping import clips_by_norm
 from course_utils.exercises.lesson_08.early_stopping import (
+    ScriptedRun,
     best_check,
     last_check,
+    scripted_run,
     stops_in_time,
 )
 from course_utils.exercises.lesson_08.gradient_flow import gradient_norms
 from course_utils.exercises.lesson_08.labels_reach_weights import labels_reach_weights
-from course_utils.exercises.lesson_08.scripted_metric import ScriptedRun, scripted_run
 from course_utils.exercises.lesson_08.used_gradients import UsedGradient, used_gradients
 
 
@@ -516,7 +517,7 @@ WRONG_8_4 = {
     ),
     "raises": (
         "def callbacks(folder):\n    return [EarlyStopping(folder.name)]",
-        "Your function raised AttributeError",
+        "callbacks raised AttributeError",
     ),
     "a class": (
         "class callbacks:\n    pass",

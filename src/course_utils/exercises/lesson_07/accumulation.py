@@ -2,19 +2,16 @@
 
 import copy
 from collections.abc import Sequence
-from typing import Any
 
 import lightning as L
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
-from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import learners_code
-from course_utils.hardware import quiet_trainer
+from course_utils.measure import OptimizerRecorder
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 SLACK = 1e-3  # of the gradient's norm
@@ -37,27 +34,16 @@ def gradients_of_updates(
     Args:
         module: Is trained on the CPU.
         batches: Ready-made batches of images and labels.
-        group: Batches in an update.
+        group: Batches per update.
 
     Raises:
         LearnerError: If training raises.
     """
-    used: list[Tensor] = []
-
-    def note(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        used.append(_gradient(module))
-
     module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)
-    options = quiet_trainer(accelerator="cpu", max_epochs=1)
-    if module.automatic_optimization:
-        options["accumulate_grad_batches"] = group
-    handle = register_optimizer_step_post_hook(note)
-    try:
-        with learners_code("Training"):
-            L.Trainer(**options).fit(module, DataLoader(list(batches), batch_size=None))
-    finally:
-        handle.remove()
-    return used
+    by_trainer = {"accumulate_grad_batches": group}
+    with OptimizerRecorder(lambda _: _gradient(module)) as recorder:
+        fit(module, batches, **by_trainer if module.automatic_optimization else {})
+    return recorder.values
 
 
 def mean_gradient(module: L.LightningModule, batches: Batches) -> Tensor:
@@ -70,28 +56,27 @@ def mean_gradient(module: L.LightningModule, batches: Batches) -> Tensor:
     return _gradient(whole)
 
 
-def _one_update(used: Tensor, mean: Tensor, which: str, last: bool) -> Finding:
+def _judge_update(used: Tensor, mean: Tensor, which: str, full: bool) -> Finding:
     ratio = float(used @ mean / (mean @ mean))
-    seen = f"{which} used {ratio:.2f} times the mean gradient of its batches."
     ok = bool((used - mean).norm() <= SLACK * mean.norm())
-    if not ok and abs(ratio - 1) < 0.005:
+    seen = f"{which} used {ratio:.2f} times the mean gradient of its batches."
+    if abs(ratio - 1) < 0.005:  # as long along the mean, and yet another vector
         seen = f"{which} did not use the mean gradient of its batches."
-    remedy = "Leave full groups to the Trainer: it divides them by the right number."
-    if last:
-        remedy = "Divide the last group by its own number of batches."
-    return Finding(seen, ok, remedy)
+    by_hand = "Divide the last group by its own number of batches."
+    by_trainer = "Leave full groups to the Trainer: it divides by the right number."
+    return Finding(seen, ok, by_trainer if full else by_hand)
 
 
-def accumulates(
+def uses_mean_gradients(
     module: L.LightningModule, batches: Batches, group: int
 ) -> list[Finding]:
-    """Ask whether each update uses the mean gradient of the images in its group.
+    """Check that each update uses the mean gradient of the images in its group.
 
     Args:
         module: Is trained for an epoch whose last group may be smaller; its loss is the
             cross-entropy of ``forward(images)``.
         batches: Ready-made batches, all of the same size.
-        group: Batches in an update.
+        group: Batches per update.
 
     Raises:
         LearnerError: If training raises.
@@ -104,6 +89,6 @@ def accumulates(
     findings = [Finding(seen, len(used) == len(groups), remedy)]
     for i, (gradient, mean) in enumerate(zip(used, means, strict=False)):
         which = f"With {len(batches)} batches, update {i + 1} of {len(groups)}"
-        last = len(groups[i]) < group
-        findings.append(_one_update(gradient, mean, which, last))
+        full = len(groups[i]) == group
+        findings.append(_judge_update(gradient, mean, which, full))
     return findings

@@ -1,7 +1,7 @@
 """The exercises of lesson 07, memory."""
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
@@ -12,11 +12,18 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.checks.sample_data import lesson_images, new_instance, output_of
+from course_utils.checks.sample_data import (
+    in_batches,
+    lesson_images,
+    new_instance,
+    output_of,
+    quiet_function,
+)
 from course_utils.exercises.exercise import Exercise
-from course_utils.exercises.lesson_07.accumulation import accumulates
-from course_utils.exercises.lesson_07.memory_growth import holds_little
+from course_utils.exercises.lesson_07.accumulation import uses_mean_gradients
+from course_utils.exercises.lesson_07.memory_growth import keeps_little_memory
 from course_utils.exercises.lesson_07.saved_for_backward import (
     adds_few_operations,
     cost_of_step,
@@ -24,81 +31,74 @@ from course_utils.exercises.lesson_07.saved_for_backward import (
     same_gradients,
     saved_for_backward,
 )
-from course_utils.hardware import quiet_trainer
 from course_utils.measure import flat_weights
 
 # 7.1 ----------------------------------------------------------------------------
 
 
-def _conv_net() -> nn.Module:
-    return nn.Sequential(
-        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Dropout(), nn.Flatten()
-    )
+def _conv_net() -> list[nn.Module]:
+    layers = nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Dropout()
+    return [*layers, nn.Flatten()]
 
 
-def _wide_net() -> nn.Module:
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(144, 96), nn.ReLU(), nn.Linear(96, 96), nn.Tanh()
-    ).append(nn.Linear(96, 10))
+def _wide_net() -> list[nn.Module]:
+    layers = nn.Flatten(), nn.Linear(144, 96), nn.ReLU(), nn.Linear(96, 96), nn.Tanh()
+    return [*layers, nn.Linear(96, 10)]
 
 
-def _early_net() -> nn.Module:
-    """Most weights are in the first layer, where autograd saves no copy of them."""
-    return nn.Sequential(
-        nn.Flatten(), nn.Linear(144, 256), nn.Tanh(), nn.Linear(256, 10)
-    )
+def _large_first_layer() -> list[nn.Module]:
+    # Autograd saves no copy of these weights: the images need no gradient.
+    return [nn.Flatten(), nn.Linear(144, 256), nn.Tanh(), nn.Linear(256, 10)]
 
 
 _NETS = {  # none is near its break-even
     "a wide MLP and 4 images": (_wide_net, 4),
     "a conv net and 4 images": (_conv_net, 4),
     "a wide MLP and 512 images": (_wide_net, 512),
-    "an MLP with a large first layer and 64 images": (_early_net, 64),
+    "an MLP with a large first layer and 64 images": (_large_first_layer, 64),
 }
 _PRECISIONS = ("32-true", "bf16-mixed")
 
 
-def _chosen(answer: Any, net: nn.Module, images: Tensor) -> str:
-    if not callable(answer) or isinstance(answer, type):
-        raise LearnerError(
-            f"Expected a function but got {type(answer).__name__}; hand over the "
-            "function itself, without calling it."
-        )
-    with learners_code("Your function"):
-        return answer(net, images)
-
-
-def _state(net: nn.Module) -> dict[str, Any]:
-    return {
-        "the type of its weights": {p.dtype for p in net.parameters()},
-        "its gradients": [p.grad is None for p in net.parameters()],
-        "its training mode": [part.training for part in net.modules()],
-        "what it trains": [p.requires_grad for p in net.parameters()],
+def _changes(net: nn.Module, before: nn.Module) -> list[str]:
+    """Return in words what is different in ``net``."""
+    properties = {
+        "the type of its weights": lambda p: p.dtype,
+        "its gradients": lambda p: p.grad is None,
+        "what it trains": lambda p: p.requires_grad,
     }
+    pairs = list(zip(net.parameters(), before.parameters(), strict=True))
+    modes = zip(net.modules(), before.modules(), strict=True)
+    found = [
+        name
+        for name, read in properties.items()
+        if any(read(now) != read(then) for now, then in pairs)
+    ]
+    if any(now.training != then.training for now, then in modes):
+        found.append("its training mode")
+    if not found and not all(torch.equal(now, then) for now, then in pairs):
+        found.append("its weights")
+    return found
 
 
 def chooses_the_precision(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.1: three kinds of networks, small batches and large."""
-    for name, (build, count) in _NETS.items():
+    choose = quiet_function(answer)
+    for name, (layers, count) in _NETS.items():
         torch.manual_seed(0)
-        net, images = build(), torch.rand(count, 1, 12, 12)
-        net[1].eval()  # a part that has a mode of its own
-        before, weights = _state(net), copy.deepcopy(net.state_dict())
-        chosen = _chosen(answer, net, images)
-        left = [what for what, value in _state(net).items() if value != before[what]]
-        if not left and any(
-            not torch.equal(value, weights[key])
-            for key, value in net.state_dict().items()
-        ):
-            left = ["its weights"]
-        seen = f"Your function changed the network: {', '.join(left)}."
+        net, images = nn.Sequential(*layers()), torch.rand(count, 1, 12, 12)
+        net[1].eval()  # one part in another mode, which must survive
+        before = copy.deepcopy(net)
+        chosen = choose(net, images)
+        changes = _changes(net, before)
+        seen = f"Your function changed the network: {', '.join(changes)}."
         remedy = "Run forward passes only, and leave the network as it was."
-        yield Finding(seen, not left, remedy)
+        yield Finding(seen, not changes, remedy)
         cost = {p: saved_for_backward(net, images, p) for p in _PRECISIONS}
         told = " and ".join(f"{p} {size / 1024:.1f} KB" for p, size in cost.items())
         seen = f"For {name} it returned {chosen!r}; {told} are saved."
         ok = chosen == min(cost, key=cost.__getitem__)
-        remedy = "Count both, in a forward pass whose result is alive."
+        remedy = "Count both, in a forward pass whose result still exists."
         yield Finding(seen, ok, remedy)
 
 
@@ -121,9 +121,8 @@ _7_1 = Exercise(
 def counts_the_leftover(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.2: epochs of 8, 6, 5 and 3 batches in groups of four."""
     for count in (6, 8, 5, 3):
-        images, labels = lesson_images(8 * count)
-        batches = list(zip(images.split(8), labels.split(8), strict=True))
-        yield from accumulates(new_instance(answer), batches, 4)
+        batches = in_batches(lesson_images(8 * count), 8)
+        yield from uses_mean_gradients(new_instance(answer), batches, 4)
 
 
 _7_2 = Exercise(
@@ -161,16 +160,12 @@ class _Plain(L.LightningModule):
         return F.cross_entropy(hidden, labels)
 
 
-def recomputes_the_cheap(answer: Any) -> Iterator[Finding]:
+def checkpoints_the_cheap_stage(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.3: gradients, peak and operations of one step."""
     module, batch = new_instance(answer), lesson_images(8)
-    missing = [
-        n
-        for n in ("stem", "large", "shrink", "small", "head")
-        if not hasattr(module, n)
-    ]
-    if missing:
-        raise CannotCheck(f"The check needs self.{missing[0]}; keep the base class.")
+    for name in ("stem", "large", "shrink", "small", "head"):
+        if not hasattr(module, name):
+            raise CannotCheck(f"The check needs self.{name}; keep the base class.")
     if (blocks := (len(module.large), len(module.small))) != _BLOCKS:
         raise LearnerError(
             f"The stages have {blocks[0]} and {blocks[1]} blocks; there were "
@@ -182,12 +177,12 @@ def recomputes_the_cheap(answer: Any) -> Iterator[Finding]:
     yield same_gradients(cost, plain)
     yield lowers_the_peak(cost, plain, 0.6)
     yield adds_few_operations(cost, plain, 0.1)
-    output_of(module, batch[0])  # it predicts, too
+    output_of(module, batch[0])  # it must also predict
 
 
 _7_3 = Exercise(
     practice="7.3",
-    examine=recomputes_the_cheap,
+    examine=checkpoints_the_cheap_stage,
     hints=(
         "Which of the two stages holds the memory, and which makes the operations?",
         "Checkpoint the first stage only. One checkpoint around all of it would bring "
@@ -224,12 +219,13 @@ def _same_images(kept: Any, truth: list[tuple[Tensor, float]]) -> bool:
 
 
 def keeps_the_worst(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 7.4: what is kept of ten batches, and what that holds."""
+    """Examine exercise 7.4: what is kept of ten batches, and the memory it takes."""
     module = new_instance(answer)
     images, labels = lesson_images(160)
     loader = DataLoader(TensorDataset(images, labels), batch_size=16)
     truth = _worst_of(module, loader)
-    little = holds_little(module, loader, 3 * images[0].nbytes, images[:16].nbytes)
+    batch_bytes = images[:16].nbytes
+    little = keeps_little_memory(module, loader, 3 * images[0].nbytes, batch_bytes)
     for name in ("worst", "scores"):
         if not hasattr(module, name):
             raise LearnerError(f"There is no self.{name}; keep both lists.")
@@ -239,19 +235,16 @@ def keeps_the_worst(answer: Any) -> Iterator[Finding]:
     close = len(scores) == len(truth) and all(
         abs(score - best) < 1e-4 for score, (_, best) in zip(scores, truth, strict=True)
     )
-    seen = f"After 10 batches, worst has {len(module.worst)} entries"
-    seen += (
-        "." if len(module.worst) != 10 else ", not the images with the highest loss."
-    )
-    remedy = "Keep one image of each batch, in its own shape."
-    yield Finding(seen, right, remedy)
+    count = len(module.worst)
+    others = ", not the images with the highest loss" if count == len(truth) else ""
+    seen = f"After {len(truth)} batches, worst has {count} entries{others}."
+    yield Finding(seen, right, "Keep one image of each batch, in its own shape.")
     seen = "scores are not the highest loss of each batch."
     yield Finding(seen, close, "Keep one loss of each batch.")
     yield little
     before = flat_weights(module)
-    torch.manual_seed(0)
-    again = new_instance(answer)
-    L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu")).fit(again, loader)
+    again = new_instance(answer)  # at its own learning rate
+    fit(again, loader)
     moved = not torch.equal(before, flat_weights(again))
     yield Finding("The weights stay as they are.", moved, "Return a loss.")
 
@@ -274,7 +267,7 @@ _7_4 = Exercise(
 def _pale(count: int) -> tuple[Tensor, Tensor]:
     """Return images from 1/2 in steps of 1/256, which are exact in bfloat16.
 
-    Their mean is not: it lies 0.4 steps above a number that bfloat16 has.
+    Their mean is not: it lies 0.4 steps above a number that bfloat16 can represent.
     """
     images, labels = lesson_images(count)
     steps = (63 * images).round().flatten()
@@ -292,43 +285,42 @@ def _uneven_batches() -> list[tuple[Tensor, Tensor]]:
     return [(images, labels)] * 12 + [(fewer + 1 / 64, their_labels)] * 12
 
 
-def counts_in_two_bytes(answer: Any) -> Iterator[Finding]:
+def _network_still_trains(module: L.LightningModule, before: Tensor) -> list[Finding]:
+    types = {p.dtype for p in module.parameters()}
+    seen = "The network's weights are not all bfloat16 any more."
+    remedy = "Only the two statistics need more; leave the network in two bytes."
+    moved = not torch.equal(flat_weights(module), before)
+    return [
+        Finding(seen, types == {torch.bfloat16}, remedy),
+        Finding("The weights stay as they are.", moved, "Return the loss."),
+    ]
+
+
+def keeps_exact_statistics(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.5: 24 batches of two sizes, with ``bf16-true``."""
     module, batches = new_instance(answer), _uneven_batches()
     module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.1)
     before = flat_weights(module).bfloat16()
-    options = quiet_trainer(accelerator="cpu", max_epochs=1, precision="bf16-true")
-    loader = DataLoader(batches, batch_size=None)
-    with learners_code("Training"):
-        L.Trainer(**options).fit(module, loader)
-    types = {p.dtype for p in module.parameters()}
-    seen = "The network's weights are not all bfloat16 any more."
-    remedy = "Only the two statistics need more; leave the network in two bytes."
-    yield Finding(seen, types == {torch.bfloat16}, remedy)
-    moved = not torch.equal(flat_weights(module), before)
-    yield Finding("The weights stay as they are.", moved, "Return the loss.")
-    read: dict[str, Callable[[], float]] = {
-        "seen": lambda: float(module.seen),
-        "brightness": lambda: float(module.brightness),
-    }
+    fit(module, batches, precision="bf16-true")
+    yield from _network_still_trains(module, before)
     with learners_code("Reading seen and brightness"):
-        count, mean = (number() for number in read.values())
+        count, mean = float(module.seen), float(module.brightness)
     total = sum(len(images) for images, _ in batches)
-    text = f"After {total} images, seen is {count:.0f}."
+    seen = f"After {total} images, seen is {count:.0f}."
     remedy = "A buffer of floats becomes bfloat16, too. What type counts exactly?"
-    yield Finding(text, count == total, remedy)
+    yield Finding(seen, count == total, remedy)
     truth = torch.cat([images for images, _ in batches]).double().mean().item()
-    text = f"brightness is {mean:.4f}, exact is {truth:.4f}."
+    seen = f"brightness is {mean:.4f}, the exact value is {truth:.4f}."
     remedy = (
         "Compute and keep the mean in a type with more digits, as a Python number, "
         "and let each image count the same."
     )
-    yield Finding(text, abs(mean - truth) < 5e-4, remedy)
+    yield Finding(seen, abs(mean - truth) < 5e-4, remedy)
 
 
 _7_5 = Exercise(
     practice="7.5",
-    examine=counts_in_two_bytes,
+    examine=keeps_exact_statistics,
     hints=(
         "bf16-true converts every float in the module. Are the buffers floats?",
         "Integer tensors stay as they are; Python numbers are not converted at all. "

@@ -1,4 +1,4 @@
-"""What does a module still hold after its steps?"""
+"""How many more bytes does a module hold after each of its steps?"""
 
 import gc
 from typing import Any
@@ -8,14 +8,15 @@ import torch
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import learners_code
-from course_utils.hardware import quiet_trainer
+from course_utils.checks.fit import fit
 from course_utils.measure import MemoryTrace
 
 WARM_UP = 3  # batches after which optimizer and buffers are in place
 
 
-class _Held(L.Callback):
+class _LiveBytes(L.Callback):
+    """Record the bytes in use after two batches: once warm, and the last one."""
+
     def __init__(self, trace: MemoryTrace, last: int) -> None:
         self.trace, self.at = trace, {WARM_UP - 1, last}
         self.bytes: list[int] = []
@@ -29,7 +30,7 @@ class _Held(L.Callback):
         batch_idx: int,
     ) -> None:
         if batch_idx in self.at:
-            del outputs
+            del outputs  # the Trainer hands it to us; it is no leftover of the module
             gc.collect()
             self.bytes.append(self.trace.live)
 
@@ -37,12 +38,12 @@ class _Held(L.Callback):
 def growth_per_step(module: L.LightningModule, loader: DataLoader[Any]) -> float:
     """Train an epoch at learning rate 0 and return the bytes that each step leaves.
 
-    Everything counts that was made during training and is still there: tensors in
+    Everything counts that was made during training and still exists: tensors in
     attributes, the batches that they are views of, graphs with their activations.
 
     Args:
         module: Is run on the CPU.
-        loader: At least five batches, made anew (not views of one memory).
+        loader: At least five batches, each with its own memory.
 
     Raises:
         LearnerError: If training raises.
@@ -55,32 +56,28 @@ def growth_per_step(module: L.LightningModule, loader: DataLoader[Any]) -> float
         )
     module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.0)
     with MemoryTrace() as trace:
-        held = _Held(trace, last)
-        options = quiet_trainer(accelerator="cpu", max_epochs=1, callbacks=[held])
-        with learners_code("Training"):
-            L.Trainer(**options).fit(module, loader)
-    if len(held.bytes) < 2:
+        live = _LiveBytes(trace, last)
+        fit(module, loader, callbacks=[live])
+    if len(live.bytes) < 2:  # the module ended its epoch early
         return 0.0
-    first, end = held.bytes
+    first, end = live.bytes
     return (end - first) / (last - (WARM_UP - 1))
 
 
-def holds_little(
+def keeps_little_memory(
     module: L.LightningModule, loader: DataLoader[Any], per_step: int, batch: int
 ) -> Finding:
-    """Ask whether the module holds at most ``per_step`` bytes more after each step.
+    """Check that the module holds at most ``per_step`` bytes more after each step.
 
     Args:
         module: Is run on the CPU.
         loader: At least five batches.
         per_step: Bytes that a step may leave.
-        batch: Bytes of the images in one batch, to name the cause.
+        batch: Bytes of the images in one batch; more than that left is a graph.
     """
     grows = growth_per_step(module, loader)
     seen = f"Each step leaves {grows / 1024:.1f} KB; {per_step / 1024:.1f} KB would do."
-    remedy = "A part of a batch is a view, and keeps the whole batch: clone it."
-    if grows > 1.5 * batch:
-        remedy = (
-            "That is more than the batch: something still holds a graph, detach it."
-        )
+    view = "A part of a batch is a view, and keeps the whole batch: clone it."
+    graph = "That is more than the batch: something still holds a graph, detach it."
+    remedy = graph if grows > 1.5 * batch else view
     return Finding(seen, grows <= per_step, remedy)

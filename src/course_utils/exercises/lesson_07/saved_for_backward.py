@@ -1,4 +1,4 @@
-"""How many bytes does a training step save for backward, and how many hold at most?"""
+"""How many bytes does a training step save for backward, and what is its peak?"""
 
 import contextlib
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ class StepCost:
     """What one training step costs, from the first operation to the last gradient.
 
     Attributes:
-        saved: Bytes saved for backward when the loss is there, weights aside.
-        peak: Most bytes that the step held at one time, recomputed ones included.
+        saved: Bytes saved for backward once the loss is computed, without the weights.
+        peak: Most bytes that the step used at one time, recomputed ones included.
         flops: Floating-point operations of products and convolutions.
         gradients: One for each parameter, None where there is none.
     """
@@ -50,10 +50,10 @@ def saved_for_backward(net: nn.Module, images: Tensor, precision: str) -> int:
 
 
 def cost_of_step(module: L.LightningModule, batch: Any) -> StepCost:
-    """Run two training steps, one to see what is saved, one for all the rest.
+    """Run two training steps: one for what is saved, one for everything else.
 
     Args:
-        module: Has a ``training_step``; its gradients are gone afterwards.
+        module: Has a ``training_step``; it has no gradients afterwards.
         batch: What the step gets.
 
     Raises:
@@ -81,7 +81,7 @@ def _differ(one: Tensor | None, other: Tensor | None) -> bool:
 
 
 def same_gradients(cost: StepCost, plain: StepCost) -> Finding:
-    """Ask whether a step computes the gradients that another one computes."""
+    """Check that a step computes the same gradients as another one."""
     pairs = list(zip(cost.gradients, plain.gradients, strict=True))
     if not any(_differ(*pair) for pair in pairs):
         return Finding("The gradients are those of the plain step.", True)
@@ -94,7 +94,7 @@ def same_gradients(cost: StepCost, plain: StepCost) -> Finding:
 
 
 def lowers_the_peak(cost: StepCost, plain: StepCost, share: float) -> Finding:
-    """Ask whether the peak of a step is at most ``share`` of another one's."""
+    """Check that the peak of a step is at most ``share`` of another one's."""
     reached = cost.peak / plain.peak
     seen = f"The step's peak is {reached:.0%} of the plain one; {share:.0%} is asked."
     remedy = "Too much waits for backward: recompute layers with large activations."
@@ -107,7 +107,7 @@ def lowers_the_peak(cost: StepCost, plain: StepCost, share: float) -> Finding:
 
 
 def adds_few_operations(cost: StepCost, plain: StepCost, share: float) -> Finding:
-    """Ask whether a step needs at most ``share`` more operations than another one."""
+    """Check that a step needs at most ``share`` more operations than another one."""
     more = cost.flops / plain.flops - 1
     seen = f"The step needs {more:.0%} more operations; at most {share:.0%} is asked."
     remedy = "Keep the activations of the layers that are expensive to compute."

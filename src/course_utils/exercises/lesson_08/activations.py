@@ -7,12 +7,13 @@ from torch import Tensor, nn
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import learners_code
+from course_utils.measure import evaluation_mode
 
 _ALLOWED = 1  # a linear layer may refine features on their way to the head
 
 
 def linear_pairs(module: nn.Module, images: Tensor) -> int:
-    """Return how many linear layers get exactly what a linear layer gives.
+    """Return how many linear layers get exactly what another one returned.
 
     Args:
         module: Is run once, without gradients and in evaluation mode.
@@ -24,16 +25,16 @@ def linear_pairs(module: nn.Module, images: Tensor) -> int:
     given: list[Tensor] = []
     pairs = 0
 
-    def look(layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
+    def compare(layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
         nonlocal pairs
         pairs += any(torch.equal(args[0], earlier) for earlier in given)
         given.append(output)
 
     layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
-    handles = [layer.register_forward_hook(look) for layer in layers]
+    handles = [layer.register_forward_hook(compare) for layer in layers]
     try:
-        with torch.no_grad(), learners_code("forward"):
-            module.eval()(images)
+        with torch.no_grad(), evaluation_mode(module), learners_code("forward"):
+            module(images)
     finally:
         for handle in handles:
             handle.remove()
@@ -41,7 +42,7 @@ def linear_pairs(module: nn.Module, images: Tensor) -> int:
 
 
 def has_activations(module: nn.Module, images: Tensor) -> Finding:
-    """Ask whether activations stand between the linear layers.
+    """Check that activations stand between the linear layers.
 
     Args:
         module: Is run once, in evaluation mode.

@@ -1,7 +1,6 @@
 """The exercises of lesson 08, training stability."""
 
 from collections.abc import Iterator
-from types import FunctionType
 from typing import Any
 
 import torch
@@ -10,24 +9,28 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import applied_rates
-from course_utils.checks.learner_code import LearnerError
-from course_utils.checks.sample_data import digits, new_instance
+from course_utils.checks.sample_data import (
+    digits,
+    in_batches,
+    new_instance,
+    quiet_function,
+)
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_08.activations import has_activations
 from course_utils.exercises.lesson_08.clipping import clips_by_norm
 from course_utils.exercises.lesson_08.early_stopping import (
     keeps_the_best,
+    scripted_run,
     stops_in_time,
 )
 from course_utils.exercises.lesson_08.gradient_flow import gradients_flow
 from course_utils.exercises.lesson_08.labels_reach_weights import labels_reach_weights
-from course_utils.exercises.lesson_08.scripted_metric import scripted_run
 from course_utils.exercises.lesson_08.used_gradients import UsedGradient, used_gradients
 from course_utils.exercises.lesson_08.warm_up import (
-    AppliedMomenta,
+    applied_momenta,
     momentum_stays,
-    warms_up,
+    rate_warms_up,
 )
 
 # 8.1 ----------------------------------------------------------------------------
@@ -36,18 +39,15 @@ from course_utils.exercises.lesson_08.warm_up import (
 _FACTORS = (0.02, 0.02, 1.0, 255.0, 255.0, 1.0, 255.0, 255.0, 0.02, 0.02, 1.0, 1.0)
 
 
-def _of_all_lengths() -> list[tuple[Tensor, Tensor]]:
+def _batches_of_all_lengths() -> list[tuple[Tensor, Tensor]]:
     """Return a batch for each factor; in the last two, all images are the same digit.
 
     Their gradient is longer than 1 although the images are not brighter than usual.
     """
     images, labels = digits(16 * len(_FACTORS))
     images[-32:], labels[-32:] = images[-1], labels[-1]
-    batches = zip(images.split(16), labels.split(16), strict=True)
-    return [
-        (factor * images, labels)
-        for factor, (images, labels) in zip(_FACTORS, batches, strict=True)
-    ]
+    batches = in_batches((images, labels), 16)
+    return [(f * x, y) for f, (x, y) in zip(_FACTORS, batches, strict=True)]
 
 
 def _two_batches_each(used: list[UsedGradient]) -> Finding:
@@ -65,7 +65,7 @@ def clips_over_two_batches(answer: Any) -> Iterator[Finding]:
     round, the fourth two long ones; the fifth is short, so that a gradient left over
     from the update before would show.
     """
-    used = used_gradients(new_instance(answer), _of_all_lengths())
+    used = used_gradients(new_instance(answer), _batches_of_all_lengths())
     yield _two_batches_each(used)
     yield from clips_by_norm(used, limit=1.0)
 
@@ -94,22 +94,18 @@ _PEAK, _SHARE, _MOMENTUM = 0.1, 0.25, 0.9
 
 def rises_and_falls(answer: Any) -> Iterator[Finding]:
     """Examine exercise 8.2: three runs of 24, 36 and 8 updates."""
-    images, labels = digits(96)
-    loader = DataLoader(TensorDataset(images, labels), batch_size=8)
-    runs: dict[str, dict[str, int]] = {
-        "2 epochs": {"max_epochs": 2},
-        "3 epochs": {"max_epochs": 3},
-        "2 epochs that accumulate 3 batches": {
-            "max_epochs": 2,
-            "accumulate_grad_batches": 3,
-        },
-    }
-    for run, options in runs.items():
-        with AppliedMomenta() as momenta:
+    loader = DataLoader(TensorDataset(*digits(96)), batch_size=8)
+    for run, epochs, group in (
+        ("2 epochs", 2, 1),
+        ("3 epochs", 3, 1),
+        ("2 epochs that accumulate 3 batches", 2, 3),
+    ):
+        options = {"max_epochs": epochs, "accumulate_grad_batches": group}
+        with applied_momenta() as momenta:
             rates = applied_rates(new_instance(answer), loader, **options)
-        yield from warms_up(rates, _PEAK, _SHARE, run)
+        yield from rate_warms_up(rates, _PEAK, _SHARE, run)
         yield momentum_stays(momenta.values, _MOMENTUM, run)
-    batches = list(zip(images.split(8), labels.split(8), strict=True))
+    batches = in_batches(digits(96), 8)
     learns = any(done.changed for done in updates(new_instance(answer), batches))
     seen = f"{'Batches' if learns else 'No batch'} changed the weights."
     yield Finding(seen, learns, "Return the loss.")
@@ -147,9 +143,8 @@ def _keeps_its_layers(module: torch.nn.Module) -> Finding:
 def reaches_every_layer(answer: Any) -> Iterator[Finding]:
     """Examine exercise 8.3: four batches; all nine weight matrices must be there."""
     images, labels = digits(128)
-    batches = list(zip(images.split(32), labels.split(32), strict=True))
     yield _keeps_its_layers(new_instance(answer))
-    yield from gradients_flow(new_instance(answer), batches)
+    yield from gradients_flow(new_instance(answer), in_batches((images, labels), 32))
     others = (labels + 1) % 10
     yield labels_reach_weights(lambda: new_instance(answer), images, labels, others)
     yield has_activations(new_instance(answer), images)
@@ -170,8 +165,8 @@ _8_3 = Exercise(
 
 # 8.4 ----------------------------------------------------------------------------
 
-# Four checks an epoch. The high of check 11 comes within two epochs of that of check 3,
-# and is hardly higher; check 13 only equals it, which is no new high.
+# Four checks per epoch. The high of check 11 comes within two epochs of that of check
+# 3, and is hardly higher; check 13 only equals it, which is no new high.
 _DIP = (0.4, 0.45, 0.42, 0.44, 0.47, 0.49, 0.48)
 _LATE_HIGH = (0.1, 0.3, 0.5, *_DIP, 0.51, 0.45, 0.51) + (0.45,) * 19
 _RISING = tuple(0.1 + 0.03 * check for check in range(24))
@@ -179,13 +174,9 @@ _RISING = tuple(0.1 + 0.03 * check for check in range(24))
 
 def waits_two_epochs(answer: Any) -> Iterator[Finding]:
     """Examine exercise 8.4: a late high after a long dip, then only new highs."""
-    if not isinstance(answer, FunctionType):
-        raise LearnerError(
-            f"Expected a function but got {type(answer).__name__}; hand over the "
-            "function itself, without calling it."
-        )
+    make = quiet_function(answer)
     for script in (_LATE_HIGH, _RISING):
-        run = scripted_run(answer, "val_acc", script, checks_an_epoch=4)
+        run = scripted_run(make, "val_acc", script, checks_per_epoch=4)
         yield stops_in_time(run, script, patience=8, mode="max", epochs=2)
         yield keeps_the_best(run, script, mode="max")
 

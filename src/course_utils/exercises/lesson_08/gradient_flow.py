@@ -5,25 +5,21 @@ from typing import Any
 
 import lightning as L
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
-from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import learners_code
-from course_utils.hardware import quiet_trainer
+from course_utils.checks.fit import fit
+from course_utils.measure import OptimizerRecorder
 
+Norms = dict[str, float | None]
 _SHOWN = 3
 
 
-def gradient_norms(
-    module: L.LightningModule, batches: Sequence[Any], **trainer: Any
-) -> dict[str, float | None]:
+def gradient_norms(module: L.LightningModule, batches: Sequence[Any]) -> Norms:
     """Train one epoch on the CPU and return how much gradient each parameter gets.
 
     Args:
         module: Is trained.
         batches: Ready-made batches in the form that ``training_step`` expects.
-        **trainer: Arguments of the Trainer.
 
     Returns:
         Name of each parameter and the largest 2-norm that its gradient had in any
@@ -33,31 +29,27 @@ def gradient_norms(
         LearnerError: If training raises.
     """
     named = {n: p for n, p in module.named_parameters() if p.requires_grad}
-    norms: dict[str, float | None] = dict.fromkeys(named)
+    norms: Norms = dict.fromkeys(named)
 
-    def note(optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+    def compare(_: Optimizer) -> None:
         for name, param in named.items():
             if param.grad is not None:
                 norms[name] = max(param.grad.norm().item(), norms[name] or 0.0)
 
-    options = quiet_trainer(accelerator="cpu", max_epochs=1, **trainer)
-    handle = register_optimizer_step_post_hook(note)
-    try:
-        with learners_code("Training"):
-            L.Trainer(**options).fit(module, DataLoader(list(batches), batch_size=None))
-    finally:
-        handle.remove()
+    with OptimizerRecorder(compare):
+        fit(module, batches)
     return norms
 
 
-def _names(names: Sequence[str]) -> str:
+def first_names(names: Sequence[str]) -> str:
+    """Return the first names, and how many more there are, in words."""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return ", ".join(names[:_SHOWN]) + more
 
 
-def _none(norms: dict[str, float | None]) -> Finding:
+def _none(norms: Norms) -> Finding:
     without = [name for name, norm in norms.items() if norm is None]
-    seen = f"No gradient reaches {_names(without)}." if without else "All get one."
+    seen = f"No gradient reaches {first_names(without)}." if without else "All get one."
     remedy = (
         "Let the loss depend on what they compute: use it, and do not detach it on "
         "the way."
@@ -65,26 +57,24 @@ def _none(norms: dict[str, float | None]) -> Finding:
     return Finding(seen, not without, remedy)
 
 
-def _zero(norms: dict[str, float | None]) -> Finding:
+def _zero(norms: Norms) -> Finding:
     zero = [name for name, norm in norms.items() if norm == 0]
-    seen = f"The gradient of {_names(zero)} is zero." if zero else "None is zero."
+    seen = f"The gradient of {first_names(zero)} is zero." if zero else "None is zero."
     remedy = "What they compute is multiplied by zero or cut off; let it count."
     return Finding(seen, not zero, remedy)
 
 
-def _vanishing(
-    module: L.LightningModule, norms: dict[str, float | None], least: float
-) -> Finding:
+def _vanishing(module: L.LightningModule, norms: Norms, least: float) -> Finding:
     # A bias before a normalization has no effect and rightly no gradient.
     matrices = {n: norms[n] for n, p in module.named_parameters() if norms.get(n)}
     matrices = {n: v for n, v in matrices.items() if module.get_parameter(n).ndim > 1}
     if not matrices:
-        return Finding("There is no weight matrix to ask.", None)
+        return Finding("There is no weight matrix.", None)
     largest = max(matrices.values())
     faint = [name for name, norm in matrices.items() if norm < least * largest]
     share = min(matrices.values()) / largest
     seen = f"The faintest gradient is {share:.1e} times the strongest"
-    seen += f": {_names(faint)}." if faint else "."
+    seen += f": {first_names(faint)}." if faint else "."
     remedy = "It vanishes on the way back: look at the activations it passes through."
     return Finding(seen, not faint, remedy)
 
@@ -92,7 +82,7 @@ def _vanishing(
 def gradients_flow(
     module: L.LightningModule, batches: Sequence[Any], least: float = 1e-3
 ) -> list[Finding]:
-    """Ask whether every parameter gets a gradient, not zero, that has not vanished.
+    """Check that every parameter gets a gradient, not zero, that has not vanished.
 
     Args:
         module: Is trained on ``batches`` for one epoch.

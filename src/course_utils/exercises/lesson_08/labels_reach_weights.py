@@ -5,23 +5,20 @@ from collections.abc import Callable
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import learners_code
-from course_utils.hardware import quiet_trainer
-
-_SHOWN = 3
+from course_utils.checks.fit import fit
+from course_utils.exercises.lesson_08.gradient_flow import first_names
 
 
 def _adds_to(total: Tensor) -> Callable[[Tensor], None]:
-    def note(gradient: Tensor) -> None:
+    def add(gradient: Tensor) -> None:
         total.add_(gradient.detach())
 
-    return note
+    return add
 
 
-def _arriving(
+def _raw_gradients(
     module: L.LightningModule, images: Tensor, labels: Tensor
 ) -> dict[str, Tensor]:
     """Train on one batch; return what backward passes bring to each weight matrix.
@@ -33,10 +30,8 @@ def _arriving(
     for name, param in matrices.items():
         if param.requires_grad:
             param.register_hook(_adds_to(sums[name]))
-    torch.manual_seed(0)
-    loader = DataLoader([(images, labels)], batch_size=None)
-    with learners_code("Training"):
-        L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu")).fit(module, loader)
+    torch.manual_seed(0)  # dropout must drop the same, whatever the labels
+    fit(module, [(images, labels)])
     return sums
 
 
@@ -47,7 +42,7 @@ def labels_reach_weights(
     others: Tensor,
     least: float = 1e-3,
 ) -> Finding:
-    """Ask whether other labels change the gradient of every weight matrix.
+    """Check that other labels change the gradient of every weight matrix.
 
     A penalty on the weights gives each of them a gradient, too, whatever the labels.
 
@@ -58,17 +53,17 @@ def labels_reach_weights(
         others: Labels that all differ from those.
         least: Smallest change that counts, as a share of the largest one.
     """
-    first, second = (_arriving(make(), images, which) for which in (labels, others))
+    first, second = (
+        _raw_gradients(make(), images, which) for which in (labels, others)
+    )
     changes = {name: (first[name] - second[name]).norm().item() for name in first}
     largest = max(changes.values(), default=0.0)
-    deaf = [name for name, change in changes.items() if change <= least * largest]
-    more = f" and {len(deaf) - _SHOWN} more" if len(deaf) > _SHOWN else ""
+    same = [name for name, change in changes.items() if change <= least * largest]
     seen = "Every gradient depends on the labels."
-    if deaf:
-        named = ", ".join(deaf[:_SHOWN]) + more
-        seen = f"The gradient of {named} hardly depends on the labels."
+    if same:
+        seen = f"The gradient of {first_names(same)} hardly depends on the labels."
     remedy = (
         "Let the error of the predictions reach it; a penalty or a factor is no "
         "substitute."
     )
-    return Finding(seen, not deaf, remedy)
+    return Finding(seen, not same, remedy)

@@ -9,16 +9,14 @@ _COUNT = "Count the updates of the whole run: total steps, not batches or epochs
 _BY_EPOCH = 'A scheduler steps once an epoch unless its "interval" is "step".'
 
 
-class AppliedMomenta(OptimizerRecorder):
-    """Keep the momentum of every optimizer step taken in a ``with`` block.
+def applied_momenta() -> OptimizerRecorder:
+    """Return a recorder of the momentum of every optimizer step in a ``with`` block.
 
-    Attributes:
-        values: The first parameter group's momentum; 0 if its optimizer has none.
+    Its ``values`` are those of the first parameter group, 0 without a momentum.
     """
-
-    def __init__(self) -> None:
-        """Start empty."""
-        super().__init__(lambda each: float(each.param_groups[0].get("momentum", 0.0)))
+    return OptimizerRecorder(
+        lambda optimizer: float(optimizer.param_groups[0].get("momentum", 0.0))
+    )
 
 
 def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:
@@ -27,7 +25,7 @@ def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:
     return rises and all(step <= slack for step in steps[top:])
 
 
-def _shape(rates: Sequence[float], peak: float, run: str) -> Finding:
+def _judge_shape(rates: Sequence[float], peak: float, run: str) -> Finding:
     distinct = len(set(rates))
     if distinct == 1:
         seen = f"In {run} the rate is {rates[0]:.4f} in all {len(rates)} updates."
@@ -47,7 +45,7 @@ def _shape(rates: Sequence[float], peak: float, run: str) -> Finding:
     return Finding(f"In {run} the rate rises to {top:.4f} and falls.", True)
 
 
-def _peak_place(rates: Sequence[float], share: float, run: str) -> Finding:
+def _judge_peak(rates: Sequence[float], share: float, run: str) -> Finding:
     count, place = len(rates), rates.index(max(rates))
     off = abs(place - share * count)
     seen = (
@@ -57,7 +55,9 @@ def _peak_place(rates: Sequence[float], share: float, run: str) -> Finding:
     return Finding(seen, off <= max(1.6, 0.04 * count), _COUNT)
 
 
-def _ends(rates: Sequence[float], peak: float, share: float, run: str) -> list[Finding]:
+def _judge_ends(
+    rates: Sequence[float], peak: float, share: float, run: str
+) -> list[Finding]:
     start = f"In {run} the first rate is {rates[0]:.4f}."
     end = f"In {run} the last rate is {rates[-1]:.4f}."
     # Two ways of counting are right: zero in the last update, or after it.
@@ -70,15 +70,15 @@ def _ends(rates: Sequence[float], peak: float, share: float, run: str) -> list[F
     ]
 
 
-def warms_up(
+def rate_warms_up(
     rates: Sequence[float], peak: float, share: float, run: str
 ) -> list[Finding]:
-    """Ask whether the rate rises to ``peak`` in time, then falls to about zero.
+    """Check that the rate rises to ``peak`` in time, then falls to about zero.
 
-    Whether it rises and falls along a line or a cosine is left open.
+    It may rise and fall along a line or a cosine.
 
     Args:
-        rates: The rates applied, one an update; see `applied_rates`.
+        rates: The rates applied, one per update; see `applied_rates`.
         peak: The largest rate wanted.
         share: Where in the run it is wanted, in 0..1.
         run: The run in words, for the message, for example ``"2 epochs"``.
@@ -86,18 +86,18 @@ def warms_up(
     if not rates:
         seen = f"In {run} there was no update."
         return [Finding(seen, False, "Train.")]
-    shape = _shape(rates, peak, run)
+    shape = _judge_shape(rates, peak, run)
     if not shape.ok:
         return [shape]
-    place = _peak_place(rates, share, run)
-    return [shape, place, *_ends(rates, peak, share, run)]
+    place = _judge_peak(rates, share, run)
+    return [shape, place, *_judge_ends(rates, peak, share, run)]
 
 
 def momentum_stays(momenta: Sequence[float], value: float, run: str) -> Finding:
-    """Ask whether every update has the momentum ``value``.
+    """Check that every update has the momentum ``value``.
 
     Args:
-        momenta: The momenta applied, one an update; see `AppliedMomenta`.
+        momenta: The momenta applied, one per update; see `applied_momenta`.
         value: The momentum wanted.
         run: The run in words, for the message.
     """

@@ -1,0 +1,62 @@
+"""Run a learner's callbacks while a validation metric follows a script."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor
+
+from course_utils.checks.learner_code import LearnerError, learners_code
+
+MakeCallbacks = Callable[[str], Any]
+
+
+def callbacks_for(make: MakeCallbacks, folder: str) -> list[L.Callback]:
+    """Return the callbacks that the learner's function makes for a folder.
+
+    Raises:
+        LearnerError: If it raises, or returns something else than callbacks.
+    """
+    with learners_code("Your function"):
+        made = make(folder)
+    made = [made] if isinstance(made, L.Callback) else made
+    if isinstance(made, tuple | list) and all(isinstance(c, L.Callback) for c in made):
+        return list(made)
+    raise LearnerError(
+        f"Expected a list of callbacks but got {type(made).__name__}; return a list."
+    )
+
+
+class ScriptedMetric(L.LightningModule):
+    """A module that logs a script of numbers as its validation metric.
+
+    Whatever it learns, it logs one number after the other, and records in its weights
+    how many validation runs there were.
+
+    Attributes:
+        checks: Validation runs so far, as a buffer: a checkpoint holds it.
+    """
+
+    def __init__(self, name: str, script: Sequence[float]) -> None:
+        """Log ``script[i]`` as ``name`` in validation run ``i``."""
+        super().__init__()
+        self.name, self.script = name, list(script)
+        self.weight = torch.nn.Parameter(torch.ones(1))
+        self.register_buffer("checks", torch.zeros((), dtype=torch.int64))
+
+    def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
+        """Return a loss."""
+        return (self.weight * batch).sum()
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        """Compute nothing."""
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the next number of the script."""
+        self.log(self.name, self.script[int(self.checks)])
+        self.checks += not self.trainer.sanity_checking
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Return plain SGD."""
+        return torch.optim.SGD(self.parameters(), lr=0.1)

@@ -11,7 +11,7 @@ TIMEOUT_SECONDS = 40.0
 Result = TypeVar("Result")
 
 
-def _without_wrapper(message: str) -> str:
+def without_wrapper(message: str) -> str:
     """Remove our own error class and, where any rank may be first, its number."""
     message = re.sub(r"^Rank \d+ raised LearnerError: ", "", message)
     return message.replace(" raised LearnerError (", " failed (")
@@ -27,7 +27,7 @@ def in_processes(work: Callable[[], Result], processes: int = 2) -> list[Result]
     try:
         return run_processes(work, processes=processes, timeout_seconds=TIMEOUT_SECONDS)
     except (ProcessError, ProcessTimeoutError) as error:
-        said = _without_wrapper(str(error))
+        said = without_wrapper(str(error))
         raise LearnerError(f"With {processes} processes: {said}") from error
     except OSError as error:
         raise CannotCheck(f"No second process could be started: {error}.") from error

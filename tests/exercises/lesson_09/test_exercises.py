@@ -7,8 +7,6 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from course_utils.exercises.lesson_09.files_after_kill import (
     SavedCheckpoint,
     checkpoints_after_kill,
-)
-from course_utils.exercises.lesson_09.kept_checkpoints import (
     keeps_the_best,
     keeps_the_last,
 )
@@ -309,7 +307,7 @@ WRONG_9_2 = {
             "options = quiet_trainer(accelerator='cpu', callbacks=[saves])",
             "L.Trainer(max_epochs=4, **options).fit(model, loader, ckpt_path='last')",
         ),
-        "Your function raised MisconfigurationException: Trainer was configured with",
+        "job raised MisconfigurationException: Trainer was configured with",
     ),
     "keeps the files elsewhere": (
         job(
@@ -335,9 +333,9 @@ WRONG_9_2 = {
             *TRAINER,
             RESUMES,
         ),
-        "Your function raised KeyError",
+        "job raised KeyError",
     ),
-    "raises": (job("return loader.folder"), "Your function raised AttributeError"),
+    "raises": (job("return loader.folder"), "job raised AttributeError"),
     "a class": ("class job:\n    pass", "Expected a function but got type"),
 }
 

@@ -14,7 +14,7 @@ from course_utils.exercises.lesson_10.scripted_scores import (
     ScriptedClassifier,
     numbered,
 )
-from course_utils.exercises.lesson_10.untouched_test_set import CountedData, as_number
+from course_utils.exercises.lesson_10.untouched_test_set import LoggedData, as_number
 from course_utils.hardware import quiet_trainer
 
 STARTERS = {each.practice: each.starter for each in EXERCISES}
@@ -170,7 +170,7 @@ WRONG_10_1 = {
         "Expected the accuracy to be a number but got dict; return the number itself.",
     ),
     "returns nothing": (run(TEST.format(PATH)), "a number but got NoneType"),
-    "raises": (run("raise ValueError('no')"), "Your function raised ValueError: no"),
+    "raises": (run("raise ValueError('no')"), "answer raised ValueError: no"),
     "does not train": (
         "def answer(model, data, folder):\n"
         "    trainer = L.Trainer(**quiet_trainer())\n    " + RETURN.format(""),
@@ -266,7 +266,7 @@ WRONG_10_2 = {
     ),
     "accuracy in percent": (
         chosen(HALF).replace("return best, p,", "return best, 100 * p,"),
-        "You report 70.000, right is 0.700. Give it as a share from 0 to 1.",
+        "You report 70.000, the exact value is 0.700. Give it as a share from 0 to 1.",
     ),
     "both choose": (
         BY_HAND.format(margin="margin = 0.1").replace(
@@ -319,7 +319,7 @@ WRONG_10_2 = {
         CHOOSE.format(rest="return models[best], 0.7, 0.1"),
         "Expected the index to be a number but got ScriptedClassifier",
     ),
-    "raises": (CHOOSE.format(rest="1 / 0"), "Your function raised ZeroDivisionError"),
+    "raises": (CHOOSE.format(rest="1 / 0"), "answer raised ZeroDivisionError"),
 }
 
 
@@ -355,7 +355,7 @@ VAL, TESTED = (0.1, 0.5, 0.8), (0.2, 0.9, 0.4)
 @pytest.mark.parametrize("size", [1, 16, 100])
 @pytest.mark.parametrize("epochs", [1, 2, 3])
 def test_accuracy_follows_the_script_and_then_stays(epochs, size):
-    model, data = ScriptedClassifier(VAL, TESTED), CountedData(batch_size=size)
+    model, data = ScriptedClassifier(VAL, TESTED), LoggedData(batch_size=size)
     trainer(max_epochs=epochs).fit(model, datamodule=data)
     [val] = trainer().validate(model, data, verbose=False)
     [test] = trainer().test(model, data, verbose=False)
@@ -373,7 +373,7 @@ def test_shuffled_images_are_scored_the_same():
 
 
 def test_the_reads_are_listed_with_part_index_and_order():
-    data = CountedData(batch_size=2)
+    data = LoggedData(batch_size=2)
     next(iter(data.val_dataloader()))
     next(iter(data.test_dataloader()))
     assert data.reads == [("val", 0), ("val", 1), ("test", 0), ("test", 1)]

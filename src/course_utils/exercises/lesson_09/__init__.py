@@ -3,8 +3,8 @@
 from course_utils._lazy import lazy
 
 _HOMES = {
-    "keeps_the_best": "kept_checkpoints",
-    "keeps_the_last": "kept_checkpoints",
+    "keeps_the_best": "files_after_kill",
+    "keeps_the_last": "files_after_kill",
     "checkpoints_after_kill": "files_after_kill",
 }
 __all__ = list(_HOMES)

@@ -5,43 +5,36 @@ from typing import Any
 
 import lightning as L
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader
 
 from course_utils.checks.exact_resume import resumes_exactly
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit, loader_of
 from course_utils.checks.interrupted_run import Place
-from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.checks.sample_data import digits, new_instance
+from course_utils.checks.learner_code import CannotCheck
+from course_utils.checks.sample_data import (
+    digits,
+    in_batches,
+    new_instance,
+    quiet_function,
+)
 from course_utils.exercises.exercise import Exercise
-from course_utils.exercises.lesson_09.files_after_kill import checkpoints_after_kill
-from course_utils.exercises.lesson_09.kept_checkpoints import (
+from course_utils.exercises.lesson_09.files_after_kill import (
+    checkpoints_after_kill,
     keeps_few,
     keeps_the_best,
     keeps_the_last,
 )
 from course_utils.exercises.lesson_09.restarted_job import ends_as_if_never_killed
-from course_utils.hardware import quiet_trainer
-
-Batches = list[tuple[Tensor, Tensor]]
-
-
-def _function(answer: Any) -> Any:
-    if callable(answer) and not isinstance(answer, type):
-        return answer
-    raise LearnerError(
-        f"Expected a function but got {type(answer).__name__}; hand over the function "
-        "itself, without calling it."
-    )
-
 
 # 9.1 ----------------------------------------------------------------------------
 
 
 def keeps_best_and_last(answer: Any) -> Iterator[Finding]:
     """Examine exercise 9.1: early, late and twice, accuracy is at its best."""
-    make = _function(answer)
+    make = quiet_function(answer)
     for scores in (
         [0.5, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2],
         [0.6, 0.5, 0.7, 0.8],
@@ -72,7 +65,7 @@ _9_1 = Exercise(
 
 def survives_kills(answer: Any) -> Iterator[Finding]:
     """Examine exercise 9.2: killed in epochs 2 and 3, then left alone, then again."""
-    yield from ends_as_if_never_killed(_function(answer))
+    yield from ends_as_if_never_killed(quiet_function(answer))
 
 
 _9_2 = Exercise(
@@ -91,7 +84,7 @@ _9_2 = Exercise(
         "Killed twice, the job ends with the bits of one that was never killed, and a "
         "complete one is left alone."
     ),
-    seconds=180,  # where processes cannot be forked, each imports torch anew
+    seconds=180,  # where processes cannot be forked, each one imports torch
 )
 
 # 9.3 ----------------------------------------------------------------------------
@@ -99,20 +92,15 @@ _9_2 = Exercise(
 WINDOW = 8
 
 
-def _batches(count: int = 12, size: int = 16) -> Batches:
-    images, labels = digits(count * size)
-    return list(zip(images.split(size), labels.split(size), strict=True))
-
-
-class _Fixed(L.LightningDataModule):
-    """The same batches in the same order, epoch after epoch."""
+class _FixedBatches(L.LightningDataModule):
+    """The same batches in the same order in every epoch."""
 
     def train_dataloader(self) -> DataLoader[Any]:
-        return DataLoader(_batches(), batch_size=None)
+        return loader_of(in_batches(digits(12 * 16), 16))
 
 
 class _Losses(L.Callback):
-    """Note each batch's cross-entropy, and the loss that the step returns for it."""
+    """Record each batch's cross-entropy, and the loss that the step returns for it."""
 
     def __init__(self) -> None:
         self.plain: list[float] = []
@@ -132,18 +120,15 @@ class _Losses(L.Callback):
 
 
 def _divides_by_recent(module: nn.Module) -> Finding:
-    """Ask whether each loss is divided by the mean of the last eight, with its own."""
+    """Check that each loss is divided by the mean of the last eight with itself."""
     losses = _Losses()
-    options = quiet_trainer(accelerator="cpu", max_epochs=2, callbacks=[losses])
-    with learners_code("Training"):
-        L.Trainer(**options).fit(module, datamodule=_Fixed())
-    for i, (plain, returned) in enumerate(
-        zip(losses.plain, losses.returned, strict=True)
-    ):
-        recent = losses.plain[max(i + 1 - WINDOW, 0) : i + 1]
+    fit(module, _FixedBatches(), callbacks=[losses], max_epochs=2)
+    pairs = zip(losses.plain, losses.returned, strict=True)
+    for number, (plain, returned) in enumerate(pairs, start=1):
+        recent = losses.plain[max(number - WINDOW, 0) : number]
         expected = plain * len(recent) / sum(recent)
         if not abs(returned - expected) < 1e-3 * expected:
-            seen = f"The loss of batch {i + 1} is not divided by the mean of the last "
+            seen = f"The loss of batch {number} is not divided by the mean of the last "
             seen += f"{len(recent)}."
             remedy = "Leave the step as it was; only saving and loading need a change."
             return Finding(seen, False, remedy)
@@ -151,7 +136,7 @@ def _divides_by_recent(module: nn.Module) -> Finding:
 
 
 class _ComparesParameters(L.Callback):
-    """Leave parameters alone to compare at the end: an extra state is no tensor."""
+    """Leave only parameters to compare at the end: an extra state is no tensor."""
 
     def on_fit_end(self, trainer: L.Trainer, module: Any) -> None:
         module.state_dict = lambda: dict(module.named_parameters())
@@ -160,18 +145,18 @@ class _ComparesParameters(L.Callback):
 def remembers_its_window(answer: Any) -> Iterator[Finding]:
     """Examine exercise 9.3: one run goes through, one is resumed after its first epoch.
 
-    Nothing is random in it, so other bits mean a window that was not put back.
+    Nothing is random in it, so other bits mean a window that was not restored.
     """
 
     def build() -> tuple[Any, Any, list[L.Callback]]:
-        return new_instance(answer), _Fixed(), [_ComparesParameters()]
+        return new_instance(answer), _FixedBatches(), [_ComparesParameters()]
 
-    if type(new_instance(answer)).training_step is L.LightningModule.training_step:
+    module = new_instance(answer)
+    if type(module).training_step is L.LightningModule.training_step:
         raise CannotCheck("The check trains your class, which has no training_step.")
-    yield _divides_by_recent(new_instance(answer))
+    yield _divides_by_recent(module)
     remedy = "The window must come back as it was: its values and its length."
-    places = [Place("epoch", 1)]
-    yield from resumes_exactly(build, places, remedy=remedy, max_epochs=2)
+    yield from resumes_exactly(build, [Place("epoch", 1)], remedy=remedy, max_epochs=2)
 
 
 _9_3 = Exercise(

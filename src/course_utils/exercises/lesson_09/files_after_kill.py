@@ -1,33 +1,36 @@
-"""What would be left of a run if it were killed now? Asked of the files on the disk."""
+"""What would be left of a run if it were killed now? Read from the files on disk."""
 
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import lightning as L
 import torch
 from lightning.pytorch.callbacks import Checkpoint
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader
 
-from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.hardware import quiet_trainer
+from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
+from course_utils.checks.learner_code import LearnerError
+from course_utils.checks.scripted_metric import (
+    MakeCallbacks,
+    ScriptedMetric,
+    callbacks_for,
+)
 
-BATCHES = 2  # in each epoch
-MakeCallbacks = Callable[[str], Sequence[L.Callback]]
+BATCHES = 2  # per epoch
 
 
 @dataclass(frozen=True)
 class SavedCheckpoint:
-    """One checkpoint on the disk.
+    """One checkpoint on disk.
 
     Attributes:
         name: Its path below the folder, with ``/``.
         epoch: Epoch in which it was saved, from 1.
         whole: Whether it was saved at the end of that epoch.
-        resumable: Whether it holds what a run needs to go on, not only weights.
+        resumable: Whether it holds what resuming needs, not only weights.
     """
 
     name: str
@@ -36,31 +39,21 @@ class SavedCheckpoint:
     resumable: bool
 
 
-class _Killed(Exception):
-    """Ends the run once its folder was looked at."""
+class _StopRun(Exception):
+    """Ends the run once its folder has been read."""
 
 
-class _Scripted(L.LightningModule):
-    """Logs the scores of a script, one an epoch, and looks at the folder at the end."""
+class _ReadsFolder(ScriptedMetric):
+    """Reads the folder in the epoch after the last of the script, and stops the run."""
 
-    def __init__(self, metric: str, scores: Sequence[float], look: Any) -> None:
-        super().__init__()
-        self.metric, self.scores, self.look = metric, scores, look
-        self.weight = nn.Parameter(torch.zeros(1))
+    read: Callable[[], None]
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
-        # What is on the disk in the midst of an epoch is what a kill leaves there.
-        if self.current_epoch == len(self.scores) and batch_idx == 1:
-            self.look()
-            raise _Killed
-        return (self.weight - batch).square().mean()
-
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        epoch = min(self.current_epoch, len(self.scores) - 1)
-        self.log(self.metric, self.scores[epoch])
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return torch.optim.SGD(self.parameters(), lr=0.1)
+        # What is on disk in the middle of an epoch is what a kill leaves there.
+        if self.current_epoch == len(self.script) and batch_idx == 1:
+            self.read()
+            raise _StopRun
+        return super().training_step(batch, batch_idx)
 
 
 def _saved(file: Path, folder: Path) -> SavedCheckpoint:
@@ -72,22 +65,10 @@ def _saved(file: Path, folder: Path) -> SavedCheckpoint:
     return SavedCheckpoint(name, epoch, whole, "optimizer_states" in content)
 
 
-def _callbacks(make: MakeCallbacks, folder: str) -> list[L.Callback]:
-    with learners_code("Your function"):
-        made = make(folder)
-    made = [made] if isinstance(made, L.Callback) else made
-    if isinstance(made, list | tuple) and all(isinstance(c, L.Callback) for c in made):
-        return list(made)
-    raise LearnerError(
-        f"Expected a list of callbacks but got {type(made).__name__}; return "
-        "[ModelCheckpoint(...), ...]."
-    )
-
-
 def checkpoints_after_kill(
     make: MakeCallbacks, metric: str, scores: Sequence[float]
 ) -> list[SavedCheckpoint]:
-    """Return the checkpoints on the disk in the midst of the epoch after the last.
+    """Return the checkpoints on disk in the middle of the epoch after the last one.
 
     Nothing is killed: a kill leaves what is there at that moment, so the folder is
     read at that moment. What callbacks save because of an exception comes too late.
@@ -102,29 +83,82 @@ def checkpoints_after_kill(
     """
     found: list[SavedCheckpoint] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder = Path(name).resolve()
-
-        def look() -> None:
-            files = sorted(folder.rglob("*.ckpt"))
-            found.extend(_saved(file, folder) for file in files)
-
-        callbacks = _callbacks(make, name)
-        options = quiet_trainer(
-            accelerator="cpu",
-            # With callbacks that save in their own way, Lightning would add one.
-            enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
-            max_epochs=len(scores) + 1,
-            default_root_dir=name,
-            callbacks=callbacks,
+        folder, module = Path(name).resolve(), _ReadsFolder(metric, scores)
+        module.read = lambda: found.extend(
+            _saved(file, folder) for file in sorted(folder.rglob("*.ckpt"))
         )
+        callbacks = callbacks_for(make, name)
         loader = DataLoader(torch.ones(BATCHES, 1))
         try:
-            with learners_code("Training"):
-                L.Trainer(**options).fit(
-                    _Scripted(metric, scores, look), loader, loader
-                )
+            fit(
+                module,
+                loader,
+                loader,
+                callbacks=callbacks,
+                # Lightning would add a checkpoint callback beside those that save in
+                # another way.
+                enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
+                default_root_dir=name,
+                max_epochs=len(scores) + 1,
+            )
         except LearnerError as error:
-            if isinstance(error.__cause__, _Killed):
+            if isinstance(error.__cause__, _StopRun):
                 return found
             raise
     raise LearnerError("A callback ended the run early; return only such as save.")
+
+
+def _newest(left: Sequence[SavedCheckpoint]) -> int:
+    return max((each.epoch for each in left if each.resumable), default=0)
+
+
+def keeps_the_last(left: Sequence[SavedCheckpoint], finished: int) -> Finding:
+    """Check that a run killed after ``finished`` epochs can resume from the last one.
+
+    Args:
+        left: What `checkpoints_after_kill` found.
+        finished: Epochs that were complete.
+    """
+    killed = f"Killed after {finished} epochs, the run leaves"
+    newest = _newest(left)
+    if newest >= finished:
+        return Finding(f"{killed} its last epoch.", True)
+    if any(each.epoch >= finished for each in left):
+        seen = f"{killed} its last weights without what is needed to go on."
+        return Finding(seen, False, "Leave save_weights_only out.")
+    seen = f"{killed} nothing newer than epoch {newest} to go on from."
+    seen = seen if newest else f"{killed} nothing to go on from."
+    remedy = "Save every epoch, whatever its score, with a callback that monitors none."
+    return Finding(seen, False, remedy)
+
+
+def keeps_the_best(
+    left: Sequence[SavedCheckpoint], scores: Sequence[float], mode: str = "max"
+) -> Finding:
+    """Check that the weights of the best epoch are there.
+
+    Args:
+        left: What `checkpoints_after_kill` found.
+        scores: What validation logged, one number per epoch.
+        mode: ``"max"`` if more is better, else ``"min"``.
+    """
+    top, bottom = (max, min) if mode == "max" else (min, max)
+    best, worst = scores.index(top(scores)) + 1, scores.index(bottom(scores)) + 1
+    kept = {each.epoch for each in left if each.whole}
+    if best in kept:
+        return Finding("The best epoch is kept.", True)
+    seen = f"The best epoch, {best} of {len(scores)}, is not kept"
+    if worst in kept and worst != len(scores):
+        seen += f", but the worst, {worst}, is."
+        return Finding(seen, False, "Is less better, or more? See `mode`.")
+    remedy = "Monitor the metric, so that the file of the best epoch stays."
+    return Finding(f"{seen}.", False, remedy)
+
+
+def keeps_few(left: Sequence[SavedCheckpoint], most: int) -> Finding:
+    """Check that the disk holds at most ``most`` checkpoints."""
+    count = len(left)
+    seen = f"The disk holds {count} checkpoint{'' if count == 1 else 's'}."
+    if count <= most:
+        return Finding(seen, True)
+    return Finding(seen, False, f"There is room for {most}: save_top_k=1.")

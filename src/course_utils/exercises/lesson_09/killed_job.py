@@ -1,4 +1,4 @@
-"""Call a job that trains, in a process of its own that may be killed on the way."""
+"""Call a job that trains in another process, which may be killed on the way."""
 
 import hashlib
 import json
@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.learner_code import CannotCheck, LearnerError
+from course_utils.checks.several_processes import without_wrapper
 from course_utils.distributed import (
     NotKilledError,
     ProcessError,
@@ -47,13 +48,13 @@ def _digest(module: nn.Module) -> str:
     return hashlib.sha1(flat.numpy().tobytes()).hexdigest()
 
 
-def _module(journal: Path, kill_after: int | None) -> L.LightningModule:
-    """Return a module that notes each update in a file and may kill its process.
+def _module(log: Path, kill_after: int | None) -> L.LightningModule:
+    """Return a module that writes each update to a file and may kill its process.
 
-    The class is made anew so that ``type(module)()`` needs no arguments.
+    The class is defined here so that ``type(module)()`` needs no arguments.
     """
 
-    class Journalled(L.LightningModule):
+    class LogsUpdates(L.LightningModule):
         def __init__(self) -> None:
             super().__init__()
             layers = nn.Linear(8, 16), nn.ReLU(), nn.Dropout(0.2), nn.Linear(16, 2)
@@ -67,7 +68,8 @@ def _module(journal: Path, kill_after: int | None) -> L.LightningModule:
         def on_train_batch_end(self, *_: Any) -> None:
             self.updates += 1
             entry = self.current_epoch + 1, self.samples.tolist(), _digest(self)
-            with journal.open("a") as lines:
+            # Closed after each line, so that a kill loses none.
+            with log.open("a") as lines:
                 lines.write(json.dumps(entry) + "\n")
             if self.updates == kill_after:
                 kill_this_process()
@@ -82,7 +84,7 @@ def _module(journal: Path, kill_after: int | None) -> L.LightningModule:
         def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
             torch.set_rng_state(checkpoint["random_state"])
 
-    return Journalled()
+    return LogsUpdates()
 
 
 def _loader() -> DataLoader[Any]:
@@ -94,23 +96,23 @@ def _loader() -> DataLoader[Any]:
 
 
 def call_job(job: Job, folder: Path, seed: int, kill_after: int | None) -> list[Update]:
-    """Call the job in a process of its own and return the updates that it made.
+    """Call the job in another process and return the updates that it made.
 
-    Its working folder is an empty one, so that a file without a folder is not found
-    again.
+    Its working folder is empty, so that a file saved without a folder is not found by
+    the next call.
 
     Args:
         job: Gets a new module and a new loader.
         folder: Where its files stay, from one call to the next.
-        seed: Of the call; it also names the call's journal.
+        seed: Of the call; it also names the file of updates.
         kill_after: Updates of this call after which the process is killed; None: never.
 
     Raises:
         LearnerError: If the job raises.
         CannotCheck: If no process can be started.
     """
-    journal = folder / f"journal {seed}.txt"
-    journal.touch()
+    log = folder / f"updates {seed}.jsonl"
+    log.touch()
     (folder / "files").mkdir(exist_ok=True)
     elsewhere = folder / f"working folder {seed}"
     elsewhere.mkdir()
@@ -118,7 +120,7 @@ def call_job(job: Job, folder: Path, seed: int, kill_after: int | None) -> list[
     def work() -> None:
         os.chdir(elsewhere)
         L.seed_everything(seed, verbose=False)
-        job(_module(journal, kill_after), _loader(), str(folder / "files"))
+        job(_module(log, kill_after), _loader(), str(folder / "files"))
 
     try:
         if kill_after is None:
@@ -128,9 +130,8 @@ def call_job(job: Job, folder: Path, seed: int, kill_after: int | None) -> list[
     except NotKilledError:
         pass  # the job made fewer updates than that and returned
     except ProcessError as error:
-        told = str(error).replace("Rank 0", "Your function")
-        raise LearnerError(told) from error
+        raise LearnerError(without_wrapper(str(error))) from error
     except OSError as error:
         raise CannotCheck(f"No second process could be started: {error}.") from error
-    entries = map(json.loads, journal.read_text().splitlines())
+    entries = map(json.loads, log.read_text().splitlines())
     return [Update(epoch, tuple(numbers), w) for epoch, numbers, w in entries]

@@ -1,4 +1,4 @@
-"""Does a job that is killed and called again end as if nobody had killed it?"""
+"""Does a job that is killed and called again end as if it had never been killed?"""
 
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -13,7 +13,7 @@ from course_utils.exercises.lesson_09.killed_job import (
     call_job,
 )
 
-KILL_AFTER = 8  # updates that a call has made: in the midst of an epoch
+KILL_AFTER = 8  # updates that a call has made: in the middle of an epoch
 
 
 def _trains_all(whole: Sequence[Update]) -> Finding:
@@ -25,7 +25,7 @@ def _trains_all(whole: Sequence[Update]) -> Finding:
     return Finding(seen, False, "Train all epochs of the loader.")
 
 
-def _stands_still(again: Sequence[Update]) -> Finding:
+def _trains_no_more(again: Sequence[Update]) -> Finding:
     count = len(again)
     seen = f"A further call, after all epochs are done, makes {count} updates more."
     if not count:
@@ -45,10 +45,10 @@ def _leaves_files(first: Sequence[Update], files: Path) -> Finding:
     return Finding(f"{killed} no file in its folder.", False, remedy)
 
 
-def _goes_on(calls: Sequence[Sequence[Update]], whole: Sequence[Update]) -> Finding:
+def _resumes(calls: Sequence[Sequence[Update]], whole: Sequence[Update]) -> Finding:
     """Compare where each call begins with the first epoch that was not complete."""
     for before, after in zip(calls, calls[1:], strict=False):
-        due = before[-1].epoch  # it was killed in the midst of this epoch
+        due = before[-1].epoch  # it was killed in the middle of this epoch
         first = after[0].epoch if after else None
         killed = f"Killed in epoch {due} of {EPOCHS}, the job"
         if first is None:
@@ -74,17 +74,17 @@ def _same_weights(last: Sequence[Update], whole: Sequence[Update]) -> Finding:
 
 
 def ends_as_if_never_killed(job: Job) -> Iterator[Finding]:
-    """Ask whether a job that is killed twice ends like one that goes through.
+    """Check that a job that is killed twice ends like one that goes through.
 
-    Each call is a process of its own with another seed; the kills are real.
+    Each call is another process with another seed; the kills are real.
 
     Args:
         job: Gets a new module, a shuffling loader and a folder, and trains 4 epochs.
 
     Yields:
-        Whether it trains all epochs, leaves files when it is killed, goes on where it
-        was cut, and ends with the same bits, and whether a further call leaves the
-        weights alone.
+        Findings on whether it trains all epochs, leaves files when it is killed,
+        resumes where it was cut, ends with the same bits, and whether a further call
+        leaves the weights alone.
 
     Raises:
         LearnerError: If the job raises.
@@ -106,6 +106,6 @@ def ends_as_if_never_killed(job: Job) -> Iterator[Finding]:
             return
         calls.append(call_job(job, killed, 2, KILL_AFTER))
         calls.append(call_job(job, killed, 3, None))
-        yield _goes_on(calls, whole)
+        yield _resumes(calls, whole)
         yield _same_weights(calls[-1], whole)
-        yield _stands_still(call_job(job, through, 4, None))
+        yield _trains_no_more(call_job(job, through, 4, None))

@@ -1,7 +1,7 @@
 """The exercises of lesson 10, evaluation."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -9,7 +9,9 @@ from typing import Any
 import torch
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.known_mistakes import value_is
+from course_utils.checks.learner_code import LearnerError
+from course_utils.checks.sample_data import quiet_function
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_10.scripted_scores import (
     TEST_COUNT,
@@ -17,19 +19,17 @@ from course_utils.exercises.lesson_10.scripted_scores import (
     ScriptedClassifier,
 )
 from course_utils.exercises.lesson_10.untouched_test_set import (
-    CountedData,
+    LoggedData,
     as_number,
     keeps_the_test_set,
-    score_is,
 )
 
 
-def _function(answer: Any) -> Callable[..., Any]:
-    if callable(answer) and not isinstance(answer, type):
-        return answer
-    raise LearnerError(
-        f"Expected a function but got {type(answer).__name__}; hand over the function "
-        "itself, without calling it."
+def _score_is(value: float, truth: float, mistakes: Mapping[str, float]) -> Finding:
+    seen = f"You report {value:.3f}, the exact value is {truth:.3f}."
+    otherwise = "Count over all test images, then divide."
+    return value_is(
+        value, truth, mistakes, seen=seen, otherwise=otherwise, tolerance=1e-4
     )
 
 
@@ -66,22 +66,20 @@ def _mistakes(val: Sequence[float], test: Sequence[float]) -> dict[str, float]:
 def _keeps_both(ages: set[int], best: int, last: int) -> Iterator[Finding]:
     for name, age in (("newest", last), ("best", best)):
         seen = f"The {name} weights {'are' if age in ages else 'are not'} on the disk."
-        remedy = "Keep both checkpoints." if age not in ages else ""
-        yield Finding(seen, age in ages, remedy)
+        yield Finding(seen, age in ages, "Keep both checkpoints.")
 
 
 def tests_the_best(answer: Any) -> Iterator[Finding]:
     """Examine exercise 10.1 with two scripted runs of six epochs."""
-    function = _function(answer)
+    function = quiet_function(answer)
     for val, test in _RUNS:
-        model, data, best = ScriptedClassifier(val, test), CountedData(), max(val)
+        model, data, best = ScriptedClassifier(val, test), LoggedData(), max(val)
         with TemporaryDirectory(prefix="course-") as folder:
-            with learners_code("Your function"):
-                reported = function(model, data, folder)
+            reported = function(model, data, folder)
             ages = _ages(folder)
         value = as_number("the accuracy", reported)
         truth = test[val.index(best)]
-        yield score_is("the accuracy", value, truth, _mistakes(val, test))
+        yield _score_is(value, truth, _mistakes(val, test))
         yield from keeps_the_test_set(data.reads)
         yield from _keeps_both(ages, val.index(best), len(val) - 1)
 
@@ -106,7 +104,7 @@ _10_1 = Exercise(
 # 10.2 ---------------------------------------------------------------------------
 
 # Validation and test accuracy of each network; best on one is not best on the other.
-_FIELDS = (
+_CANDIDATES = (
     ((0.6, 0.55), (0.725, 0.65), (0.8, 0.7), (0.65, 0.75), (0.7, 0.85)),
     ((0.75, 0.8), (0.85, 0.75), (0.6, 0.7), (0.55, 0.45)),
 )
@@ -124,7 +122,7 @@ def _three(returned: Any) -> tuple[int, float, float]:
     return int(index), others[0], others[1]
 
 
-def _choice(index: int, vals: Sequence[float], tests: Sequence[float]) -> Finding:
+def _judge_choice(index: int, vals: Sequence[float], tests: Sequence[float]) -> Finding:
     right = vals.index(max(vals))
     seen = f"Of {len(vals)} networks you chose number {index}, counted from 0"
     if index == right:
@@ -135,8 +133,7 @@ def _choice(index: int, vals: Sequence[float], tests: Sequence[float]) -> Findin
     return Finding(f"{seen}.", False, remedy)
 
 
-def _margin(margin: float, accuracy: float) -> Finding:
-
+def _judge_margin(margin: float, accuracy: float) -> Finding:
     def half(count: int, z: float) -> float:
         return z * math.sqrt(accuracy * (1 - accuracy) / count)
 
@@ -161,25 +158,23 @@ def _margin(margin: float, accuracy: float) -> Finding:
 
 def publishes_honestly(answer: Any) -> Iterator[Finding]:
     """Examine exercise 10.2 with five scripted networks, then with four others."""
-    function = _function(answer)
-    for field in _FIELDS:
-        vals, tests = ([pair[i] for pair in field] for i in (0, 1))
-        models = [ScriptedClassifier((val,), (test,)) for val, test in field]
-        data = CountedData()
-        with learners_code("Your function"):
-            loaders = (data.val_dataloader(), data.test_dataloader())
-            returned = function(models, *loaders)
-        index, accuracy, margin = _three(returned)
-        yield _choice(index, vals, tests)
+    function = quiet_function(answer)
+    for scores in _CANDIDATES:
+        vals, tests = ([pair[i] for pair in scores] for i in (0, 1))
+        models = [ScriptedClassifier((val,), (test,)) for val, test in scores]
+        data = LoggedData()
+        loaders = data.val_dataloader(), data.test_dataloader()
+        index, accuracy, margin = _three(function(models, *loaders))
+        yield _judge_choice(index, vals, tests)
         truth = tests[vals.index(max(vals))]
         mistakes = {
             "That is its validation accuracy.": max(vals),
             "That is the highest of all test accuracies.": max(tests),
             "Give it as a share from 0 to 1.": 100 * truth,
         }
-        yield score_is("the accuracy", accuracy, truth, mistakes)
+        yield _score_is(accuracy, truth, mistakes)
         yield from keeps_the_test_set(data.reads)
-        yield _margin(margin, truth)
+        yield _judge_margin(margin, truth)
 
 
 _10_2 = Exercise(

@@ -1,11 +1,11 @@
 """Is the test set left alone until the choice is made, and then read once?"""
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from course_utils.checks.finding import Finding
@@ -18,16 +18,14 @@ from course_utils.exercises.lesson_10.scripted_scores import (
     numbered,
 )
 
-TOLERANCE = 1e-4
-_FIRST = "Choose on validation first; open the test set when nothing is left to choose."
-_ONCE = "Test only the model that was chosen, in one pass."
+Reads = list[tuple[str, int]]  # part of the data and index of each image read, in order
 
 
-class CountedPart(Dataset[Batch]):
-    """Images and labels that enter each read into a reads."""
+class LoggedDataset(Dataset[Batch]):
+    """Images and labels that log each read."""
 
-    def __init__(self, part: str, batch: Batch, reads: list[tuple[str, int]]) -> None:
-        """Watch ``batch``, which is the ``"train"``, ``"val"`` or ``"test"`` part."""
+    def __init__(self, part: str, batch: Batch, reads: Reads) -> None:
+        """Log reads of ``batch``, the ``"train"``, ``"val"`` or ``"test"`` part."""
         self.part, self.reads = part, reads
         self.images, self.labels = batch
 
@@ -36,13 +34,13 @@ class CountedPart(Dataset[Batch]):
         return len(self.images)
 
     def __getitem__(self, index: int) -> Batch:
-        """Return one image and its label, and enter the read."""
+        """Return one image and its label, and log the read."""
         self.reads.append((self.part, index))
         return self.images[index], self.labels[index]
 
 
-class CountedData(L.LightningDataModule):
-    """Numbered images in three parts, and a reads of who was read when.
+class LoggedData(L.LightningDataModule):
+    """Numbered images in three parts, and a log of which was read when.
 
     Attributes:
         reads: Part and index of each image read, in order.
@@ -52,56 +50,40 @@ class CountedData(L.LightningDataModule):
         """Number the images; nothing was read yet."""
         super().__init__()
         self.batch_size = batch_size
-        self.reads: list[tuple[str, int]] = []
-        self._parts = {
-            "train": numbered(32),
-            "val": numbered(VAL_COUNT),
-            "test": numbered(TEST_COUNT, TEST_START),
-        }
+        self.reads: Reads = []
 
-    def _loader(self, part: str) -> DataLoader[Batch]:
-        watched = CountedPart(part, self._parts[part], self.reads)
-        return DataLoader(watched, batch_size=self.batch_size)
+    def _loader(self, part: str, batch: Batch) -> DataLoader[Batch]:
+        dataset = LoggedDataset(part, batch, self.reads)
+        return DataLoader(dataset, batch_size=self.batch_size)
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return batches to train on."""
-        return self._loader("train")
+        return self._loader("train", numbered(32))
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return batches to choose on."""
-        return self._loader("val")
+        return self._loader("val", numbered(VAL_COUNT))
 
     def test_dataloader(self) -> DataLoader[Batch]:
         """Return batches to report on."""
-        return self._loader("test")
+        return self._loader("test", numbered(TEST_COUNT, TEST_START))
 
 
-def keeps_the_test_set(reads: list[tuple[str, int]]) -> Iterator[Finding]:
-    """Ask whether all test images were read, once, after the last look elsewhere.
-
-    Args:
-        reads: Part and index of each image read, in order.
-    """
+def keeps_the_test_set(reads: Reads) -> Iterator[Finding]:
+    """Check that all test images were read, once, after the last read of others."""
     others = [i for i, (part, _) in enumerate(reads) if part != "test"]
     before = reads[: max(others, default=0)]
     early = len({index for part, index in before if part == "test"})
     seen = f"{early} test images were read before the last training or validation image"
-    remedy = _FIRST if early else ""
-    yield Finding(f"{seen}.", not early, remedy)
-    reads = Counter(index for part, index in reads if part == "test")
-    missing = TEST_COUNT - len(reads)
+    first = "Choose on validation first; open the test set when nothing is left to "
+    yield Finding(f"{seen}.", not early, f"{first}choose.")
+    counts = Counter(index for part, index in reads if part == "test")
+    missing = TEST_COUNT - len(counts)
     seen = f"{missing} of {TEST_COUNT} test images were never read."
-    remedy = "Report on all of them." if missing else ""
-    yield Finding(seen, not missing, remedy)
-    most = max(reads.values(), default=0)
-    times = "once" if most == 1 else f"{most} times"
-    remedy = _ONCE if most > 1 else ""
-    yield Finding(f"A test image was read {times}.", most <= 1, remedy)
-
-
-def _is_single(value: Any) -> bool:
-    """Return whether a value of torch or NumPy holds one number."""
-    return (value.numel() if isinstance(value, Tensor) else value.size) == 1
+    yield Finding(seen, not missing, "Report on all of them.")
+    most = max(counts.values(), default=0)
+    seen = f"A test image was read {'once' if most == 1 else f'{most} times'}."
+    yield Finding(seen, most <= 1, "Test only the model that was chosen, in one pass.")
 
 
 def as_number(name: str, value: Any) -> float:
@@ -110,7 +92,8 @@ def as_number(name: str, value: Any) -> float:
     Raises:
         LearnerError: If it is no number.
     """
-    if hasattr(value, "item") and _is_single(value):
+    shape = getattr(value, "shape", None)  # of torch or NumPy
+    if shape is not None and math.prod(shape) == 1:
         value = value.item()
     if isinstance(value, int | float) and not isinstance(value, bool):
         return float(value)
@@ -118,22 +101,3 @@ def as_number(name: str, value: Any) -> float:
         f"Expected {name} to be a number but got {type(value).__name__}; "
         "return the number itself."
     )
-
-
-def score_is(
-    asked: str, value: float, truth: float, mistakes: Mapping[str, float]
-) -> Finding:
-    """Ask whether ``value`` is the right one of the scripted scores.
-
-    Args:
-        asked: What it is, for example ``"the reported accuracy"``.
-        value: What was reported.
-        truth: What it should be.
-        mistakes: What a value means that equals a known wrong one.
-    """
-    if abs(value - truth) <= TOLERANCE:
-        return Finding(f"It is {value:.3f}.", True)
-    why = [text for text, wrong in mistakes.items() if abs(wrong - value) <= TOLERANCE]
-    seen = f"You report {value:.3f}, right is {truth:.3f}."
-    remedy = why[0] if why else "Count over all test images, then divide."
-    return Finding(seen, False, remedy)

@@ -11,8 +11,13 @@ from learner import (
     wrong_answers,
 )
 
-from course_utils.exercises.lesson_12.epoch_metrics import epoch_values, exact
+from course_utils.exercises.lesson_12.epoch_metrics import (
+    exact,
+    pooled,
+    reports_each_epoch,
+)
 from course_utils.exercises.lesson_12.patch_masking import hides_a_patch
+from course_utils.exercises.lesson_12.untouched_batch import batch_untouched
 
 STEP = """
 def training_step(self, batch, batch_idx):
@@ -344,7 +349,7 @@ WRONG_12_4 = {
     "another name": (
         RATE + "    self.log('accuracy', acc)",
         LIST,
-        "Callbacks find no 'val_acc' after epoch 1. Log it with",
+        "Callbacks find no metric 'val_acc'; they see accuracy. Log it with",
     ),
     "raises": (
         RATE + "    self.log('val_acc', acc, nonsense=1)",
@@ -473,7 +478,7 @@ WRONG_12_5 = {
     ),
     "fixed place": (
         PLACE.format("10, 10") + CLONE + ZERO + MSE,
-        "The hole is always in the same place. Draw the place anew in each step.",
+        "The hole is always in the same place. Draw a new place in each step.",
     ),
     "seeded in the step": (
         DRAWN.replace("    row", "    torch.manual_seed(0)\n    row")
@@ -481,6 +486,11 @@ WRONG_12_5 = {
         + ZERO
         + MSE,
         "The hole is always in the same place.",
+    ),
+    "changes what backward needs": (
+        DRAWN + CLONE + ZERO + "    out = self(patched)\n    patched.zero_()\n"
+        "    return F.mse_loss(out, images.flatten(1))",
+        "changed in place",
     ),
     "detached loss": (
         DRAWN + CLONE + ZERO + MSE.rstrip() + ".detach()",
@@ -545,16 +555,27 @@ def test_what_cannot_be_checked_is_said(practice, source, message):
     assert (result.status, message in result.message) == ("cannot be checked", True)
 
 
-def test_12_4_values_are_what_callbacks_see_of_each_epoch():
+def test_12_4_the_exact_value_is_that_of_hand_arithmetic():
     log = "self.log('mean_label', batch[1].float().mean())"
     module = answer(classifier(f"def validation_step(self, batch, i):\n    {log}"))()
     images = torch.zeros(4, 1, 28, 28)
     first = [(images[:3], torch.tensor([0, 2, 4])), (images[:1], torch.tensor([10]))]
     epochs = [first, [(images[:1], torch.tensor([7]))]]
-    # By hand: (0 + 2 + 4 + 10) / 4 and 7 / 1.
-    assert epoch_values(module, epochs, "mean_label") == [4.0, 7.0]
-    assert epoch_values(module, epochs, "median") == [None, None]
-    assert exact(first, lambda _, labels: labels.float().mean().item()) == 4.0
+
+    def mean_label(_, labels):
+        return labels.float().mean().item()
+
+    found = list(reports_each_epoch(module, epochs, "mean_label", mean_label, {}))
+    assert [finding.ok for finding in found] == [True, True]
+    assert "is 4.000" in found[0].seen  # (0 + 2 + 4 + 10) / 4
+    assert "is 7.000" in found[1].seen
+    assert exact(pooled(epochs), mean_label) == pytest.approx(23 / 5)
+
+
+def test_12_5_a_changed_label_shows_too():
+    body = "    batch[1][0] = 7\n    return self(images).sum()"
+    module = answer(denoiser(DRAWN + body))()
+    assert not batch_untouched(module, (torch.rand(4, 1, 28, 28), torch.arange(4))).ok
 
 
 def test_12_5_a_network_keeps_its_weights_when_it_is_examined():

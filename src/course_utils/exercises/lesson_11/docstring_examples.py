@@ -24,7 +24,7 @@ class Examples:
 
     Attributes:
         count: Examples that ran.
-        failed: Examples that printed something else than the docstring says.
+        failed: Examples that printed something other than the docstring says.
         first: The first of them as half a sentence, for example
             ``"`f(2)` gave `4` instead of `5`"``, ``""`` if none failed.
     """
@@ -34,13 +34,15 @@ class Examples:
     first: str
 
 
-class _Listener(doctest.DocTestRunner):
+class _SentenceRunner(doctest.DocTestRunner):
+    """Writes each failure as half a sentence instead of a report."""
+
     def __init__(self) -> None:
         super().__init__(verbose=False)
         self.count = 0
         self.sentences: list[str] = []
 
-    def _note(self, example: doctest.Example, got: str) -> None:
+    def _add(self, example: doctest.Example, got: str) -> None:
         source, want, got = (
             " ".join(text.split()) for text in (example.source, example.want, got)
         )
@@ -57,7 +59,7 @@ class _Listener(doctest.DocTestRunner):
     def report_failure(
         self, out: Any, test: Any, example: doctest.Example, got: str
     ) -> None:
-        self._note(example, got)
+        self._add(example, got)
 
     def report_unexpected_exception(
         self, out: Any, test: Any, example: doctest.Example, exc_info: Any
@@ -65,10 +67,10 @@ class _Listener(doctest.DocTestRunner):
         kind, error, _ = exc_info
         if not isinstance(error, Exception):  # a time limit, or `exit`
             raise error
-        self._note(example, f"{kind.__name__}: {error}")
+        self._add(example, f"{kind.__name__}: {error}")
 
 
-def _names(thing: Any) -> dict[str, Any]:
+def _globals_of(thing: Any) -> dict[str, Any]:
     """Return the names that code beside ``thing`` sees."""
     own = [thing, *(vars(thing).values() if isinstance(thing, type) else ())]
     found = [inspect.unwrap(each) for each in own if callable(each)]
@@ -96,14 +98,14 @@ def run_examples(thing: Any, **names: Any) -> Examples:
         >>> run_examples(double)
         Examples(count=1, failed=1, first='`double(2)` gave `4` instead of `5`')
     """
-    seen = {**_names(thing), thing.__name__: thing, **names}
+    seen = {**_globals_of(thing), thing.__name__: thing, **names}
     text = inspect.getdoc(thing) or ""
     test = doctest.DocTestParser().get_doctest(text, seen, thing.__name__, None, 0)
-    listener = _Listener()
+    runner = _SentenceRunner()
     with preserved():
-        listener.run(test, out=lambda _: None)
-    failures = listener.sentences
-    return Examples(listener.count, len(failures), failures[0] if failures else "")
+        runner.run(test, out=lambda _: None)
+    failures = runner.sentences
+    return Examples(runner.count, len(failures), failures[0] if failures else "")
 
 
 def _run(function: Function, version: Function) -> Examples:
@@ -113,7 +115,7 @@ def _run(function: Function, version: Function) -> Examples:
 
 
 def examples_pass(function: Function, seeds: int = 3) -> Finding:
-    """Ask whether the docstring holds examples that tell what the function does.
+    """Check that the docstring holds examples, and that they pass.
 
     Args:
         function: Has a docstring.
@@ -139,7 +141,7 @@ def examples_pass(function: Function, seeds: int = 3) -> Finding:
 def examples_notice(
     function: Function, mutants: Mapping[str, Function]
 ) -> Iterator[Finding]:
-    """Ask, for one wrong version after the other, whether an example fails with it.
+    """Check for each wrong version that an example fails with it.
 
     Args:
         function: Has a docstring with examples that pass.
@@ -150,19 +152,15 @@ def examples_notice(
         LearnerError: If the docstring cannot be read.
     """
     for does, mutant in mutants.items():
+        seen = f"All examples pass with a wrong version that {does}."
         noticed = _run(function, mutant).failed > 0
-        seen = f"{'An example fails' if noticed else 'All examples pass'} with a wrong "
-        yield Finding(
-            f"{seen}version that {does}.",
-            noticed,
-            "Add a case in which it answers something else.",
-        )
+        yield Finding(seen, noticed, "Add a case in which it answers something else.")
 
 
 def examples_allow(
     function: Function, variants: Mapping[str, Function]
 ) -> Iterator[Finding]:
-    """Ask whether the examples pass with other versions that are right as well.
+    """Check that the examples pass with other versions that are right as well.
 
     Args:
         function: Has a docstring with examples that pass.
@@ -173,9 +171,6 @@ def examples_allow(
     """
     for does, variant in variants.items():
         ran = _run(function, variant)
-        seen = "The examples pass." if not ran.failed else f"There {ran.first}."
-        yield Finding(
-            f"Another right version {does}. {seen}",
-            not ran.failed,
-            "Show only what every right version answers.",
-        )
+        seen = f"Another right version {does}. There {ran.first}."
+        remedy = "Show only what every right version answers."
+        yield Finding(seen, not ran.failed, remedy)

@@ -1,7 +1,6 @@
 """The exercises of lesson 11, code quality."""
 
-from collections.abc import Iterator
-from types import FunctionType
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
@@ -11,8 +10,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.sample_data import digits, new_instance
+from course_utils.checks.sample_data import digits, new_instance, quiet_function
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_11.docstring_examples import (
     examples_allow,
@@ -34,14 +32,14 @@ from course_utils.exercises.lesson_11.shape_refusals import (
 # 11.1 ---------------------------------------------------------------------------
 
 
-def _weighed(count: int, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
+def _weighted(count: int, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return images, labels, and weights from 0.1 to 1 of the given shape."""
     total = torch.Size(shape).numel()
     return *digits(count), torch.linspace(0.1, 1.0, total).view(shape)
 
 
-def _weighed_loss(module: L.LightningModule) -> Tensor:
-    images, labels, weights = _weighed(16, 16)
+def _weighted_loss(module: L.LightningModule) -> Tensor:
+    images, labels, weights = _weighted(16, 16)
     losses = F.cross_entropy(module(images), labels, reduction="none")
     return (losses * weights).mean()
 
@@ -52,12 +50,12 @@ def refuses_other_weights(answer: Any) -> Iterator[Finding]:
     def build() -> L.LightningModule:
         return new_instance(answer)
 
-    right = {f"{n} images": _weighed(n, n) for n in (16, 7)}
-    yield from accepts(build, right | {"1 image": _weighed(1, 1)})
-    yield loss_equals(build, _weighed(16, 16), _weighed_loss)
+    right = {f"{n} images": _weighted(n, n) for n in (16, 7)}
+    yield from accepts(build, right | {"1 image": _weighted(1, 1)})
+    yield loss_equals(build, _weighted(16, 16), _weighted_loss)
     shapes = {16: [(16, 1), (1, 16), (1,), (), (16, 16)], 1: [(1, 1), ()]}
     wrong = {
-        f"weights of shape {shape} for {count} image{'s' * (count > 1)}": _weighed(
+        f"weights of shape {shape} for {count} image{'s' * (count > 1)}": _weighted(
             count, *shape
         )
         for count, each in shapes.items()
@@ -106,19 +104,13 @@ _VARIANTS = {
 }
 
 
-def _still_right(function: FunctionType) -> Finding:
-    """Ask whether the learner left the function itself as it was."""
+def _still_right(function: Callable[..., Any]) -> Finding:
+    """Check that the learner left the code of the function as it was."""
     logits = torch.randn(5, 10, generator=torch.Generator().manual_seed(0))
-    with learners_code(function.__name__):
-        answers = [function(logits, k) for k in (1, 3, 10)]
-    right = [_top(logits, k) for k in (1, 3, 10)]
-    ok = all(
-        isinstance(a, Tensor) and torch.equal(a, b)
-        for a, b in zip(answers, right, strict=True)
-    )
-    seen = f"The function {'still returns' if ok else 'no longer returns'} top labels."
-    remedy = "" if ok else "Put its code back; only the docstring is to change."
-    return Finding(seen, ok, remedy)
+    pairs = [(function(logits, k), _top(logits, k)) for k in (1, 3, 10)]
+    ok = all(isinstance(a, Tensor) and torch.equal(a, b) for a, b in pairs)
+    seen = "The function no longer returns top labels."
+    return Finding(seen, ok, "Put its code back; only the docstring is to change.")
 
 
 def shows_what_it_does(answer: Any) -> Iterator[Finding]:
@@ -127,12 +119,7 @@ def shows_what_it_does(answer: Any) -> Iterator[Finding]:
     Raises:
         LearnerError: If ``answer`` is no function.
     """
-    if not isinstance(answer, FunctionType):
-        raise LearnerError(
-            f"Expected a function but got {type(answer).__name__}; hand over the "
-            "function itself, without calling it."
-        )
-    yield _still_right(answer)
+    yield _still_right(quiet_function(answer))
     yield examples_pass(answer)
     yield from examples_notice(answer, _MUTANTS)
     yield from examples_allow(answer, _VARIANTS)

@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.hardware import quiet_trainer
 from course_utils.measure import AppliedRates, Operations
@@ -48,7 +49,7 @@ def _same(value: Any, truth: Any) -> bool:
     return truth is not None and abs(float(value) - truth) <= 1e-6 * abs(truth)
 
 
-def _verdict(name: str, when: str, value: Any, truth: Any) -> Finding:
+def _judge(name: str, when: str, value: Any, truth: Any) -> Finding:
     ok = _same(value, truth)
     seen = f"{when} {name} says {value!r}; it is {truth!r}."
     return Finding(seen, ok, _COMPUTE)
@@ -60,27 +61,27 @@ def stays_true(
     truth: Callable[[nn.Module], float],
     changes: Mapping[str, Change],
 ) -> Iterator[Finding]:
-    """Ask whether an attribute agrees with a recount after each of several changes.
+    """Check that an attribute agrees with a recount after each of several changes.
 
     Args:
         module: Is changed, by one change after the other.
         name: Its attribute, a number.
-        truth: Counts anew.
-        changes: What to do with the module, by what is then the case, for example
+        truth: The recount.
+        changes: What to do with the module, by the state that it leaves, for example
             ``"after half()"``.
 
     Raises:
         LearnerError: If reading or a change raises.
     """
-    yield _verdict(name, "At first", read(module, name), truth(module))
+    yield _judge(name, "At first", read(module, name), truth(module))
     for when, change in changes.items():
         with learners_code(f"A change ({when})"):
             change(module)
-        yield _verdict(name, when.capitalize(), read(module, name), truth(module))
+        yield _judge(name, when.capitalize(), read(module, name), truth(module))
 
 
 def reads_cheaply(module: L.LightningModule, name: str) -> Finding:
-    """Ask whether reading an attribute computes nothing with tensors, and stores none.
+    """Check that reading an attribute neither computes with tensors nor stores any.
 
     Raises:
         LearnerError: If reading raises.
@@ -97,7 +98,7 @@ def reads_cheaply(module: L.LightningModule, name: str) -> Finding:
     return Finding(seen, not work, remedy)
 
 
-class _Reader(L.Callback):
+class _ReadsAttribute(L.Callback):
     def __init__(self, name: str) -> None:
         self.name = name
         self.values: list[Any] = []
@@ -107,16 +108,13 @@ class _Reader(L.Callback):
     ) -> None:
         self.values.append(read(pl_module, self.name))
 
-    def on_predict_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule
-    ) -> None:
-        self.values.append(read(pl_module, self.name))
+    on_predict_start = on_train_batch_start
 
 
 def tells_the_rate(
     module: L.LightningModule, loader: DataLoader[Any], name: str, epochs: int = 2
 ) -> Finding:
-    """Ask whether an attribute is, before each update, the rate of that update.
+    """Check that an attribute is, before each update, the rate of that update.
 
     Args:
         module: Is trained.
@@ -127,10 +125,9 @@ def tells_the_rate(
     Raises:
         LearnerError: If training or reading raises.
     """
-    reader = _Reader(name)
-    options = quiet_trainer(accelerator="cpu", callbacks=[reader], max_epochs=epochs)
-    with AppliedRates() as rates, learners_code("Training"):
-        L.Trainer(**options).fit(module, loader)
+    reader = _ReadsAttribute(name)
+    with AppliedRates() as rates:
+        fit(module, loader, callbacks=[reader], max_epochs=epochs)
     pairs = zip(reader.values, rates.values, strict=True)
     wrong = [i for i, pair in enumerate(pairs) if not _same(*pair)]
     if not wrong:
@@ -147,7 +144,7 @@ def tells_the_rate(
 def is_none_without_training(
     module: L.LightningModule, loader: DataLoader[Any], name: str
 ) -> Iterator[Finding]:
-    """Ask whether an attribute is None without a Trainer, and while one predicts.
+    """Check that an attribute is None without a Trainer, and while one predicts.
 
     Args:
         module: Was not trained.
@@ -157,11 +154,10 @@ def is_none_without_training(
     Raises:
         LearnerError: If reading or predicting raises.
     """
-    value = read(module, name)
-    yield _verdict(name, "Without a Trainer", value, None)
-    reader = _Reader(name)
+    yield _judge(name, "Without a Trainer", read(module, name), None)
+    reader = _ReadsAttribute(name)
     options = quiet_trainer(accelerator="cpu", callbacks=[reader])
     module.predict_step = lambda batch, batch_idx: module(batch[0])
     with learners_code("Predicting"):
         L.Trainer(**options).predict(module, loader)
-    yield _verdict(name, "In a Trainer that only predicts", reader.values[0], None)
+    yield _judge(name, "In a Trainer that only predicts", reader.values[0], None)

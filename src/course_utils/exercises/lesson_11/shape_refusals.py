@@ -18,25 +18,25 @@ _BY_ACCIDENT = (NameError, AttributeError, ImportError, SyntaxError)
 
 
 def accepts(build: Build, batches: Mapping[str, Any]) -> Iterator[Finding]:
-    """Ask whether each batch is accepted and changes the weights.
+    """Check that each batch is accepted and changes the weights.
 
     Args:
         build: Makes a module.
         batches: Right batches by what they are, for example ``"16 images"``.
     """
     for name, batch in batches.items():
-        asked, remedy = f"a right batch, {name}", "Refuse wrong shapes only."
         try:
             [update] = updates(build(), [batch])
         except LearnerError as error:
-            yield Finding(f"With {asked}: {error}", False, remedy)
+            seen = f"With a right batch, {name}: {error}"
+            yield Finding(seen, False, "Refuse wrong shapes only.")
             continue
-        seen = f"With {asked}, the weights {'' if update.changed else 'do not '}change."
+        seen = f"With a right batch, {name}, the weights do not change."
         yield Finding(seen, update.changed, "Return the loss of a right batch.")
 
 
 def refuses(build: Build, batches: Mapping[str, Any]) -> Iterator[Finding]:
-    """Ask whether each batch raises before the optimizer makes a step.
+    """Check that each batch raises before the optimizer makes a step.
 
     Args:
         build: Makes a module.
@@ -44,37 +44,31 @@ def refuses(build: Build, batches: Mapping[str, Any]) -> Iterator[Finding]:
             ``"weights of shape (16, 1)"``.
     """
     for name, batch in batches.items():
-        yield _refusal(build(), name, batch)
+        yield _refusal(build(), f"A batch with {name}", batch)
 
 
-def _refusal(module: L.LightningModule, name: str, batch: Any) -> Finding:
-    asked, remedy = f"a batch with {name}", "Raise an error before the loss is used."
+def _refusal(module: L.LightningModule, what: str, batch: Any) -> Finding:
     with OptimizerSteps() as steps:
         try:
             [update] = updates(module, [batch])
         except LearnerError as error:
-            return _reason(asked, error, steps.count)
-    seen = f"{asked.capitalize()} trained the model."
-    if not update.changed:
-        seen = f"{asked.capitalize()} was left out without a word."
-    return Finding(seen, False, remedy)
+            return _judge_error(what, error, steps.count)
+    how = "trained the model" if update.changed else "was left out without a word"
+    return Finding(f"{what} {how}.", False, "Raise an error before the loss is used.")
 
 
-def _reason(asked: str, error: LearnerError, steps: int) -> Finding:
-    cause = error.__cause__
-    if isinstance(cause, _BY_ACCIDENT):
-        seen = f"{asked.capitalize()} was refused by accident: {error}"
+def _judge_error(what: str, error: LearnerError, steps: int) -> Finding:
+    if isinstance(error.__cause__, _BY_ACCIDENT):
+        seen = f"{what} was refused by accident: {error}"
         return Finding(seen, False, "Raise an error of your own.")
-    if steps:
-        seen = f"{asked.capitalize()} was refused after the optimizer had stepped."
-        return Finding(seen, False, "Look at the shapes first.")
-    return Finding(f"{asked.capitalize()} is refused.", True)
+    seen = f"{what} was refused after the optimizer had stepped."
+    return Finding(seen, not steps, "Look at the shapes first.")
 
 
 def loss_equals(
     build: Build, batch: Any, truth: Callable[[L.LightningModule], torch.Tensor]
 ) -> Finding:
-    """Ask whether the loss of one batch is what it should be.
+    """Check that the loss of one batch is what it should be.
 
     Args:
         build: Makes a module.

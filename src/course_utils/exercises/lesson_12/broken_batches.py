@@ -12,7 +12,7 @@ from course_utils.checks.weight_updates import updates
 def skips_only(
     module: L.LightningModule, batches: Sequence[Any], broken: int
 ) -> list[Finding]:
-    """Ask whether training skips the batch number ``broken``, and no other.
+    """Check that training skips the batch number ``broken``, and no other.
 
     Args:
         module: Is trained.
@@ -22,15 +22,13 @@ def skips_only(
     done = updates(module, batches)
     if len(done) < len(batches):
         seen = f"Training stopped after {len(done)} of {len(batches)} batches."
-        remedy = "Leave out the broken batch, and go on with the next one."
+        remedy = "Leave out the broken batch, and continue with the next one."
         return [Finding(seen, False, remedy)]
     good = [update for i, update in enumerate(done) if i != broken]
     trained = sum(update.changed for update in good)
     return [
         Finding(
-            "The weights are finite."
-            if done[broken].finite
-            else "After the batch with nan pixels the weights are nan.",
+            "After the batch with nan pixels the weights are nan.",
             done[broken].finite,
             "Let nothing of a broken batch reach the backward pass.",
         ),
@@ -40,9 +38,7 @@ def skips_only(
             "Hand the loss of a good batch to Lightning.",
         ),
         Finding(
-            "The batch with nan pixels was used for training."
-            if done[broken].changed
-            else "It was left out.",
+            "The batch with nan pixels was used for training.",
             not done[broken].changed,
             "Skip the whole batch; do not repair it.",
         ),

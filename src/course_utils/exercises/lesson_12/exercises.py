@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import lightning as L
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
@@ -15,6 +16,7 @@ from course_utils.checks.metrics import metrics_are_exact
 from course_utils.checks.sample_data import (
     copy_of,
     digits,
+    in_batches,
     logits_of,
     new_instance,
     trained_instance,
@@ -22,7 +24,11 @@ from course_utils.checks.sample_data import (
 from course_utils.checks.weight_updates import lowers_cross_entropy, updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_12.broken_batches import skips_only
-from course_utils.exercises.lesson_12.epoch_metrics import exact, reports_each_epoch
+from course_utils.exercises.lesson_12.epoch_metrics import (
+    exact,
+    pooled,
+    reports_each_epoch,
+)
 from course_utils.exercises.lesson_12.patch_masking import hides_a_patch
 from course_utils.exercises.lesson_12.untouched_batch import (
     batch_untouched,
@@ -32,20 +38,15 @@ from course_utils.exercises.lesson_12.untouched_batch import (
 # 12.1 ---------------------------------------------------------------------------
 
 
-def _batches(count: int, size: int = 16) -> list[tuple[Tensor, Tensor]]:
-    images, labels = digits(count * size)
-    return list(zip(images.split(size), labels.split(size), strict=True))
-
-
 def skips_broken_batches(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.1: one of six batches, then another, has ``nan`` pixels."""
     for broken in (2, 4):
-        batches = _batches(6)
+        batches = in_batches(digits(96), 16)
         images, labels = batches[broken]
         third = torch.tensor([3])
         batches[broken] = (images.clone().index_fill_(0, third, torch.nan), labels)
         yield from skips_only(new_instance(answer), batches, broken)
-    yield lowers_cross_entropy(new_instance(answer), _batches(6))
+    yield lowers_cross_entropy(new_instance(answer), in_batches(digits(96), 16))
 
 
 _12_1 = Exercise(
@@ -67,61 +68,52 @@ def _f1(logits: Tensor, labels: Tensor, average: str = "macro") -> float:
 
 
 def _mean_f1(logits: Tensor, labels: Tensor, size: int) -> float:
-    parts = zip(logits.split(size), labels.split(size), strict=True)
-    scores = [_f1(*part) for part in parts]
-    sizes = [len(part) for part in labels.split(size)]
-    return sum(f * n for f, n in zip(scores, sizes, strict=True)) / len(labels)
+    batches = in_batches((logits, labels), size)
+    return sum(_f1(*batch) * len(batch[1]) for batch in batches) / len(labels)
+
+
+def _resets_each_epoch(module: L.LightningModule) -> Iterator[Finding]:
+    def score(images: Tensor, labels: Tensor) -> float:
+        return _f1(logits_of(module, images), labels)
+
+    epochs = [[digits(40, start)] for start in (200, 300)]
+    reset = "The first epoch is still in it; reset the metric."
+    mistakes = {reset: lambda epochs: exact(pooled(epochs), score)}
+    yield from reports_each_epoch(copy_of(module), epochs, "val_f1", score, mistakes)
 
 
 def reports_exact_f1(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.2: 104 digits in one process, then 52 in each of two.
 
-    At last one object validates two epochs, to see whether it starts anew.
+    Finally one object validates two epochs, to see whether each starts with nothing.
     """
     module, size = trained_instance(answer), 16
     images, labels = digits(104)
     logits = logits_of(module, images)
+    scored = logits, labels
     loader = DataLoader(TensorDataset(images, labels), batch_size=size)
+    first, second = (_f1(logits[rank::2], labels[rank::2]) for rank in (0, 1))
     mistakes = {
-        "This is the mean of batch scores.": _mean_f1(logits, labels, size),
-        "This is the micro F1, which equals accuracy.": _f1(logits, labels, "micro"),
-        "This is the weighted F1.": _f1(logits, labels, "weighted"),
+        1: {
+            "This is the mean of batch scores.": _mean_f1(*scored, size),
+            "This is the micro F1, which equals accuracy.": _f1(*scored, "micro"),
+            "This is the weighted F1.": _f1(*scored, "weighted"),
+        },
+        2: {
+            "This is the score of the first process's images.": first,
+            "This is the mean of the two processes' scores.": (first + second) / 2,
+        },
     }
-    truth = _f1(logits, labels)
-    pool = "Collect counts over all images and divide once."
-    yield from metrics_are_exact(
-        copy_of(module), loader, {"val_f1": truth}, {"val_f1": mistakes}, otherwise=pool
-    )
-    halves = {
-        "This is the score of the first process's images.": _f1(
-            logits[::2], labels[::2]
-        ),
-        "This is the mean of the two processes' scores.": (
-            _f1(logits[::2], labels[::2]) + _f1(logits[1::2], labels[1::2])
+    for processes, known in mistakes.items():
+        yield from metrics_are_exact(
+            copy_of(module),
+            loader,
+            {"val_f1": _f1(*scored)},
+            {"val_f1": known},
+            otherwise="Collect counts over all images and divide once.",
+            processes=processes,
         )
-        / 2,
-    }
-    yield from metrics_are_exact(
-        copy_of(module),
-        loader,
-        {"val_f1": truth},
-        {"val_f1": halves},
-        otherwise=pool,
-        processes=2,
-    )
-    yield from _starts_each_epoch_anew(module)
-
-
-def _starts_each_epoch_anew(module: Any) -> list[Finding]:
-    def score(images: Tensor, labels: Tensor) -> float:
-        return _f1(logits_of(module, images), labels)
-
-    def pooled(epochs: Sequence[Any]) -> float:
-        return exact([batch for epoch in epochs for batch in epoch], score)
-
-    epochs = [[digits(40, start)] for start in (200, 300)]
-    mistakes = {"The first epoch is still in it; reset the metric.": pooled}
-    return reports_each_epoch(copy_of(module), epochs, "val_f1", score, mistakes)
+    yield from _resets_each_epoch(module)
 
 
 _12_2 = Exercise(
@@ -154,18 +146,18 @@ class Scans:
 def trains_on_scans(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.3: on the CPU, also beside an unused GPU, and on two GPUs."""
     images, labels = digits(16)
-    pretended = [
+    simulated = [
         runs_on(new_instance(answer), Scans(images, labels), device)
         for device in ("cpu", "cuda:0", "cuda:1")
     ]
     with simulated_gpus(1):
-        pretended.append(runs_on(new_instance(answer), Scans(images, labels), "cpu"))
-    yield from (finding for finding in pretended if finding.ok is False)
+        simulated.append(runs_on(new_instance(answer), Scans(images, labels), "cpu"))
+    yield from (finding for finding in simulated if finding.ok is False)
     done = updates(new_instance(answer), [Scans(images, labels)])
     changed = bool(done) and done[0].changed
     seen = "A step on the CPU leaves the weights as they were."
     yield Finding(seen, changed, "Return the loss.")
-    yield from pretended  # what stayed undecided comes last
+    yield from simulated  # what stayed undecided comes last
 
 
 _12_3 = Exercise(
@@ -187,7 +179,7 @@ _12_3 = Exercise(
 def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.4: two epochs with batches of 40, 40 and 3 images.
 
-    Each epoch's last batch has wrong labels, so that a vote too many shows.
+    Each epoch's last batch has wrong labels, so that too large a weight for it shows.
     """
     module = trained_instance(answer)
 
@@ -197,13 +189,10 @@ def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
     def by_batch(batches: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
         return [score(*batch) for batch in batches]
 
-    def pooled(epochs: Sequence[Any]) -> list[tuple[Tensor, Tensor]]:
-        return [batch for epoch in epochs for batch in epoch]
-
     def epoch(start: int) -> list[tuple[Tensor, Tensor]]:
         images, labels = digits(83, start)
         labels = torch.cat([labels[:80], (labels[80:] + 1) % 10])
-        return list(zip(images.split(40), labels.split(40), strict=True))
+        return in_batches((images, labels), 40)
 
     mistakes = {
         "Each batch has the same vote, also the small one.": lambda epochs: (

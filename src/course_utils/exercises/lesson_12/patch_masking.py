@@ -1,6 +1,7 @@
-"""Does a training step hide a patch from the network, and from nobody else?"""
+"""Does a training step hide a patch from the network, and only from the network?"""
 
 import copy
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import lightning as L
@@ -17,8 +18,8 @@ SMALLEST = 9  # pixels of the smallest hole that counts as a patch
 def _two_valued(shape: tuple[int, int, int, int]) -> Tensor:
     """Return images of which a random half of the pixels is dark, the rest bright.
 
-    Dark is 0.05 and bright 0.95: whatever hides a pixel shows, and turning each into
-    the other leaves the mean of every image as it is.
+    Dark is 0.05 and bright 0.95: no filling equals a pixel by chance, and exchanging
+    the two leaves the mean of every image as it is.
     """
     generator = torch.Generator().manual_seed(0)
     order = torch.rand(shape, generator=generator).flatten(1).argsort(1).view(shape)
@@ -26,15 +27,23 @@ def _two_valued(shape: tuple[int, int, int, int]) -> Tensor:
 
 
 def _copy(module: L.LightningModule) -> L.LightningModule:
+    """Return a copy whose random generators, if it has some, are copies too."""
     try:
-        return copy.deepcopy(module)  # with random generators of its own
-    except Exception:
+        return copy.deepcopy(module)
+    except Exception:  # a module may hold what cannot be copied, and mask all the same
         return module
 
 
 @dataclass(frozen=True)
-class _Hidden:
-    """One step on images: what the network saw, and which pixels it did not."""
+class _Step:
+    """One step on images.
+
+    Attributes:
+        images: What the step got, ``(batch, channel, height, width)``.
+        saw: What the network saw of them, of the same shape.
+        hole: Which pixels it did not see, boolean.
+        loss: What the step returned.
+    """
 
     images: Tensor
     saw: Tensor
@@ -53,39 +62,53 @@ def _run(module: L.LightningModule, images: Tensor, seed: int) -> tuple[Tensor, 
     return loss.detach(), saw
 
 
-def _hide(module: L.LightningModule, images: Tensor, seed: int) -> _Hidden:
+def _masked_step(module: L.LightningModule, images: Tensor, seed: int) -> _Step:
+    # The copy draws the same random numbers, so its patch lies in the same place: a
+    # pixel that looks the same to the network, dark or bright, is hidden from it.
     _, inverse = _run(_copy(module), 1 - images, seed)
     loss, saw = _run(module, images, seed)
-    return _Hidden(images, saw, torch.isclose(saw, inverse, atol=1e-4), loss)
+    return _Step(images, saw, torch.isclose(saw, inverse, atol=1e-4), loss)
 
 
-def _holes(hidden: _Hidden) -> int:
-    """Return in how many images a patch is hidden, and no more than a half."""
-    sizes = hidden.hole.flatten(1).sum(1)
-    return int(((sizes >= SMALLEST) & (sizes <= hidden.hole[0].numel() / 2)).sum())
+def _patches(step: _Step) -> int:
+    """Return in how many images a patch is hidden, and at most half of the pixels."""
+    sizes = step.hole.flatten(1).sum(1)
+    return int(((sizes >= SMALLEST) & (sizes <= step.hole[0].numel() / 2)).sum())
 
 
-def _loss_knows(module: L.LightningModule, hidden: _Hidden) -> bool:
+def _loss_knows(module: L.LightningModule, first: _Step) -> bool:
     """Return whether the loss changes when only the hidden pixels do.
 
     They are inverted or, for a filling that depends on their mean, put in reverse.
     """
-    turned = hidden.images.clone()
-    for image, hole in zip(turned, hidden.hole, strict=True):
+    turned = first.images.clone()
+    for image, hole in zip(turned, first.hole, strict=True):
         image[hole] = image[hole].flip(0)
-    inverted = torch.where(hidden.hole, 1 - hidden.images, hidden.images)
+    inverted = torch.where(first.hole, 1 - first.images, first.images)
     for images in (inverted, turned):
         loss, saw = _run(_copy(module), images, 0)
-        same_input = torch.allclose(saw, hidden.saw, atol=1e-5)
-        if same_input and not torch.allclose(loss, hidden.loss, rtol=1e-5, atol=0):
+        # If the network sees something else, a new loss says nothing about the target.
+        same_input = torch.allclose(saw, first.saw, atol=1e-5)
+        if same_input and not torch.allclose(loss, first.loss, rtol=1e-5, atol=0):
             return True
     return False
+
+
+def _hides(steps: Sequence[_Step]) -> Finding:
+    fewest = min(steps, key=_patches)
+    count, images = _patches(fewest), len(fewest.images)
+    if not fewest.hole.any() and not torch.equal(fewest.saw, fewest.images):
+        seen = "What the network sees depends on every pixel."
+        return Finding(seen, False, "Replace the pixels of the patch, do not mix them.")
+    seen = f"The network saw a hidden patch in {count} of {images} images."
+    remedy = "Hide a patch in each image, and give the network what is left."
+    return Finding(seen, count == images, remedy)
 
 
 def hides_a_patch(
     module: L.LightningModule, shape: tuple[int, int, int, int] = (16, 1, 28, 28)
 ) -> list[Finding]:
-    """Ask whether the network sees a moving hole that the target does not have.
+    """Check that the network sees a moving hole that the target does not have.
 
     A pixel is hidden if inverting it does not change what the network sees. So it may
     be filled with anything, and the images may be scaled or made noisy besides.
@@ -95,35 +118,20 @@ def hides_a_patch(
         shape: Shape of the batch of images.
     """
     images = _two_valued(shape)
-    original = _copy(module)
-    steps = [_hide(module, images, seed) for seed in range(4)]
-    fewest = min(steps, key=_holes)
-    mixed = not fewest.hole.any() and not torch.equal(fewest.saw, images)
-    varies = any(not torch.equal(steps[0].hole, each.hole) for each in steps[1:])
-    # The copy's generators stand where they stood in the first step.
-    knows = _loss_knows(original, steps[0])
+    original = _copy(module)  # its generators stay as they are before the first step
+    steps = [_masked_step(module, images, seed) for seed in range(4)]
+    moves = any(not torch.equal(steps[0].hole, each.hole) for each in steps[1:])
     return [
+        _hides(steps),
         Finding(
-            "What the network sees depends on every pixel."
-            if mixed
-            else f"The network saw a hidden patch in {_holes(fewest)} of "
-            f"{shape[0]} images.",
-            _holes(fewest) == shape[0],
-            "Replace the pixels of the patch, do not mix them."
-            if mixed
-            else "Hide a patch in each image, and give the network what is left.",
+            "The hole is always in the same place.",
+            moves,
+            "Draw a new place in each step.",
         ),
         Finding(
-            "It moves." if varies else "The hole is always in the same place.",
-            varies,
-            "Draw the place anew in each step.",
-        ),
-        Finding(
-            "The loss knows the hidden pixels."
-            if knows
-            else "The loss does not change when the hidden pixels do: "
-            "the target has the hole, too.",
-            knows,
+            "The loss does not change when the hidden pixels do: the target has the "
+            "hole, too.",
+            _loss_knows(original, steps[0]),
             "Compare with the complete images.",
         ),
     ]

@@ -12,7 +12,7 @@ from course_utils.checks.training_step import step, tensors_in
 
 
 def batch_untouched(module: L.LightningModule, batch: Any) -> Finding:
-    """Ask whether a training step leaves every tensor of its batch as it came."""
+    """Check that a training step leaves every tensor of its batch as it was."""
     before = copy.deepcopy(batch)
     step(module, batch)
     pairs = zip(tensors_in(before), tensors_in(batch), strict=True)
@@ -23,12 +23,12 @@ def batch_untouched(module: L.LightningModule, batch: Any) -> Finding:
 
 
 def loss_trains(module: L.LightningModule, batch: Any) -> Finding:
-    """Ask whether the loss of a step has a gradient that reaches the weights."""
+    """Check that the loss of a step has a gradient that reaches the weights."""
     loss, _ = step(module, batch)
     module.zero_grad()
     if loss.requires_grad:
         with learners_code("The backward pass"):
             loss.backward()
     reached = any(p.grad is not None and p.grad.any() for p in module.parameters())
-    seen = f"The loss has {'a' if reached else 'no'} gradient for the weights."
+    seen = "The loss has no gradient for the weights."
     return Finding(seen, reached, "Return the loss undetached.")

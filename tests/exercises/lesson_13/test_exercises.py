@@ -93,7 +93,7 @@ def make_loader(dataset, workers):
     ),
     "raises": (
         "def make_loader(dataset, workers):\n    return dataset.images",
-        "raised AttributeError: 'Numbered' object has no attribute 'images' (line 2",
+        "raised AttributeError: 'TensorDataset' object has no attribute 'images' (line 2",
     ),
 }
 
@@ -139,11 +139,11 @@ RIGHT_13_2 = {
 WRONG_13_2 = {
     "the same in other words": (
         BEFORE + f"    {FIT}\n    switch.benchmark = not True",
-        "It was on before; after training it is off. Note it before, and put it back",
+        "It was on before; after training it is off. Save the old value first",
     ),
     "no finally": (
         BEFORE + f"    old = switch.benchmark\n    {FIT}\n    switch.benchmark = old",
-        "It was off before; after training failed it is on. Put it back in a `finally`",
+        "It was off before; after training failed it is on. Restore it in a `finally`",
     ),
     "swallows the error": (
         BEFORE
@@ -403,7 +403,7 @@ WRONG_13_4 = {
     pixels = half.repeat_interleave(2)[: len(images)].view(-1, 1, 1, 1)
     return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
 """,
-        "(neighbours) 57% moved by the same number. Draw a number of its own for each",
+        "(neighbours) 57% moved by the same number. Draw a separate number for each",
     ),
     "the second half repeats the first": (
         SHIFT

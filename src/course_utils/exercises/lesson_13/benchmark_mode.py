@@ -1,4 +1,4 @@
-"""Is benchmark mode on while a function trains, and afterwards as it was before?"""
+"""Is benchmark mode on while a function trains, and afterwards what it was before?"""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,12 +15,12 @@ from course_utils.experiments.global_state import preserved
 TrainFunction = Callable[[L.LightningModule, DataLoader[Any]], object]
 
 
-class Stopped(RuntimeError):
+class TrainingFailed(RuntimeError):
     """Raised by a module whose training is to fail."""
 
 
-class Watched(L.LightningModule):
-    """Notes benchmark mode in every step, and may fail."""
+class RecordsBenchmarkMode(L.LightningModule):
+    """Records benchmark mode in every step, and may fail."""
 
     def __init__(self, fails: bool = False) -> None:
         """Build one layer; ``fails`` makes the second step raise."""
@@ -32,7 +32,7 @@ class Watched(L.LightningModule):
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return a loss."""
         if self.fails and batch_idx:
-            raise Stopped("training failed on purpose")
+            raise TrainingFailed("training failed on purpose")
         self.seen.append(torch.backends.cudnn.benchmark)
         return self.layer(batch[0]).square().mean()
 
@@ -41,7 +41,9 @@ class Watched(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=0.1)
 
 
-def _call(train: TrainFunction, module: Watched, before: bool) -> tuple[bool, bool]:
+def _call(
+    train: TrainFunction, module: RecordsBenchmarkMode, before: bool
+) -> tuple[bool, bool]:
     """Return benchmark mode after the call, and whether the failure came through."""
     loader = DataLoader(TensorDataset(torch.ones(12, 2)), batch_size=4)
     came_through = False
@@ -51,15 +53,15 @@ def _call(train: TrainFunction, module: Watched, before: bool) -> tuple[bool, bo
             with learners_code("The function"):
                 train(module, loader)
         except LearnerError as error:
-            if not isinstance(error.__cause__, Stopped):
+            if not isinstance(error.__cause__, TrainingFailed):
                 raise
             came_through = True
         return torch.backends.cudnn.benchmark, came_through
 
 
-def on_while_training(train: TrainFunction) -> list[Finding]:
-    """Ask whether the function trains on every batch, in benchmark mode."""
-    module = Watched()
+def trains_in_benchmark_mode(train: TrainFunction) -> list[Finding]:
+    """Check that the function trains on every batch, in benchmark mode."""
+    module = RecordsBenchmarkMode()
     _call(train, module, before=False)
     count = len(module.seen)
     return [
@@ -76,22 +78,24 @@ def on_while_training(train: TrainFunction) -> list[Finding]:
     ]
 
 
-def as_it_was(train: TrainFunction, *, before: bool, fails: bool) -> Finding:
-    """Ask whether benchmark mode is afterwards what it was.
+def restores_benchmark_mode(
+    train: TrainFunction, *, before: bool, fails: bool
+) -> Finding:
+    """Check that benchmark mode is the same after the call as before it.
 
     Args:
         train: Takes a module and a loader.
         before: Benchmark mode before the call.
         fails: Whether training raises.
     """
-    after, came_through = _call(train, Watched(fails), before)
+    after, came_through = _call(train, RecordsBenchmarkMode(fails), before)
     if fails and not came_through:
         seen = "The error of training did not come through."
         return Finding(seen, False, "Tidy up, and let the error pass.")
-    words = {True: "on", False: "off"}
     case = "training failed" if fails else "training"
-    seen = f"It was {words[before]} before; after {case} it is {words[after]}."
-    remedy = "Note it before, and put it back after."
+    old, new = ("on" if each else "off" for each in (before, after))
+    seen = f"It was {old} before; after {case} it is {new}."
+    remedy = "Save the old value first and restore it afterwards."
     if fails:
-        remedy = "Put it back in a `finally` block, which runs after an error, too."
+        remedy = "Restore it in a `finally` block, which runs after an error, too."
     return Finding(seen, after == before, remedy)

@@ -7,9 +7,11 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError
 from course_utils.checks.sample_data import digits
 from course_utils.exercises.exercise import Exercise
-from course_utils.exercises.lesson_13.benchmark_mode import as_it_was, on_while_training
+from course_utils.exercises.lesson_13.benchmark_mode import (
+    restores_benchmark_mode,
+    trains_in_benchmark_mode,
+)
 from course_utils.exercises.lesson_13.per_image_augmentation import (
-    all_at_once,
     differs_per_call,
     differs_per_image,
     draws_evenly,
@@ -17,15 +19,16 @@ from course_utils.exercises.lesson_13.per_image_augmentation import (
     keeps_form,
     keeps_input,
     moves_sideways,
+    needs_no_loop,
 )
 from course_utils.exercises.lesson_13.tunable_batch_size import (
+    delivers_requested_size,
     finds_and_delivers,
     shuffles,
-    size_that_user_asks_for,
 )
 from course_utils.exercises.lesson_13.worker_processes import (
     serves_all,
-    workers_live_on,
+    workers_persist,
 )
 
 
@@ -46,7 +49,7 @@ def keeps_its_workers(answer: Any) -> Iterator[Finding]:
     make = _callable(answer, "a function")
     yield from serves_all(make, 0, batch_size=16)
     for workers in (0, 2, 1):
-        yield workers_live_on(make, workers)
+        yield workers_persist(make, workers)
     yield from serves_all(make, 2, batch_size=16)
 
 
@@ -69,10 +72,10 @@ _13_1 = Exercise(
 def leaves_benchmark_mode_as_it_was(answer: Any) -> Iterator[Finding]:
     """Examine exercise 13.2: from off and from on, after success and failure."""
     train = _callable(answer, "a function")
-    yield from on_while_training(train)
+    yield from trains_in_benchmark_mode(train)
     for fails in (False, True):
         for before in (True, False):
-            yield as_it_was(train, before=before, fails=fails)
+            yield restores_benchmark_mode(train, before=before, fails=fails)
 
 
 _13_2 = Exercise(
@@ -92,12 +95,12 @@ _13_2 = Exercise(
 
 
 def obeys_finder_and_user(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 13.3: two limits of memory, two sizes of a user."""
+    """Examine exercise 13.3: two memory limits, two sizes that a user asks for."""
     make = _callable(answer, "a LightningDataModule class")
     for limit in (100, 300):
         yield from finds_and_delivers(make, limit)
     for size in (48, 7):
-        yield size_that_user_asks_for(make, size)
+        yield delivers_requested_size(make, size)
     yield shuffles(make)
 
 
@@ -127,7 +130,7 @@ def shifts_each_image(answer: Any) -> Iterator[Finding]:
     yield keeps_form(transform, images)
     yield keeps_form(transform, in_colour)
     yield differs_per_image(transform, images[0], least=7)
-    yield all_at_once(transform, images[0])
+    yield needs_no_loop(transform, images[0])
     yield moves_sideways(transform, in_colour, 3)
     yield draws_evenly(transform, images[0], 3)
     yield differs_per_call(transform, images)

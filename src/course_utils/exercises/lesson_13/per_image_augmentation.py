@@ -35,7 +35,7 @@ def apply(transform: Transform, images: Tensor, seed: int = 0) -> Tensor:
 
 
 def keeps_form(transform: Transform, images: Tensor) -> Finding:
-    """Ask whether shape and dtype stay, for batches of several sizes."""
+    """Check that shape and dtype stay, for batches of several sizes."""
     remedy = "Return images of the shape and dtype you got."
     for count in (len(images), 3, 1):
         given = images[:count]
@@ -49,20 +49,20 @@ def keeps_form(transform: Transform, images: Tensor) -> Finding:
 
 
 def keeps_input(transform: Transform, images: Tensor) -> Finding:
-    """Ask whether the images that went in are as they were."""
+    """Check that the images that went in are not changed."""
     given = images.clone()
     with learners_code("The transform"), torch.no_grad():
         transform(given)
     kept = torch.equal(given, images)
-    seen = f"The images that went in {'stay as they were' if kept else 'changed'}."
-    remedy = "Write into a new tensor: whoever gave you the images may need them again."
+    seen = "The images that went in changed."
+    remedy = "Write into a new tensor: the caller may need these images again."
     return Finding(seen, kept, remedy)
 
 
 def differs_per_image(
     transform: Transform, image: Tensor, *, least: int, count: int = 64
 ) -> Finding:
-    """Ask whether equal images of one batch come out differently.
+    """Check that equal images of one batch come out differently.
 
     Args:
         transform: The learner's.
@@ -83,12 +83,11 @@ def differs_per_image(
 
 
 def differs_per_call(transform: Transform, images: Tensor) -> Finding:
-    """Ask whether another draw of random numbers gives another result."""
+    """Check that other random numbers give another result."""
     first, second = (apply(transform, images, seed) for seed in (1, 2))
     remedy = "Draw the random numbers at each call, from torch's generator."
     differs = not torch.equal(first, second)
-    seen = f"Two calls gave {'different' if differs else 'the same'} images."
-    return Finding(seen, differs, remedy)
+    return Finding("Two calls gave the same images.", differs, remedy)
 
 
 def _calls(transform: Transform, images: Tensor) -> int:
@@ -97,8 +96,8 @@ def _calls(transform: Transform, images: Tensor) -> int:
     return sum(operations.counts.values())
 
 
-def all_at_once(transform: Transform, image: Tensor) -> Finding:
-    """Ask whether the number of torch operations is the same for 8 and 64 images.
+def needs_no_loop(transform: Transform, image: Tensor) -> Finding:
+    """Check that 64 images take about as many torch operations as 8.
 
     Args:
         transform: The learner's.
@@ -113,7 +112,7 @@ def all_at_once(transform: Transform, image: Tensor) -> Finding:
 
 
 def moves_sideways(transform: Transform, images: Tensor, most: int) -> Finding:
-    """Ask whether each image comes out moved by -most to most pixels, and unharmed.
+    """Check that each image comes out moved by -most to most pixels and unchanged.
 
     What leaves on one side may come back on the other or be lost.
 
@@ -140,7 +139,7 @@ def moves_sideways(transform: Transform, images: Tensor, most: int) -> Finding:
 def draws_evenly(
     transform: Transform, image: Tensor, most: int, each: int = 700
 ) -> Finding:
-    """Ask whether every number of pixels from -most to most is equally likely.
+    """Check that every number of pixels from -most to most is equally likely.
 
     Args:
         transform: The learner's; moves images sideways.
@@ -164,16 +163,18 @@ def draws_evenly(
 def draws_independently(
     transform: Transform, image: Tensor, most: int, count: int = 4902
 ) -> Finding:
-    """Ask whether one image's number of pixels says nothing about another's.
+    """Check that one image's number of pixels says nothing about another's.
 
-    Of two images that have nothing to do with each other, every ``2 * most + 1``-th
-    pair moves by the same number. Neighbours are asked, and the two halves of a batch.
+    Of pairs of independent images, one in ``2 * most + 1`` moves by the same number. A
+    single draw for two images shows where they stand: as neighbours, next but one, or
+    in the two halves of a batch.
 
     Args:
         transform: The learner's; moves images sideways.
         image: Gives the shape, ``(channel, height, width)``.
         most: Pixels.
-        count: Images in the batch; half of it is no multiple of the ways for 3 pixels.
+        count: Images in the batch. Half of it is no multiple of 7: numbers that are
+            counted on from image to image must not look independent at that distance.
     """
     ways = 2 * most + 1
     moved = _moved(transform, image, count)
@@ -185,12 +186,12 @@ def draws_independently(
     odd = max(shares, key=lambda pair: abs(shares[pair] - 1 / ways))
     seen = f"Of pairs of images ({odd}) {shares[odd]:.0%} moved by the same number."
     chance = 0.8 < shares[odd] * ways < 1.2
-    remedy = f"Draw a number of its own for each image; then 1 pair in {ways} agrees."
+    remedy = f"Draw a separate number for each image; then 1 pair in {ways} agrees."
     return Finding(seen, chance, remedy)
 
 
 def _moved(transform: Transform, image: Tensor, count: int) -> Tensor:
-    """Return by how many pixels each of ``count`` equal images moves sideways."""
+    """Return by how many pixels each of ``count`` equal images moves, ``(count,)``."""
     middle = image.shape[-1] // 2
     line = torch.zeros_like(image)
     line[..., middle] = 1

@@ -1,36 +1,17 @@
-"""Which processes load the data, and do they live on from epoch to epoch?"""
+"""Which processes load the data, and do they persist from epoch to epoch?"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.measure.workers import child_workers
 
 MakeLoader = Callable[[Dataset[Any], int], DataLoader[Any]]
-
-
-class Numbered(Dataset[tuple[Tensor, Tensor]]):
-    """Samples that are their own index: a value of shape ``(1,)`` and a label."""
-
-    def __init__(self, size: int) -> None:
-        """Hold ``size`` samples."""
-        self.size = size
-
-    def __len__(self) -> int:
-        """Return the number of samples."""
-        return self.size
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        """Return the index as a float, shape ``(1,)``, and as a label."""
-        if not 0 <= index < self.size:
-            raise IndexError(index)
-        return torch.tensor([float(index)]), torch.tensor(index)
 
 
 @dataclass(frozen=True)
@@ -61,19 +42,21 @@ def _pass(loader: DataLoader[Any], before: set[int]) -> Epoch:
 
 
 def passes(make: MakeLoader, size: int, workers: int, epochs: int) -> list[Epoch]:
-    """Run through the loader of the learner's function and return what came.
+    """Iterate over the loader of the learner's function and return what it delivered.
 
     Args:
         make: Takes a dataset and a number of workers.
         size: Samples in the dataset.
-        workers: Is handed on.
+        workers: Is passed to it.
         epochs: How often.
 
     Raises:
-        LearnerError: If making the loader or running through it raises.
+        LearnerError: If making the loader or iterating over it raises.
     """
+    # Each sample is its index, as a value of shape (1,) and as a label.
+    dataset = TensorDataset(torch.arange(float(size))[:, None], torch.arange(size))
     with learners_code(f"The loader with {workers} workers"):
-        loader = make(Numbered(size), workers)
+        loader = make(dataset, workers)
     if not hasattr(loader, "__iter__"):
         raise LearnerError(
             f"Expected a DataLoader but got {type(loader).__name__}; return one."
@@ -83,8 +66,8 @@ def passes(make: MakeLoader, size: int, workers: int, epochs: int) -> list[Epoch
         return [_pass(loader, before) for _ in range(epochs)]
 
 
-def workers_live_on(make: MakeLoader, workers: int, epochs: int = 3) -> Finding:
-    """Ask whether the same worker processes serve every epoch.
+def workers_persist(make: MakeLoader, workers: int, epochs: int = 3) -> Finding:
+    """Check that the same worker processes serve every epoch.
 
     Args:
         make: Takes a dataset and a number of workers; returns a loader.
@@ -95,7 +78,7 @@ def workers_live_on(make: MakeLoader, workers: int, epochs: int = 3) -> Finding:
     counts = {len(each.workers) for each in found}
     if counts != {workers}:
         seen = f"Asked for {workers} workers, an epoch was served by {max(counts)}."
-        return Finding(seen, False, "Hand `workers` on to the DataLoader.")
+        return Finding(seen, False, "Pass `workers` to the DataLoader.")
     distinct = len(frozenset().union(*(each.workers for each in found)))
     seen = f"{epochs} epochs were served by {distinct} different worker processes."
     remedy = "Keep the workers alive between epochs."
@@ -105,11 +88,11 @@ def workers_live_on(make: MakeLoader, workers: int, epochs: int = 3) -> Finding:
 def serves_all(
     make: MakeLoader, workers: int, *, batch_size: int, size: int = 72
 ) -> list[Finding]:
-    """Ask whether each epoch has all samples once, in another order, in full batches.
+    """Check that each epoch has all samples once, in another order, in full batches.
 
     Args:
         make: Takes a dataset and a number of workers; returns a loader.
-        workers: Is handed on.
+        workers: Is passed to it.
         batch_size: Samples that a batch should have; the last may be smaller.
         size: Samples in the dataset, not a multiple of ``batch_size``.
     """

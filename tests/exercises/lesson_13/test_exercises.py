@@ -93,7 +93,7 @@ def make_loader(dataset, workers):
     ),
     "raises": (
         "def make_loader(dataset, workers):\n    return dataset.images",
-        "raised AttributeError: 'TensorDataset' object has no attribute 'images' (line 2",
+        "raised AttributeError: 'TensorDataset' object has no attribute 'images' (line",
     ),
 }
 

@@ -17,32 +17,27 @@ KILL_AFTER = 8  # updates that a call has made: in the middle of an epoch
 
 
 def _trains_all(whole: Sequence[Update]) -> Finding:
-    count = len(whole)
-    seen = f"Never killed, the job makes {count} updates; {EPOCHS} epochs of {BATCHES} "
-    seen += "were asked for."
-    if count == EPOCHS * BATCHES:
-        return Finding(seen, True)
-    return Finding(seen, False, "Train all epochs of the loader.")
+    seen = f"Never killed, the job makes {len(whole)} updates; {EPOCHS} epochs of "
+    seen += f"{BATCHES} were asked for."
+    remedy = "Train all epochs of the loader."
+    return Finding(seen, len(whole) == EPOCHS * BATCHES, remedy)
 
 
 def _trains_no_more(again: Sequence[Update]) -> Finding:
     count = len(again)
     seen = f"A further call, after all epochs are done, makes {count} updates more."
-    if not count:
-        return Finding("A further call trains no more.", True)
     remedy = "Give the file of the complete run to fit, with the same max_epochs."
-    return Finding(seen, False, remedy)
+    return Finding(seen, not count, remedy)
 
 
 def _leaves_files(first: Sequence[Update], files: Path) -> Finding:
     if not first:
         seen = "With an empty folder, the job made no updates: it knows of other files."
         return Finding(seen, False, "Read and write in `folder` alone.")
-    killed = f"Killed in epoch {first[-1].epoch} of {EPOCHS}, the job leaves"
-    if any(files.iterdir()):
-        return Finding(f"{killed} files in its folder.", True)
+    seen = f"Killed in epoch {first[-1].epoch} of {EPOCHS}, the job leaves no file in "
+    seen += "its folder."
     remedy = "Save at the end of each epoch: ModelCheckpoint(dirpath=folder, ...)."
-    return Finding(f"{killed} no file in its folder.", False, remedy)
+    return Finding(seen, any(files.iterdir()), remedy)
 
 
 def _resumes(calls: Sequence[Sequence[Update]], whole: Sequence[Update]) -> Finding:
@@ -62,15 +57,14 @@ def _resumes(calls: Sequence[Sequence[Update]], whole: Sequence[Update]) -> Find
             seen = f"{killed} did not go on with the first batch of that epoch."
             remedy = "Save at the end of each epoch, and resume with all that is saved."
             return Finding(seen, False, remedy)
-    return Finding("Each call goes on with the epoch that was cut.", True)
+    return Finding("Each call resumes with the epoch that was cut.", True)
 
 
 def _same_weights(last: Sequence[Update], whole: Sequence[Update]) -> Finding:
     same = bool(last) and last[-1].weights == whole[-1].weights
-    how = "with the same bits as" if same else "with other weights than"
-    seen = f"Killed twice, the job ends {how} one that was never killed."
+    seen = "Killed twice, the job ends with other weights than one that was never "
     remedy = "Resume optimizer, schedule and random state, too: fit(ckpt_path=...)."
-    return Finding(seen, same, remedy)
+    return Finding(f"{seen}killed.", same, remedy)
 
 
 def ends_as_if_never_killed(job: Job) -> Iterator[Finding]:

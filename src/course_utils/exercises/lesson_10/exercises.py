@@ -125,12 +125,10 @@ def _three(returned: Any) -> tuple[int, float, float]:
 def _judge_choice(index: int, vals: Sequence[float], tests: Sequence[float]) -> Finding:
     right = vals.index(max(vals))
     seen = f"Of {len(vals)} networks you chose number {index}, counted from 0"
-    if index == right:
-        return Finding(f"{seen}.", True)
     if index == tests.index(max(tests)):
         seen += ": the best on the test images"
     remedy = f"On the validation images number {right} is the best."
-    return Finding(f"{seen}.", False, remedy)
+    return Finding(f"{seen}.", index == right, remedy)
 
 
 def _judge_margin(margin: float, accuracy: float) -> Finding:
@@ -143,8 +141,6 @@ def _judge_margin(margin: float, accuracy: float) -> Finding:
         return NEAR[0] * wanted <= margin <= NEAR[1] * wanted
 
     seen = f"For {accuracy:.2f} on {TEST_COUNT} images your margin is {margin:.3f}."
-    if near(truth):
-        return Finding(seen, True)
     mistakes = {
         "That is one standard error; 95 % need 1.96 of them.": half(TEST_COUNT, 1),
         "That is the whole width; the margin is half of it.": 2 * truth,
@@ -153,7 +149,7 @@ def _judge_margin(margin: float, accuracy: float) -> Finding:
     }
     why = [text for text, wrong in mistakes.items() if near(wrong)]
     formula = "It is 1.96 * sqrt(accuracy * (1 - accuracy) / number of test images)."
-    return Finding(seen, False, why[0] if why else formula)
+    return Finding(seen, near(truth), why[0] if why else formula)
 
 
 def publishes_honestly(answer: Any) -> Iterator[Finding]:

@@ -82,7 +82,7 @@ _13_2 = Exercise(
     practice="13.2",
     examine=leaves_benchmark_mode_as_it_was,
     hints=(
-        "What does the last line do to somebody who had turned the switch on?",
+        "What does the last line do for a user who had turned the switch on?",
         "Note `torch.backends.cudnn.benchmark` before you make the Trainer. Which "
         "statement of Python runs its block even after an error?",
         "before = torch.backends.cudnn.benchmark; then `try:` make the Trainer and "

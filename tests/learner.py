@@ -102,7 +102,11 @@ def each_answer(names: str, tables: dict[str, dict[str, Any]]) -> pytest.MarkDec
         tables: By practice and name: a source, or a source and words of its message.
     """
     cases = [
-        pytest.param(practice, *([case] if isinstance(case, str) else case), id=name)
+        pytest.param(
+            practice,
+            *([case] if isinstance(case, str) else case),
+            id=f"{practice} {name}",
+        )
         for practice, table in tables.items()
         for name, case in table.items()
     ]

@@ -8,7 +8,7 @@ import textwrap
 import lightning as L
 import pytest
 import torch
-from learner import judged, right_answers, wrong_answers
+from learner import assert_correct, assert_incorrect, each_answer, judged
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
@@ -378,7 +378,7 @@ UNCHECKED_7_3 = {
 }
 
 
-@wrong_answers({"7.3": UNCHECKED_7_3})
+@each_answer("practice, source, message", {"7.3": UNCHECKED_7_3})
 def test_7_3_cannot_check_everything(practice, source, message):
     result = judged(practice, source)
     assert (result.status, message in result.message) == ("cannot be checked", True)
@@ -623,32 +623,32 @@ WRONG_7_5 = {
 }
 
 
-@right_answers(
+@each_answer(
+    "practice, source",
     {
         "7.1": RIGHT_7_1,
         "7.2": RIGHT_7_2,
         "7.3": RIGHT_7_3,
         "7.4": RIGHT_7_4,
         "7.5": RIGHT_7_5,
-    }
+    },
 )
 def test_a_right_answer_is_accepted(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
+    assert_correct(practice, source)
 
 
-@wrong_answers(
+@each_answer(
+    "practice, source, message",
     {
         "7.1": WRONG_7_1,
         "7.2": WRONG_7_2,
         "7.3": WRONG_7_3,
         "7.4": WRONG_7_4,
         "7.5": WRONG_7_5,
-    }
+    },
 )
-def test_a_wrong_answer_gets_its_message(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)
 
 
 class Linear(L.LightningModule):

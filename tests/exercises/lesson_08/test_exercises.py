@@ -5,7 +5,7 @@ import textwrap
 import lightning as L
 import pytest
 import torch
-from learner import classifier, judged, right_answers, wrong_answers
+from learner import assert_correct, assert_incorrect, classifier, each_answer
 from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 from torch.nn import functional as F
@@ -526,30 +526,30 @@ WRONG_8_4 = {
 }
 
 
-@right_answers(
+@each_answer(
+    "practice, source",
     {
         "8.1": {n: classifier(a, MANUAL) for n, a in RIGHT_8_1.items()},
         "8.2": {n: classifier(a) for n, a in RIGHT_8_2.items()},
         "8.3": RIGHT_8_3,
         "8.4": RIGHT_8_4,
-    }
+    },
 )
 def test_a_right_answer_is_accepted(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
+    assert_correct(practice, source)
 
 
-@wrong_answers(
+@each_answer(
+    "practice, source, message",
     {
         "8.1": {n: (classifier(a, MANUAL), m) for n, (a, m) in WRONG_8_1.items()},
         "8.2": {n: (classifier(a), m) for n, (a, m) in WRONG_8_2.items()},
         "8.3": WRONG_8_3,
         "8.4": WRONG_8_4,
-    }
+    },
 )
-def test_a_wrong_answer_gets_its_message(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)
 
 
 class Product(L.LightningModule):

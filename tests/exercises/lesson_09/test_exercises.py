@@ -1,7 +1,7 @@
 """Answers to the exercises of lesson 09, right and wrong, and what each is told."""
 
 import lightning as L
-from learner import judged, right_answers, wrong_answers
+from learner import assert_correct, assert_incorrect, each_answer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from course_utils.exercises.lesson_09.files_after_kill import (
@@ -477,28 +477,16 @@ WRONG_9_3 = {
 }
 
 
-@right_answers(
-    {
-        "9.1": RIGHT_9_1,
-        "9.2": RIGHT_9_2,
-        "9.3": RIGHT_9_3,
-    }
-)
+@each_answer("practice, source", {"9.1": RIGHT_9_1, "9.2": RIGHT_9_2, "9.3": RIGHT_9_3})
 def test_a_right_answer_is_accepted(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
+    assert_correct(practice, source)
 
 
-@wrong_answers(
-    {
-        "9.1": WRONG_9_1,
-        "9.2": WRONG_9_2,
-        "9.3": WRONG_9_3,
-    }
+@each_answer(
+    "practice, source, message", {"9.1": WRONG_9_1, "9.2": WRONG_9_2, "9.3": WRONG_9_3}
 )
-def test_a_wrong_answer_gets_its_message(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)
 
 
 EARLY_PEAK, RISING = [0.5, 0.8, 0.7, 0.6], [0.1, 0.2, 0.3, 0.4]

@@ -4,7 +4,7 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
-from learner import judged, right_answers, wrong_answers
+from learner import assert_correct, assert_incorrect, each_answer
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.learner_code import LearnerError
@@ -323,26 +323,14 @@ WRONG_10_2 = {
 }
 
 
-@right_answers(
-    {
-        "10.1": RIGHT_10_1,
-        "10.2": RIGHT_10_2,
-    }
-)
+@each_answer("practice, source", {"10.1": RIGHT_10_1, "10.2": RIGHT_10_2})
 def test_a_right_answer_is_accepted(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
+    assert_correct(practice, source)
 
 
-@wrong_answers(
-    {
-        "10.1": WRONG_10_1,
-        "10.2": WRONG_10_2,
-    }
-)
-def test_a_wrong_answer_gets_its_message(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
+@each_answer("practice, source, message", {"10.1": WRONG_10_1, "10.2": WRONG_10_2})
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)
 
 
 def trainer(**options):

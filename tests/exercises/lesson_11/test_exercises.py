@@ -4,7 +4,7 @@ import doctest
 
 import pytest
 import torch
-from learner import classifier, judged, right_answers, wrong_answers
+from learner import assert_correct, assert_incorrect, classifier, each_answer
 
 from course_utils.exercises.lesson_11.docstring_examples import Examples, run_examples
 
@@ -499,29 +499,29 @@ WRONG_11_3 = {
 SHOWN = f">>> top_labels({TWO}, 2).tolist()\n    [[1, 2], [0, 1]]"
 
 
-@right_answers(
+@each_answer(
+    "practice, source",
     {
         "11.1": {n: classifier(a) for n, a in RIGHT_11_1.items()},
         "11.2": {n: TOP.format(a) for n, a in RIGHT_11_2.items()},
         "11.3": RIGHT_11_3,
-    }
+    },
 )
 def test_a_right_answer_is_accepted(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
+    assert_correct(practice, source)
 
 
-@wrong_answers(
+@each_answer(
+    "practice, source, message",
     {
         "11.1": {n: (classifier(a), m) for n, (a, m) in WRONG_11_1.items()},
         "11.2": {n: (TOP.format(a), m) for n, (a, m) in WRONG_11_2.items()}
         | {n: (a.format(SHOWN), m) for n, (a, m) in OTHER_CODE.items()},
         "11.3": WRONG_11_3,
-    }
+    },
 )
-def test_a_wrong_answer_gets_its_message(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)
 
 
 def product(doc):

@@ -4,11 +4,12 @@ import pytest
 import torch
 from learner import (
     answer,
+    assert_correct,
+    assert_incorrect,
     classifier,
     denoiser,
+    each_answer,
     judged,
-    right_answers,
-    wrong_answers,
 )
 
 from course_utils.exercises.lesson_12.epoch_metrics import (
@@ -503,7 +504,8 @@ WRONG_12_5 = {
 }
 
 
-@right_answers(
+@each_answer(
+    "practice, source",
     {
         "12.1": {n: classifier(a) for n, a in RIGHT_12_1.items()}
         | {"by hand": classifier(MANUALLY, MANUAL), "its own network": OWN_NET},
@@ -511,25 +513,24 @@ WRONG_12_5 = {
         "12.3": {n: classifier(a) for n, a in RIGHT_12_3.items()},
         "12.4": {n: classifier(*a) for n, a in RIGHT_12_4.items()},
         "12.5": {n: denoiser(a) for n, a in RIGHT_12_5.items()},
-    }
+    },
 )
 def test_a_right_answer_is_accepted(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
+    assert_correct(practice, source)
 
 
-@wrong_answers(
+@each_answer(
+    "practice, source, message",
     {
         "12.1": {n: (classifier(a), m) for n, (a, m) in WRONG_12_1.items()},
         "12.2": {n: (classifier(*a), m) for n, (*a, m) in WRONG_12_2.items()},
         "12.3": {n: (classifier(a), m) for n, (a, m) in WRONG_12_3.items()},
         "12.4": {n: (classifier(*a), m) for n, (*a, m) in WRONG_12_4.items()},
         "12.5": {n: (denoiser(a), m) for n, (a, m) in WRONG_12_5.items()},
-    }
+    },
 )
-def test_a_wrong_answer_gets_its_message(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)
 
 
 NO_MODULE = """
@@ -549,7 +550,7 @@ UNCHECKED = {
 }
 
 
-@wrong_answers(UNCHECKED)
+@each_answer("practice, source, message", UNCHECKED)
 def test_what_cannot_be_checked_is_said(practice, source, message):
     result = judged(practice, source)
     assert (result.status, message in result.message) == ("cannot be checked", True)

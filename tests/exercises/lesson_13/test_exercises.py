@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from learner import answer, judged, right_answers, wrong_answers
+from learner import answer, assert_correct, assert_incorrect, each_answer, judged
 
 from course_utils.exercises import api
 from course_utils.exercises.lesson_13.per_image_augmentation import (
@@ -496,30 +496,20 @@ def test_what_is_no_function_is_told_so(practice):
     assert "got int; hand it over without calling it." in result.message
 
 
-@right_answers(
-    {
-        "13.1": RIGHT_13_1,
-        "13.2": RIGHT_13_2,
-        "13.3": RIGHT_13_3,
-        "13.4": RIGHT_13_4,
-    }
+@each_answer(
+    "practice, source",
+    {"13.1": RIGHT_13_1, "13.2": RIGHT_13_2, "13.3": RIGHT_13_3, "13.4": RIGHT_13_4},
 )
 def test_a_right_answer_is_accepted(practice, source):
-    result = judged(practice, source)
-    assert result.status == "correct", result
+    assert_correct(practice, source)
 
 
-@wrong_answers(
-    {
-        "13.1": WRONG_13_1,
-        "13.2": WRONG_13_2,
-        "13.3": WRONG_13_3,
-        "13.4": WRONG_13_4,
-    }
+@each_answer(
+    "practice, source, message",
+    {"13.1": WRONG_13_1, "13.2": WRONG_13_2, "13.3": WRONG_13_3, "13.4": WRONG_13_4},
 )
-def test_a_wrong_answer_gets_its_message(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("incorrect", True), result
+def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
+    assert_incorrect(practice, source, message)
 
 
 def test_13_2_a_check_leaves_benchmark_mode_of_this_process_alone():

@@ -350,7 +350,7 @@ WRONG_12_4 = {
     "another name": (
         RATE + "    self.log('accuracy', acc)",
         LIST,
-        "Callbacks find no metric 'val_acc'; they see accuracy. Log it with",
+        "No metric named 'val_acc' was logged (found: accuracy). Log it with",
     ),
     "raises": (
         RATE + "    self.log('val_acc', acc, nonsense=1)",

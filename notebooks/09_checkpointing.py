@@ -964,9 +964,9 @@ check("9.3", DividesByRecent)
 
 # %%
 from course_utils.exercises.lesson_09 import (
+    checkpoints_after_kill,
     keeps_the_best,
     keeps_the_last,
-    checkpoints_after_kill,
 )
 
 scores = [0.9, 0.5, 0.4, 0.6, 0.7, 0.8]  # a loss: the third epoch is the best

@@ -43,20 +43,30 @@ def in_batches(data: tuple[Tensor, Tensor], size: int) -> list[tuple[Tensor, Ten
     return list(zip(images.split(size), labels.split(size), strict=True))
 
 
+def class_of(answer: Any, kind: type) -> Any:
+    """Return ``answer``, which is a class of this kind.
+
+    Raises:
+        LearnerError: If it is not.
+    """
+    if isinstance(answer, type) and issubclass(answer, kind):
+        return answer
+    raise LearnerError(
+        f"Expected a {kind.__name__} class but got {type(answer).__name__}; "
+        "hand over the class itself, without calling it."
+    )
+
+
 def new_instance(answer: Any) -> L.LightningModule:
     """Return an instance of the learner's class.
 
     Raises:
         LearnerError: If ``answer`` is no module class or cannot be built.
     """
-    if not (isinstance(answer, type) and issubclass(answer, L.LightningModule)):
-        raise LearnerError(
-            f"Expected a LightningModule class but got {type(answer).__name__}; "
-            "hand over the class itself, without calling it."
-        )
+    module_class = class_of(answer, L.LightningModule)
     torch.manual_seed(0)
     with learners_code("__init__"):
-        return answer()
+        return module_class()
 
 
 def quiet_function(answer: Any) -> Callable[..., Any]:

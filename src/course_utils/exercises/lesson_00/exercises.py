@@ -7,8 +7,12 @@ import torch
 from torch import nn
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError
-from course_utils.checks.sample_data import digits, logits_of, train_briefly
+from course_utils.checks.sample_data import (
+    digits,
+    logits_of,
+    quiet_function,
+    train_briefly,
+)
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_00.eval_mode import (
     leaves_no_trace,
@@ -26,16 +30,12 @@ def _frozen_encoder_and_head() -> nn.Module:
 
 def leaves_no_trace_behind(answer: Any) -> Iterator[Finding]:
     """Examine exercise 0.1 with a model that has dropout and batch normalization."""
-    if not callable(answer):
-        raise LearnerError(
-            f"Expected a function but got {type(answer).__name__}; "
-            "hand over the function itself, without calling it."
-        )
+    score = quiet_function(answer)
     model = _frozen_encoder_and_head()
     images, labels = digits(200)
     truth = (logits_of(model, images).argmax(1) == labels).float().mean().item()
-    yield measures_in_eval_mode(answer, model, images, labels, truth)
-    yield from leaves_no_trace(answer, model, images, labels)
+    yield measures_in_eval_mode(score, model, images, labels, truth)
+    yield from leaves_no_trace(score, model, images, labels)
 
 
 _0_1 = Exercise(

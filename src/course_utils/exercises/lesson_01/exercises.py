@@ -9,8 +9,14 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError, has_forward, learners_code
-from course_utils.checks.sample_data import digits, new_instance, output_of
+from course_utils.checks.learner_code import has_forward, learners_code
+from course_utils.checks.sample_data import (
+    class_of,
+    digits,
+    in_batches,
+    new_instance,
+    output_of,
+)
 from course_utils.checks.sample_digests import digests
 from course_utils.checks.weight_updates import lowers_cross_entropy, updates
 from course_utils.exercises.exercise import Exercise
@@ -31,26 +37,17 @@ from course_utils.exercises.lesson_01.trainer_flags import (
 )
 
 
-def _batches(count: int, size: int = 16) -> list[tuple[Tensor, Tensor]]:
-    images, labels = digits(count * size)
-    return list(zip(images.split(size), labels.split(size), strict=True))
-
-
 def _builder(answer: Any, kind: type, *arguments: Any) -> Callable[[], Any]:
     """Return a function that builds an instance of the learner's class.
 
     Raises:
         LearnerError: If ``answer`` is no class of this kind.
     """
-    if not (isinstance(answer, type) and issubclass(answer, kind)):
-        raise LearnerError(
-            f"Expected a {kind.__name__} class but got {type(answer).__name__}; "
-            "hand over the class itself, without calling it."
-        )
+    wanted = class_of(answer, kind)
 
     def build() -> Any:
         with learners_code("__init__"):
-            return answer(*arguments)
+            return wanted(*arguments)
 
     return build
 
@@ -60,7 +57,7 @@ def _builder(answer: Any, kind: type, *arguments: Any) -> Callable[[], Any]:
 
 def obeys_the_trainer(answer: Any) -> Iterator[Finding]:
     """Examine exercise 1.1: updates, gradient norm, learning, two processes."""
-    batches = _batches(8)
+    batches = in_batches(digits(128), 16)
     for every in (4, 1):
         yield obeys_accumulation(lambda: new_instance(answer), batches, every)
     yield obeys_clipping(lambda: new_instance(answer), batches)
@@ -168,7 +165,7 @@ def _learns(module: L.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> 
 
 def reuses_any_encoder(answer: Any) -> Iterator[Finding]:
     """Examine exercise 1.3 with two encoders of different width, unseen before."""
-    batches = _batches(8)
+    batches = in_batches(digits(128), 16)
     for features in (12, 20):
         torch.manual_seed(features)
         encoder = CountedEncoder(features)

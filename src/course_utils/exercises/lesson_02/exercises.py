@@ -13,7 +13,13 @@ from course_utils.checks.fake_gpus import simulated_gpus
 from course_utils.checks.fake_tensors import simulated_tensors
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.sample_data import digits, logits_of, new_instance
+from course_utils.checks.sample_data import (
+    class_of,
+    digits,
+    in_batches,
+    logits_of,
+    new_instance,
+)
 from course_utils.checks.single_step import attach
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
@@ -99,13 +105,9 @@ _2_1 = Exercise(
 
 
 def _layer(answer: Any, amount: float) -> nn.Module:
-    if not (isinstance(answer, type) and issubclass(answer, nn.Module)):
-        raise LearnerError(
-            f"Expected a class of nn.Module but got {type(answer).__name__}; hand over "
-            "the class itself, without calling it."
-        )
+    layer_class = class_of(answer, nn.Module)
     with learners_code("__init__"):
-        return answer(amount)
+        return layer_class(amount)
 
 
 def _noise(answer: Any, amount: float = 0.5) -> tuple[Tensor, Tensor]:
@@ -231,8 +233,7 @@ def _window_hides_the_border(answer: Any) -> Finding:
 def _trained(answer: Any) -> L.LightningModule:
     module, (images, labels) = new_instance(answer), digits(64)
     labels = torch.where(labels > 4, 3, labels)  # one class is far more common
-    batches = list(zip(images.split(16), labels.split(16), strict=True))
-    updates(module, batches)
+    updates(module, in_batches((images, labels), 16))
     return module
 
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
+import lightning as L
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.sample_data import digits, logits_of
+from course_utils.checks.learner_code import learners_code
+from course_utils.checks.sample_data import class_of, digits, in_batches, logits_of
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_03.optimizer_settings import (
     obeys_settings,
@@ -17,21 +18,9 @@ from course_utils.exercises.lesson_03.optimizer_settings import (
 )
 from course_utils.exercises.lesson_03.reload import survives_reload
 
-Batches = list[tuple[Tensor, Tensor]]
 
-
-def _batches(count: int = 4, size: int = 16) -> Batches:
-    images, labels = digits(count * size)
-    return list(zip(images.split(size), labels.split(size), strict=True))
-
-
-def _module_class(answer: Any) -> Any:
-    if isinstance(answer, type) and issubclass(answer, nn.Module):
-        return answer
-    raise LearnerError(
-        f"Expected a LightningModule class but got {type(answer).__name__}; hand over "
-        "the class itself, without calling it."
-    )
+def _batches() -> list[tuple[Tensor, Tensor]]:
+    return in_batches(digits(64), 16)
 
 
 # 3.1 ----------------------------------------------------------------------------
@@ -57,7 +46,7 @@ def _sees_ink_only(answer: Any, ink: int) -> Finding:
 
 def sees_the_same_ink(answer: Any) -> Iterator[Finding]:
     """Examine exercise 3.1: what was asked for, after a reload and before."""
-    module_class = _module_class(answer)
+    module_class = class_of(answer, L.LightningModule)
     yield _sees_ink_only(module_class, ink=80)
     yield from survives_reload(module_class, {"ink": 200, "lr": 3e-3}, _batches())
 
@@ -79,7 +68,7 @@ _3_1 = Exercise(
 
 def loads_after_a_sweep(answer: Any) -> Iterator[Finding]:
     """Examine exercise 3.2: a rate from NumPy, an activation, an encoder."""
-    module_class = _module_class(answer)
+    module_class = class_of(answer, L.LightningModule)
     torch.manual_seed(0)
     settings = {
         "encoder": nn.Sequential(nn.Flatten(), nn.Linear(784, 64)),
@@ -111,7 +100,7 @@ _3_2 = Exercise(
 
 def listens_to_its_settings(answer: Any) -> Iterator[Finding]:
     """Examine exercise 3.3: a new run, then one resumed with other settings."""
-    module_class = _module_class(answer)
+    module_class = class_of(answer, L.LightningModule)
     first = {"lr": 4e-3, "weight_decay": 0.02}
     then = {"lr": 5e-4, "weight_decay": 0.3}
     yield obeys_settings(module_class, first, _batches())

@@ -45,10 +45,10 @@ def rates_follow(
 
 
 def rates_are_logged(
-    rates: Sequence[float], book: InMemoryLogger, name: str
+    rates: Sequence[float], logger: InMemoryLogger, name: str
 ) -> Finding:
     """Check whether the logger got, as ``name``, the rate that each update applied."""
-    values = book.values(name)
+    values = logger.values(name)
     if len(values) != len(rates):
         seen = f"The logger got {name!r} {len(values)} times in {len(rates)} updates."
         return Finding(seen, False, f'Call self.log("{name}", ...) in each step.')

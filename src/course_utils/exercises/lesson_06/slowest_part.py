@@ -18,7 +18,7 @@ Ask = Callable[[L.LightningModule, Any], Any]
 Milliseconds = Mapping[str, float]
 
 
-class _Sleepy(Dataset[tuple[Tensor, Tensor]]):
+class _SlowDataset(Dataset[tuple[Tensor, Tensor]]):
     def __init__(self, milliseconds: float) -> None:
         self.seconds = milliseconds / 1000 / BATCH
 
@@ -90,7 +90,7 @@ def _in_words(times: Milliseconds) -> str:
 
 
 def _answer(ask: Ask, times: Milliseconds, most: int) -> Any:
-    loader = DataLoader(_Sleepy(times.get("loading", 0)), batch_size=BATCH)
+    loader = DataLoader(_SlowDataset(times.get("loading", 0)), batch_size=BATCH)
     return ask(Slowed(times, most), loader)
 
 

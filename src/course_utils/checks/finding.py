@@ -8,7 +8,8 @@ class Finding:
     """The answer to one question about a module, found by running it.
 
     Attributes:
-        seen: What happened, as one sentence.
+        seen: What happened, as one sentence. Where no lesson prints it, it is written
+            for the case that something is to be done.
         ok: Whether it is as it should be; ``None`` if that cannot be decided here.
         remedy: The next step as one sentence; dropped if ``ok``, for nothing is to do.
         asked: The question as a short noun phrase, for findings that a lesson prints,

@@ -65,11 +65,10 @@ def lowers_cross_entropy(
         batches: Images and labels, all of them usable.
         rounds: How often each batch is used.
     """
-    asked = "the cross-entropy of the training images"
     if not has_forward(module):
         return Finding("There is no forward pass to ask.", True)
     before = _cross_entropy(module, batches)
     updates(module, [*batches] * rounds)
     falls = _cross_entropy(module, batches) < before
-    seen = f"Training makes {asked} {'smaller' if falls else 'larger'}."
+    seen = "Training makes the cross-entropy of the training images larger."
     return Finding(seen, falls, "Return the loss itself, not a function of it.")

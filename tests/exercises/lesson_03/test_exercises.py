@@ -370,7 +370,7 @@ LISTENS_WRONG = {
     def on_load_checkpoint(self, checkpoint):
         checkpoint["optimizer_states"] = []
 """,
-        "has forgotten the steps before: its averages start anew. Change its settings",
+        "has forgotten the steps before: its averages restart. Change its settings",
     ),
     "a new optimizer in the middle": (
         SAVES

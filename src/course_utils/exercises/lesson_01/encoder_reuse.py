@@ -85,7 +85,7 @@ def uses_part(
     moved = not torch.equal(output_of(module, images), output)
     for each, state in zip(copies, kept, strict=True):
         each.load_state_dict(state)
-    seen = f"The output {'depends' if moved else 'does not depend'} on the given part."
+    seen = "The output does not depend on the given part."
     remedy = "Compute the output from what the part returns."
     return Finding(seen, moved, remedy)
 

@@ -39,7 +39,7 @@ def _sees_ink_only(answer: Any, ink: int) -> Finding:
     if blank:
         seen = f"With ink={ink} every image looks blank to the network."
     else:
-        seen = f"With ink={ink} the logits {'' if same else 'do not '}follow the ink."
+        seen = f"With ink={ink} the logits do not follow the ink."
     remedy = "A pixel counts as ink if its grey level of 0 to 255 is above `ink`."
     return Finding(seen, same and not blank, remedy)
 

@@ -87,7 +87,7 @@ def obeys_settings(
     if not steps:
         return Finding("No optimizer step had a gradient.", False, loss)
     wrong = _disagreement(steps, settings)
-    seen = f"In a new run {wrong}." if wrong else "A new run uses what was asked for."
+    seen = f"In a new run {wrong}."
     remedy = "Build the optimizer from self.hparams."
     return Finding(seen, not wrong, remedy)
 
@@ -120,7 +120,7 @@ def _resumed_settings(steps: Sequence[Step], then: Settings) -> Finding:
         remedy = "Leave the epoch and the loop's progress to Lightning."
         return Finding("The resumed run took no step.", False, remedy)
     wrong = _disagreement(steps, then)
-    seen = f"In a resumed run {wrong}." if wrong else "A resumed run uses the new ones."
+    seen = f"In a resumed run {wrong}."
     remedy = (
         "The optimizer's old settings come from the file; set the new ones after that, "
         "before the first step."
@@ -130,9 +130,6 @@ def _resumed_settings(steps: Sequence[Step], then: Settings) -> Finding:
 
 def _resumed_memory(before: Sequence[Step], steps: Sequence[Step]) -> Finding:
     expected = before[-1].remembered + 1 if before and before[-1].remembered else 0
-    if not expected or not steps or steps[0].remembered == expected:
-        return Finding("The optimizer continues with what it remembers.", True)
-    seen = "The resumed optimizer has forgotten the steps before: "
-    seen += "its averages start anew."
-    remedy = "Change its settings and keep its state."
-    return Finding(seen, False, remedy)
+    kept = not expected or not steps or steps[0].remembered == expected
+    seen = "The resumed optimizer has forgotten the steps before: its averages restart."
+    return Finding(seen, kept, "Change its settings and keep its state.")

@@ -88,7 +88,7 @@ def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
     same = logits.shape == expected.shape and torch.allclose(
         logits, expected, atol=1e-5
     )
-    seen = f"The logits are {'' if same else 'not '}those of the original network."
+    seen = "The logits are not those of the original network."
     remedy = "Each pair of neighbours looks up table[left, right], as before."
     return Finding(seen, same, remedy)
 
@@ -105,7 +105,7 @@ def _teaches_the_table(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Findi
     (expected,) = torch.autograd.grad(loss, leaf)
     far = (table.grad.reshape(-1, WIDTH) - expected).abs().max()
     same = bool(far <= 1e-3 * expected.abs().max())
-    seen = f"The table's gradient is {'' if same else 'not '}the original one."
+    seen = "The table's gradient is not the original one."
     remedy = "Let every pixel that looks a row up pass its gradient on to that row."
     return Finding(seen, same, remedy)
 
@@ -147,10 +147,8 @@ def _adds_new_noise(answer: Any) -> Finding:
         fit(new_instance(answer), [(images, labels)] * 3)
     kinds = len({each.numpy().tobytes() for each in inputs})
     none = kinds == 1 and torch.equal(inputs[0], images)
-    seen = "The steps add no noise." if none else "The steps add the same noise."
-    if kinds >= 3:
-        return Finding("Each step adds other noise.", True)
-    return Finding(seen, False, "Draw new noise in each step.")
+    seen = f"The steps add {'no' if none else 'the same'} noise."
+    return Finding(seen, kinds >= 3, "Draw new noise in each step.")
 
 
 def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:

@@ -121,7 +121,7 @@ def _healthy(smoke_test: SmokeTest, most: int) -> Iterator[Finding]:
     seen = f"The test trained for {steps} steps."
     yield Finding(seen, 1 <= steps <= most, f"1 to {most} are asked.")
     kept = all(torch.equal(before[k], v) for k, v in model.state_dict().items())
-    seen = f"The weights are {'as they were' if kept else 'changed afterwards'}."
+    seen = "The weights are changed afterwards."
     yield Finding(seen, kept, "Test a copy: copy.deepcopy(model).")
 
 
@@ -143,7 +143,7 @@ def notices_planted_bugs(smoke_test: SmokeTest, most: int = 5) -> Iterator[Findi
             except LearnerError:
                 noticed = True
             steps = len(model.steps)
-            seen = f"It {'raises' if noticed else 'lets pass'}: {planted}."
+            seen = f"It lets pass: {planted}."
             yield Finding(seen, noticed, remedy)
             seen = f"On {planted} it trained for {steps} steps."
             yield Finding(seen, steps <= most, f"At most {most}.")

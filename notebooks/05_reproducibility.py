@@ -188,10 +188,10 @@ claim(
 # start. The accuracies hardly differ, so the two runs look alike in your table. The networks are not: they answer some test digits differently.
 #
 # **A seed fixes a sequence of numbers, not who draws which.** Let one more number be drawn between the model and the training, as a new layer or a look at a random sample would do.
-# The seed is in time, and the first weights are equal. (`preserved` puts back what a block changes: random states, threads, modes. `contrast` does that, too.)
+# The seed is in time, and the first weights are equal. (`preserve_global_state` puts back what a block changes: random states, threads, modes. `contrast` does that, too.)
 
 # %%
-from course_utils.experiments import preserved
+from course_utils.experiments import preserve_global_state
 
 
 def draws_one_more():
@@ -201,7 +201,7 @@ def draws_one_more():
     return fit(model)
 
 
-with preserved():
+with preserve_global_state():
     apart = distances(seeds_everything()[1], draws_one_more()[1])
 claim("5.1", "one more draw: the same first weights", apart[0], equals=0)
 claim("5.1", "and a distance of 1 or more at the end", apart[-1], at_least=1.0)
@@ -220,7 +220,7 @@ from course_utils.exercises.lesson_05 import RandomNumbers
 
 
 def drawn_with(workers):
-    with preserved():
+    with preserve_global_state():
         L.seed_everything(42, verbose=False)
         loader = DataLoader(RandomNumbers(8), batch_size=4, num_workers=workers)
         return set(torch.cat(list(loader)).flatten().tolist())
@@ -410,7 +410,7 @@ numbers = torch.randn(50, 100_000)
 
 
 def sums(threads):
-    with preserved():
+    with preserve_global_state():
         torch.set_num_threads(threads)
         return [row.sum().item() for row in numbers]
 
@@ -428,7 +428,7 @@ claim("5.2", "one thread or two: other bits in 5 sums or more", other, at_least=
 # `deterministic=True` makes PyTorch use one fixed order. The promise has a second half: an operation that has no deterministic version *raises*.
 
 # %% tags=["raises-exception"]
-with preserved():
+with preserve_global_state():
     torch.use_deterministic_algorithms(True)  # what deterministic=True calls
     pooled, places = F.max_pool2d(test_images[:2], 2, return_indices=True)
     F.max_unpool2d(pooled, places, 2)
@@ -437,7 +437,7 @@ with preserved():
 # `deterministic="warn"` warns instead. And note what else that call is: a setting of the whole process. A later Trainer that does not mention it leaves it on.
 
 # %%
-with preserved():
+with preserve_global_state():
     L.Trainer(deterministic=True, **QUIET)
     L.Trainer(**QUIET)
     print("after a Trainer without it:", torch.are_deterministic_algorithms_enabled())
@@ -564,7 +564,7 @@ class Recipe(ValidatedNet):
 
 # %%
 try:
-    with preserved():
+    with preserve_global_state():
         whole_and_resumed(lambda: (Recipe(), Shuffles(), []))
 except UnpicklingError as error:
     print("UnpicklingError:", str(error).split(".")[0])
@@ -772,7 +772,7 @@ class DrawsFromTheGlobalGenerator(KeepsItsPlace):
 
 # %%
 def verdicts(build, places, **options):
-    with preserved():
+    with preserve_global_state():
         findings = list(resumes_exactly(build, places, max_epochs=2, **options))
     failed = [finding.asked for finding in findings if not finding.ok]
     at = {place: [each for each in failed if str(place) in each] for place in places}

@@ -335,11 +335,11 @@ claim(
 # And what does the switch bring? On a CPU, nothing: there is no cuDNN to ask. The next cell trains twice from the same seed and compares the weights.
 
 # %%
-from course_utils.experiments import preserved
+from course_utils.experiments import preserve_global_state
 
 
 def weights_after_training(**options):
-    with preserved():  # puts seed and switch back at the end
+    with preserve_global_state():  # puts seed and switch back at the end
         L.seed_everything(0, verbose=False)
         model = DigitClassifier()
         quiet = quiet_trainer(accelerator="cpu", max_steps=20)
@@ -638,7 +638,7 @@ versions = {
     ("loading", "bad"): lambda: [None for _ in one_by_one],
     ("loading", "good"): lambda: [None for _ in by_the_batch],
 }
-with preserved():
+with preserve_global_state():
     timed = {run: median(times) for run, times in seconds(versions, repeats=3).items()}
 
 
@@ -700,7 +700,7 @@ from torchvision.transforms import v2
 
 eight = scaled(digits.test_images[:1]).expand(8, -1, -1, -1)
 rotate = v2.RandomRotation(30)
-with preserved():
+with preserve_global_state():
     torch.manual_seed(0)
     at_once = rotate(eight)
     one_at_a_time = torch.stack([rotate(image) for image in eight])

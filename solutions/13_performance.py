@@ -91,12 +91,12 @@ check("13.2", train_with_benchmark)
 # **Another way.** A context manager does the noting and the putting back. This one restores every sticky switch, the seed among them, so it suits experiments more than a training script:
 
 # %%
-from course_utils.experiments import preserved
+from course_utils.experiments import preserve_global_state
 
 
 def train_with_benchmark(model, loader):
     options = quiet_trainer(accelerator="cpu", max_epochs=1)
-    with preserved():
+    with preserve_global_state():
         L.Trainer(benchmark=True, **options).fit(model, loader)
 
 

@@ -1,4 +1,4 @@
-"""Lesson 14's script as somebody else would write it: other names, other structure.
+"""Lesson 14's script as another person would write it: other names, other structure.
 
 Whole batches, a normalizing layer, torchmetrics, a schedule of straight lines, and
 `trainer.test`. All sixteen symptoms are gone; nothing but the four names is shared.
@@ -12,8 +12,7 @@ import torchmetrics
 from lightning.pytorch import callbacks
 from torch import nn
 
-from course_utils.data.data_module import scaled
-from course_utils.data.locate import chosen_name, locate, open_dataset
+from course_utils.data import open_dataset, scaled
 from course_utils.hardware import quiet_trainer
 
 
@@ -39,7 +38,7 @@ class Batches(torch.utils.data.Dataset):
 class Source(L.LightningDataModule):
     def __init__(self, seed):
         super().__init__()
-        half = open_dataset(chosen_name(), locate(chosen_name()), train=True)
+        half = open_dataset(train=True)
         order = torch.randperm(1500, generator=torch.Generator().manual_seed(seed))
         mine, held_out = order[:1200], order[1200:]
         self.fit = Batches(half.data[mine], half.targets[mine], holes=True)
@@ -57,7 +56,7 @@ class Source(L.LightningDataModule):
         return self._serve(self.val)
 
     def test_dataloader(self):
-        half = open_dataset(chosen_name(), locate(chosen_name()), train=False)
+        half = open_dataset(train=False)
         return self._serve(Batches(half.data[:900], half.targets[:900], holes=False))
 
 

@@ -12,7 +12,7 @@ from course_utils.capstone.repairs import REPAIRS, repaired
 from course_utils.capstone.runs import Runs
 from course_utils.capstone.symptoms import SYMPTOMS
 from course_utils.checks.finding import Finding
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments import preserve_global_state
 
 data_symptoms.REPEATS = 3  # of a timing that tests need not know exactly
 ORIGINAL = script.ORIGINAL.read_text("utf-8")
@@ -61,9 +61,9 @@ def examined(source: str) -> Examination:
 def asked(practice: str, source: str, seed: int = 0) -> Finding:
     """Look for one symptom only, which is quick."""
     [symptom] = [each for each in SYMPTOMS if each.practice == practice]
-    with preserved():
+    with preserve_global_state():
         torch.set_num_threads(1)
-        return symptom.ask(Runs(script.load(written(source)), seed))
+        return symptom.check(Runs(script.load(written(source)), seed))
 
 
 def good(examination: Examination) -> set[str]:

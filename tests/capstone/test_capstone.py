@@ -6,8 +6,7 @@ import pytest
 from capstone_script import ORIGINAL, edited, examined, small, written
 
 from course_utils import capstone, syllabus
-from course_utils.capstone import observed_run, runs, script
-from course_utils.capstone import scoreboard as boards
+from course_utils.capstone import observed_run, runs, scoring, script
 from course_utils.capstone.examine import examine
 from course_utils.capstone.symptoms import SYMPTOMS
 from course_utils.checks.learner_code import LearnerError
@@ -19,7 +18,7 @@ TRAIN = "    data = data or make_data(seed)\n    model"
 def board():
     """Judge the small script beside itself."""
     first = examined(small())
-    return lambda *suspects: boards.judged(first, first, suspects)
+    return lambda *suspects: scoring.judge(first, first, suspects)
 
 
 def refusal(source, capsys):
@@ -51,7 +50,7 @@ def test_the_script_is_read_anew_each_time(tmp_path):
 @pytest.mark.slow
 def test_an_unchanged_script_is_not_run_again(monkeypatch):
     known = examined(small())
-    monkeypatch.setattr(observed_run, "observed", None)
+    monkeypatch.setattr(runs, "observe_train", None)
     assert examine(written(small())) is known
 
 
@@ -61,11 +60,11 @@ def test_a_script_that_was_run_is_examined_without_another_full_run(monkeypatch)
     assert capstone.run(path) is not None
     full = []
 
-    def observed(train, watch, *args, **options):
-        full.append(watch.saved is not None)
-        return observed_run.observed(train, watch, *args, **options)
+    def observe_train(train, spy, *args, **options):
+        full.append(spy.saved is not None)
+        return observed_run.observe_train(train, spy, *args, **options)
 
-    monkeypatch.setattr(runs, "observed", observed)
+    monkeypatch.setattr(runs, "observe_train", observe_train)
     assert examine(path).findings
     assert full
     assert not any(full)
@@ -138,8 +137,8 @@ def test_practices_are_hidden_until_they_are_found(board):
 
 
 def test_a_wrong_suspect_is_told_kindly(board):
-    assert board("4.4").on_suspects == ""
-    assert board("11.1").on_suspects.startswith("Not here: 11.1. A good thing")
+    assert board("4.4").wrong_suspects_note == ""
+    assert board("11.1").wrong_suspects_note.startswith("Not here: 11.1. A good thing")
 
 
 def test_a_part_shows_its_own_lines(board):
@@ -182,7 +181,7 @@ def test_an_unknown_hint_is_one_sentence(number, level, capsys):
 
 
 def test_the_parts_are_the_whole_script_without_head_and_tail():
-    parts = [script.part(name) for name in script.ROUNDS]
+    parts = [script.part(name) for name in script.PARTS]
     assert "\n".join(ORIGINAL.split()).count("\n".join("\n".join(parts).split())) == 1
     with pytest.raises(ValueError, match="Expected a part out of data, model"):
         script.part("music")

@@ -20,7 +20,7 @@ from course_utils.exercises.lesson_05.resumable_parts import (
     KeepsRandomState,
 )
 from course_utils.exercises.lesson_05.worker_draws import RandomNumbers
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments.global_state import preserve_global_state
 
 SIZE, BATCH = 40, 4  # 10 batches an epoch
 pytestmark = pytest.mark.slow
@@ -33,7 +33,7 @@ EVERYWHERE = [Place("batch", n) for n in (1, 9, 10, 11, 19)] + [END, VALIDATED]
 
 @pytest.fixture(autouse=True)
 def _leave_no_trace():
-    with preserved():
+    with preserve_global_state():
         yield
 
 

@@ -321,7 +321,7 @@ def test_a_download_ends_with_how_to_use_it(course, monkeypatch, nothing_here):
 
 def test_a_readable_copy_is_not_downloaded_again(course, monkeypatch):
     monkeypatch.setattr(data_command, "locate", lambda name: Path("here"))
-    monkeypatch.setattr(data_command, "open_dataset", lambda *_: None)
+    monkeypatch.setattr(data_command, "open_dataset", lambda *_, **__: None)
     monkeypatch.setattr(data_command, "_download", lambda name: pytest.fail("again"))
     result = course_says("data", "cifar10")
     assert result.exit_code == 0
@@ -332,7 +332,7 @@ def test_a_readable_copy_is_not_downloaded_again(course, monkeypatch):
 def test_a_damaged_copy_is_downloaded_again_unless_it_is_the_learners_own(
     course, monkeypatch, own, status
 ):
-    def damaged(*_):
+    def damaged(*_, **__):
         raise DataError("Expected readable files.")
 
     if own:

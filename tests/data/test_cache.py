@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from course_utils.data import cache
-from course_utils.data.cache import DataError, embedded_root, in_cache, write_whole
+from course_utils.data.cache import DataError, embedded_root, with_cache_folder, write_atomically
 
 READ_ALL = """
 import hashlib
@@ -74,7 +74,7 @@ def test_a_second_start_writes_nothing(monkeypatch):
     def refuse(*_):
         raise AssertionError("written twice")
 
-    monkeypatch.setattr(cache, "write_whole", refuse)
+    monkeypatch.setattr(cache, "write_atomically", refuse)
     assert raw_files(embedded_root()) == first
 
 
@@ -110,7 +110,7 @@ def test_parts_of_a_killed_process_go_and_those_of_a_living_one_stay(tmp_path):
         part.write_bytes(b"half")
     hour_ago = time.time() - 3600
     os.utime(old, (hour_ago, hour_ago))
-    write_whole(tmp_path / "target", b"whole")
+    write_atomically(tmp_path / "target", b"whole")
     assert {path.name for path in tmp_path.glob("*.part")} == {"b.part"}
 
 
@@ -130,7 +130,7 @@ def test_two_kernels_that_start_together_both_read_good_data():
 
 def test_a_reader_never_meets_half_a_file(tmp_path):
     target, content = tmp_path / "target", bytes(4_000_000)
-    write_whole(target, content)
+    write_atomically(target, content)
     sizes, done = set(), threading.Event()
 
     def read():
@@ -140,7 +140,7 @@ def test_a_reader_never_meets_half_a_file(tmp_path):
     reader = threading.Thread(target=read)
     reader.start()
     for _ in range(20):
-        write_whole(target, content)
+        write_atomically(target, content)
     done.set()
     reader.join()
     assert sizes == {len(content)}
@@ -209,7 +209,7 @@ def test_a_temporary_folder_of_another_user_is_not_trusted(tmp_path, monkeypatch
     monkeypatch.setenv("COURSE_CACHE_DIR", unusable(tmp_path))
     monkeypatch.setattr(os, "getuid", lambda: 12345)
     with pytest.raises(DataError, match="belongs to another user"):
-        in_cache(lambda folder: os.listdir(folder))
+        with_cache_folder(lambda folder: os.listdir(folder))
 
 
 def test_without_a_variable_the_cache_is_where_the_system_keeps_caches(monkeypatch):

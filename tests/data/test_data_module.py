@@ -203,9 +203,9 @@ def test_more_images_than_there_are_is_one_sentence():
 def test_a_stage_reads_only_its_half_and_reads_it_once(stage, read, monkeypatch):
     seen, real = [], data_module.open_dataset
 
-    def spy(name, root, train):
+    def spy(name, train):
         seen.append(train)
-        return real(name, root, train)
+        return real(name, train=train)
 
     monkeypatch.setattr(data_module, "open_dataset", spy)
     data = ImageDataModule()

@@ -139,8 +139,8 @@ def everything(folder: Path) -> list[Path]:
 def test_mnist_arrives_in_the_cache_and_torchvision_reads_it(mnist, tmp_path):
     root = download("mnist")
     assert root == tmp_path / "cache" == locate("mnist")
-    assert open_dataset("mnist", root, train=True).targets.tolist() == [0, 1, 2]
-    assert open_dataset("mnist", root, train=False).targets.tolist() == [0, 1]
+    assert open_dataset("mnist", train=True, root=root).targets.tolist() == [0, 1, 2]
+    assert open_dataset("mnist", train=False, root=root).targets.tolist() == [0, 1]
     files = {path.name for path in everything(root) if path.is_file()}
     assert files == set(IDX_FILES)
 
@@ -186,7 +186,7 @@ def test_a_server_that_tells_no_length_still_works(mnist, tmp_path):
     totals = set()
     download("mnist", tmp_path, lambda done, total: totals.add(total))
     assert 0 in totals
-    assert len(open_dataset("mnist", tmp_path, train=True)) == 3
+    assert len(open_dataset("mnist", train=True, root=tmp_path)) == 3
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_a_second_mirror_replaces_a_bad_first_one(mnist, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.MNIST, "mirrors", [address + "bad/", address])
     mnist.files[f"bad/{IDX_FILES[0]}.gz"] = b"an error page"
     download("mnist", tmp_path)
-    assert len(open_dataset("mnist", tmp_path, train=True)) == 3
+    assert len(open_dataset("mnist", train=True, root=tmp_path)) == 3
 
 
 def test_ctrl_c_leaves_nothing(cifar, tmp_path):

@@ -9,7 +9,7 @@ import pytest
 from course_utils import hardware
 from course_utils.data.cache import IDX_FILES, DataError
 from course_utils.data.locate import chosen_name, locate, open_dataset
-from course_utils.data.sources import SOURCES, checked_name
+from course_utils.data.sources import SOURCES, validate_name
 
 
 @pytest.fixture(autouse=True)
@@ -142,7 +142,7 @@ def test_files_lying_directly_in_a_folder_are_read_and_the_folder_left_alone(
     own = write(tmp_path / "own", packed)
     monkeypatch.setenv("COURSE_DATA_DIR", str(own))
     before = snapshot(own)
-    data = open_dataset(name, locate(name), train=True)
+    data = open_dataset(name, train=True)
     assert data.targets.tolist() == [0, 1, 2]
     assert data.data.numpy().tobytes() == idx_files()["train-images-idx3-ubyte"][16:]
     assert snapshot(own) == before
@@ -161,7 +161,7 @@ def test_a_changed_folder_or_a_damaged_copy_is_read_anew(packed, tmp_path, monke
 def test_packed_files_in_a_torchvision_root_are_found(tmp_path, monkeypatch):
     write(tmp_path / "own" / "FashionMNIST" / "raw", packed=True)
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "own"))
-    assert len(open_dataset("fashion-mnist", locate("fashion-mnist"), False)) == 2
+    assert len(open_dataset("fashion-mnist", train=False)) == 2
 
 
 def test_a_damaged_packed_file_of_the_learner_is_named(tmp_path, monkeypatch):
@@ -179,7 +179,7 @@ def test_files_cut_short_are_one_sentence(kept, tmp_path):
     victim = raw / "train-images-idx3-ubyte"
     victim.write_bytes(victim.read_bytes()[:kept])
     with pytest.raises(DataError, match="Expected readable files of MNIST") as caught:
-        open_dataset("mnist", tmp_path, train=True)
+        open_dataset("mnist", train=True, root=tmp_path)
     assert "`course data mnist`" in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -188,7 +188,7 @@ def test_a_file_in_another_format_is_one_sentence(tmp_path):
     raw = write(tmp_path / "MNIST" / "raw")
     (raw / "train-labels-idx1-ubyte").write_text("<html>not found</html>")
     with pytest.raises(DataError, match="Expected readable files of MNIST"):
-        open_dataset("mnist", tmp_path, train=True)
+        open_dataset("mnist", train=True, root=tmp_path)
 
 
 def test_names_and_places_are_known_without_importing_torch():
@@ -203,5 +203,5 @@ def test_names_and_places_are_known_without_importing_torch():
 
 def test_every_data_set_has_a_class_in_torchvision_and_files_below_a_root():
     for name in SOURCES:
-        assert checked_name(name) == name
+        assert validate_name(name) == name
         assert len(SOURCES[name].files()) in (4, 7)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments import preserve_global_state
 
 
 def random_numbers() -> tuple:
@@ -79,7 +79,7 @@ def before(monkeypatch) -> dict[str, object]:
 
 
 def test_everything_is_put_back(before, tmp_path):
-    with preserved():
+    with preserve_global_state():
         change_everything(tmp_path)
     assert sticky() == before
 
@@ -87,7 +87,7 @@ def test_everything_is_put_back(before, tmp_path):
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
 def test_everything_is_put_back_after_an_error(before, tmp_path, error):
     def change_and_raise():
-        with preserved():
+        with preserve_global_state():
             change_everything(tmp_path)
             raise error
 
@@ -97,7 +97,7 @@ def test_everything_is_put_back_after_an_error(before, tmp_path, error):
 
 
 def test_every_question_of_this_test_notices_the_change(before, tmp_path):
-    with preserved():
+    with preserve_global_state():
         change_everything(tmp_path)
         torch.set_default_device("cpu")  # numbers are drawn on the CPU
         changed = sticky()
@@ -109,7 +109,7 @@ def test_every_question_of_this_test_notices_the_change(before, tmp_path):
 def test_a_default_device_of_ones_own_stays():
     torch.set_default_device("meta")
     try:
-        with preserved():
+        with preserve_global_state():
             torch.set_default_device("cpu")
         assert torch.ones(1).device.type == "meta"
     finally:
@@ -117,7 +117,7 @@ def test_a_default_device_of_ones_own_stays():
 
 
 def test_inside_nothing_is_changed_yet(before):
-    with preserved():
+    with preserve_global_state():
         assert sticky() == before
 
 
@@ -131,7 +131,7 @@ def test_a_warning_shown_once_is_shown_again_in_the_next_block(
     for action in ("default", "once"):
         recwarn.clear()
         for _ in range(2):
-            with preserved():
+            with preserve_global_state():
                 warnings.simplefilter(action)
                 module.show()
                 module.show()
@@ -144,7 +144,7 @@ def test_a_module_that_is_no_module_does_not_matter(monkeypatch):
         __slots__ = ()
 
     monkeypatch.setitem(sys.modules, "not_really_a_module", Slotted())
-    with preserved():
+    with preserve_global_state():
         torch.rand(1)
 
 
@@ -152,7 +152,7 @@ def test_one_that_cannot_be_put_back_does_not_stop_the_others(
     before, tmp_path, monkeypatch
 ):
     def vanish():
-        with preserved():
+        with preserve_global_state():
             change_everything(tmp_path)
             monkeypatch.setattr(os, "chdir", lambda _: 1 / 0)
 
@@ -166,10 +166,10 @@ def test_one_that_cannot_be_put_back_does_not_stop_the_others(
 
 
 def test_blocks_can_be_nested(before, tmp_path):
-    with preserved():
+    with preserve_global_state():
         torch.manual_seed(1)
         outer = sticky()
-        with preserved():
+        with preserve_global_state():
             change_everything(tmp_path)
         assert sticky() == outer
     assert sticky() == before

@@ -22,7 +22,7 @@ from faults import (
 from jupyter_client.manager import KernelManager
 
 from course_utils import progress
-from course_utils.data.cache import IDX_FILES, PACKAGED, holds_content_of
+from course_utils.data.cache import IDX_FILES, PACKAGED, is_unpacked_copy
 
 pytestmark = [
     pytest.mark.slow,
@@ -88,7 +88,7 @@ def cache_is_whole() -> bool:
     raw = Path("cache", "embedded", "MNIST", "raw")
     names = sorted(path.name for path in raw.iterdir())
     return names == sorted(IDX_FILES) and all(
-        holds_content_of(PACKAGED / f"{name}.gz", raw / name) for name in names
+        is_unpacked_copy(PACKAGED / f"{name}.gz", raw / name) for name in names
     )
 
 

@@ -9,7 +9,7 @@ from course_utils.capstone.display import (
     write_solution,
 )
 from course_utils.capstone.plots import picture
-from course_utils.capstone.scoreboard import YOURS, hint, scoreboard
+from course_utils.capstone.scoring import YOURS, hint, scoreboard
 from course_utils.capstone.script import copy_script, load
 
 __all__ = [

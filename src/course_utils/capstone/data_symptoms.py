@@ -1,23 +1,26 @@
-"""Symptoms in the data: who sees what, how often it changes, how long it takes."""
+"""Symptoms in the data: leaks between the parts, erased digits, slow loading.
+
+They look at the batches that the script's loaders deliver, and at what `SpyCallback`
+saw of them during training.
+"""
 
 import itertools
 import time
-from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_utils.capstone import script
-from course_utils.capstone.observed_run import limited
+from course_utils.capstone.observed_run import time_limited
 from course_utils.capstone.runs import Runs
 from course_utils.capstone.spy_callback import stacked
+from course_utils.checks import scramble_global_rngs
 from course_utils.checks.finding import Finding
-from course_utils.checks.global_rngs import scramble_global_rngs
 
 LEAST_SPEED_UP = 2.0
-PATCH_TAKES = (0.05, 0.25)  # share of an image's ink, on the mean
-ENOUGH = 20  # images of a batch, of which some have ink at each place in the middle
+PATCH_TAKES = (0.05, 0.25)  # share of an image's ink, on average
+ENOUGH = 20  # images per batch, so that some have ink at each place in the middle
 BATCHES = 10  # timed
 REPEATS = 8
 
@@ -31,7 +34,8 @@ def seen_before(train: Tensor, others: Tensor) -> float:
     """
     train, others = train.flatten(1), others.flatten(1)
     own = (train * train).sum(1, keepdim=True)
-    # If t is v with holes then t·v = t·t; so few pairs are left to compare.
+    # If t is v with holes then t·v = t·t. One matrix product finds the few pairs for
+    # which that holds; comparing all n·k pairs pixel by pixel would take gigabytes.
     close = (train @ others.T - own).abs() < 1e-3 * own + 1e-3
     pairs = close.nonzero()
     t, v = train[pairs[:, 0]], others[pairs[:, 1]]
@@ -43,21 +47,24 @@ def _images(data: Any, name: str) -> Tensor:
     return stacked(list(getattr(data, f"{name}_dataloader")()))[0]
 
 
-def _new(runs: Runs, state: int) -> Any:
-    scramble_global_rngs(state)
-    data = runs.script.make_data(runs.seed)
+def _set_up(module: Any, seed: int) -> Any:
+    """Return the script's data module, ready for training."""
+    data = module.make_data(seed)
     data.prepare_data()
     data.setup("fit")
     return data
 
 
-def split_once(runs: Runs) -> Finding:
-    """Ask whether validation images had been trained on (practice 1.2)."""
-    with limited("make_data"):
-        data = _new(runs, 1)
+def split_is_fixed(runs: Runs) -> Finding:
+    """Check that no validation image is trained on, in this run or the next (1.2)."""
+    with time_limited("make_data"):
+        scramble_global_rngs(1)
+        data = _set_up(runs.script, runs.seed)
         train, val = _images(data, "train"), _images(data, "val")
-        data.setup("validate")
-        later, other = _images(data, "val"), _images(_new(runs, 2), "val")
+        data.setup("validate")  # a Trainer sets up once per stage
+        later = _images(data, "val")
+        scramble_global_rngs(2)  # a resumed run starts from another random state
+        other = _images(_set_up(runs.script, runs.seed), "val")
     now, then, elsewhere = (seen_before(train, each) for each in (val, later, other))
     worst = max(now, then)
     seen = f"{100 * worst:.1f} % of the validation images had been trained on."
@@ -69,15 +76,12 @@ def split_once(runs: Runs) -> Finding:
     return Finding(seen, not max(worst, elsewhere), remedy)
 
 
-def digits_stay_whole(runs: Runs) -> Finding:
-    """Ask whether the training images stay as they are over epochs (12.5)."""
-    watch = runs.full.watch
-    first, last = watch.ink[0], watch.ink[-1]
-    left, remedy = last / first, ""
-    seen = (
-        f"In the last epoch a training image has {100 * left:.1f} % of its first ink."
-    )
-    if watch.repeated > 0.5:
+def digits_stay_intact(runs: Runs) -> Finding:
+    """Check that erasing a patch leaves the stored digits as they are (12.5)."""
+    spy = runs.full.spy
+    first, last = spy.ink[0], spy.ink[-1]
+    left = last / first
+    if spy.repeated > 0.5:
         seen = "Every epoch trains on the same images as the one before."
         remedy = "The patch is gone, or never changes; keep it, and keep the digits."
         return Finding(seen, False, remedy)
@@ -87,46 +91,36 @@ def digits_stay_whole(runs: Runs) -> Finding:
         seen = f"The patch takes {100 * taken:.1f} % of the ink of an image."
         remedy = "The digits stay whole; now mind the size of the patch, 8 by 8 pixels."
         return Finding(seen, False, remedy)
-    return Finding(seen, left > 0.9, remedy)
+    seen = (
+        f"In the last epoch a training image has {100 * left:.1f} % of its first ink."
+    )
+    return Finding(seen, left > 0.9)
 
 
-def loading_seconds(*scripts: ModuleType, seed: int) -> list[float]:
-    """Return the least seconds that each script needs for ten training batches.
+def loading_seconds(runs: Runs) -> list[float]:
+    """Return the seconds for ten training batches: the first script's, and this one's.
 
-    Scripts take turns. Seconds of the processor are counted, so that a busy machine
-    slows nobody; wall seconds only if a loader has workers, whose work is elsewhere.
+    The scripts take turns and the fastest turn counts, so that another process that
+    wakes up in between slows neither. Processor seconds are counted for the same
+    reason; wall seconds only if a loader has workers, whose work is done elsewhere.
     """
-    loaders = {}
-    for number, each in enumerate(scripts):
-        with limited("train_dataloader"):
-            data = each.make_data(seed)
-            data.prepare_data()
-            data.setup("fit")
-            loaders[number] = data.train_dataloader()
-
-    workers = any(getattr(each, "num_workers", 0) for each in loaders.values())
-    clock = time.perf_counter if workers else time.process_time
-
-    def load(number: int) -> float:
-        start = clock()
-        for _ in itertools.islice(loaders[number], BATCHES):
-            pass
-        return clock() - start
-
-    with limited("train_dataloader"):
-        turns = [[load(number) for number in loaders] for _ in range(REPEATS)]
-    return [min(times) for times in zip(*turns, strict=True)]
-
-
-def loading(runs: Runs) -> list[float]:
-    """Return the seconds for ten batches: the first script's, and this one's."""
-    return runs.once("loading", lambda: _against_original(runs))
-
-
-def _against_original(runs: Runs) -> list[float]:
     torch.manual_seed(runs.seed)
-    original = script.load(script.ORIGINAL)
-    return loading_seconds(original, runs.script, seed=runs.seed)
+    with time_limited("train_dataloader"):
+        loaders = [
+            _set_up(module, runs.seed).train_dataloader()
+            for module in (script.load(script.ORIGINAL), runs.script)
+        ]
+        workers = any(getattr(each, "num_workers", 0) for each in loaders)
+        clock = time.perf_counter if workers else time.process_time
+
+        def load(loader: Any) -> float:
+            start = clock()
+            for _ in itertools.islice(loader, BATCHES):
+                pass
+            return clock() - start
+
+        turns = [[load(loader) for loader in loaders] for _ in range(REPEATS)]
+    return [min(times) for times in zip(*turns, strict=True)]
 
 
 def one_patch_for_all(batches: list[Any]) -> bool:
@@ -141,16 +135,16 @@ def one_patch_for_all(batches: list[Any]) -> bool:
 
 
 def loads_fast(runs: Runs) -> Finding:
-    """Ask whether batches are made much faster than in the first script (13.4)."""
-    before, now = loading(runs)
+    """Check that batches are made much faster than in the first script (13.4)."""
+    before, now = runs.once(loading_seconds)
     digits, times = BATCHES * len(runs.batches["train"][0][1]), before / now
-    seen = (
-        f"A training image takes {1e3 * now / digits:.3f} ms to load, "
-        f"{times:.1f} times as fast as in the script you were given."
-    )
     fast = times >= LEAST_SPEED_UP
     if fast and one_patch_for_all(runs.batches["train"]):
         seen = "All images of a batch lose the same patch."
         remedy = "It loads fast now; draw a patch for every image."
         return Finding(seen, False, remedy)
+    seen = (
+        f"A training image takes {1e3 * now / digits:.3f} ms to load, "
+        f"{times:.1f} times as fast as in the script you were given."
+    )
     return Finding(seen, fast)

@@ -1,4 +1,4 @@
-"""Show the script, or a repair of it, with colours instead of a long cell; run it."""
+"""Show the script or a repair of it with syntax colours, and run it."""
 
 import difflib
 from pathlib import Path
@@ -10,7 +10,7 @@ from course_utils import syllabus
 from course_utils.capstone import script
 from course_utils.capstone.examine import train
 from course_utils.capstone.repairs import repaired
-from course_utils.capstone.scoreboard import YOURS
+from course_utils.capstone.scoring import YOURS
 from course_utils.checks.learner_code import LearnerError
 from course_utils.formatting import markdown_table
 
@@ -32,7 +32,7 @@ def show_part(name: str) -> None:
 
 
 def show_repair(practice: str) -> None:
-    """Show what one repair takes away (-) and puts in its place (+)."""
+    """Show the lines that one repair removes (-) and adds (+)."""
     before = script.ORIGINAL.read_text("utf-8")
     lines = difflib.unified_diff(
         before.splitlines(), repaired(before, practice).splitlines(), lineterm="", n=1
@@ -53,7 +53,7 @@ def write_solution(path: Path) -> Path:
 
 
 def catalogue() -> None:
-    """Show all practices with their ids, a line for each lesson."""
+    """Show all practices with their ids, one line per lesson."""
     rows = []
     for lesson in syllabus.load().lessons:
         names = " · ".join(f"**{each.id}** {each.title}" for each in lesson.practices)
@@ -65,7 +65,7 @@ def catalogue() -> None:
 def run(path: str | Path = YOURS) -> Any:
     """Train your script in a temporary folder, say what it reports, return its Result.
 
-    The scoreboard looks at this run as well, so that it need not be made again.
+    The scoreboard uses this very run, so that it need not be made again.
 
     Args:
         path: Your copy of the script.

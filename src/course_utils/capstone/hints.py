@@ -3,8 +3,8 @@
 HINTS: dict[str, tuple[str, str, str]] = {
     "1.2": (
         "A Trainer calls `setup` for each stage. What does it do the second time?",
-        "`random_split` draws from the global generator, and draws anew at each call.",
-        "Give `random_split` a generator of its own, seeded with `self.seed`.",
+        "`random_split` draws from the global generator, and draws again at each call.",
+        "Give `random_split` its own generator, seeded with `self.seed`.",
     ),
     "12.5": (
         "Follow one digit through `__getitem__`, in the first epoch and in the second.",
@@ -18,17 +18,17 @@ HINTS: dict[str, tuple[str, str, str]] = {
     ),
     "2.3": (
         "Which numbers does `forward` need, and which of them are in `state_dict()`?",
-        "`self.mean` and `self.std` are tensors that the module does not know of.",
+        "`self.mean` and `self.std` are plain tensors, which a module does not track.",
         'Make each a buffer: `self.register_buffer("mean", torch.tensor(0.5))`.',
     ),
     "3.1": (
         "How does `load_from_checkpoint` know which dropout to build the model with?",
         "It reads the hyperparameters in the file. Who writes them there?",
-        "Call `self.save_hyperparameters()` first thing in `__init__`.",
+        "Call `self.save_hyperparameters()` at the start of `__init__`.",
     ),
     "7.4": (
-        "What grows with every batch, and is read by nobody?",
-        "A loss that gets no backward pass keeps all that its graph has saved.",
+        "What grows with every batch, and is never read?",
+        "A loss without a backward pass keeps everything that its graph has saved.",
         "Append the number without its graph: `.detach()`, or compute it without one.",
     ),
     "4.2": (
@@ -44,7 +44,7 @@ HINTS: dict[str, tuple[str, str, str]] = {
     ),
     "4.4": (
         "Compare the number of rates with the number of epochs.",
-        "Lightning steps a scheduler once an epoch, unless it is told otherwise.",
+        "Lightning steps a scheduler once per epoch unless you say otherwise.",
         'Return {"scheduler": plan, "interval": "step"} in place of the plan.',
     ),
     "5.1": (
@@ -66,8 +66,8 @@ HINTS: dict[str, tuple[str, str, str]] = {
         "and enable_version_counter=False.",
     ),
     "9.2": (
-        "What besides weights does a run need to go on where it was?",
-        "The optimizer, its plan and the epoch are in the same file.",
+        "What besides weights does a run need to continue where it was?",
+        "The optimizer, its schedule and the epoch are in the same file.",
         "Let the Trainer restore all of it: fit(..., ckpt_path=resume).",
     ),
     "0.1": (
@@ -78,7 +78,7 @@ HINTS: dict[str, tuple[str, str, str]] = {
     "12.4": (
         "A test set of 129 digits makes batches of 128 and 1. Who has how many votes?",
         "The mean of the batches' means counts a small batch as much as a large one.",
-        "Collect one number an image, join them with `torch.cat`, average once.",
+        "Collect one number per image, join them with `torch.cat`, average once.",
     ),
     "10.1": (
         "Which images have chosen the best epoch, and which are in the report?",

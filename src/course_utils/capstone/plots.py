@@ -6,7 +6,7 @@ from pathlib import Path
 from torch import Tensor
 
 from course_utils.capstone.examine import Examination, examine
-from course_utils.capstone.scoreboard import YOURS
+from course_utils.capstone.scoring import YOURS
 from course_utils.checks.learner_code import LearnerError
 from course_utils.experiments.plots import Bars, Images, Lines, Picture, show
 from course_utils.experiments.result import VersionResult

@@ -5,25 +5,27 @@ import functools
 import itertools
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning as L
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from course_utils.capstone.observed_run import Run, limited, observed
-from course_utils.capstone.spy_callback import PowerCut, Watch, stacked
+from course_utils.capstone.observed_run import Run, observe_train, time_limited
+from course_utils.capstone.spy_callback import PowerCut, SpyCallback, stacked
 from course_utils.checks.learner_code import LearnerError
 from course_utils.measure import SavedTensors
 
 BATCHES = 10  # of a short run
 Batches = list[Any]
+T = TypeVar("T")
 
 
-class _Counted(Dataset[Any]):
-    """Ready-made batches that count how often they are read."""
+class _CountedBatches(Dataset[Any]):
+    """Ready-made batches that count how often they are read from the start."""
 
     def __init__(self, batches: Batches) -> None:
         self.batches, self.reads = batches, 0
@@ -52,19 +54,19 @@ class Runs:
     def __init__(self, script: ModuleType, seed: int) -> None:
         """Run nothing yet."""
         self.script, self.seed = script, seed
-        self._kept: dict[str, Any] = {}
+        self._results: dict[Callable[..., Any], Any] = {}
 
-    def once(self, name: str, make: Callable[[], Any]) -> Any:
-        """Return what ``make`` returned when it was first asked for under ``name``."""
-        if name not in self._kept:
-            self._kept[name] = make()
-        return self._kept[name]
+    def once(self, measure: Callable[["Runs"], T]) -> T:
+        """Return ``measure(self)``; the second call returns the same object."""
+        if measure not in self._results:
+            self._results[measure] = measure(self)
+        return self._results[measure]
 
     @functools.cached_property
     def batches(self) -> dict[str, Batches]:
         """A few batches of each of the script's loaders, by ``train, val, test``."""
         L.seed_everything(self.seed, verbose=False)
-        with limited("make_data"):
+        with time_limited("make_data"):
             data = self.script.make_data(self.seed)
             data.prepare_data()
             found = {}
@@ -75,77 +77,86 @@ class Runs:
                 found[name] = list(itertools.islice(loader, BATCHES))
         return found
 
-    def small_data(self, **changes: Batches) -> tuple[L.LightningDataModule, _Counted]:
+    def small_data(
+        self, **changes: Batches
+    ) -> tuple[L.LightningDataModule, _CountedBatches]:
         """Return the script's data module with a few fixed batches in its loaders.
 
         Args:
             **changes: Other batches for ``train``, ``val`` or ``test``.
+
+        Returns:
+            The data module, and the test batches, which count how often they are read.
         """
-        with limited("make_data"):
+        with time_limited("make_data"):
             data = self.script.make_data(self.seed)
-        served = {n: _Counted(b) for n, b in (self.batches | changes).items()}
+        served = {n: _CountedBatches(b) for n, b in (self.batches | changes).items()}
         for name, batches in served.items():
             loader = DataLoader(batches, batch_size=None)
             setattr(data, f"{name}_dataloader", lambda loader=loader: loader)
         return data, served["test"]
 
-    def call(self, watch: Watch, seed: int | None = None, **arguments: Any) -> Run:
-        """Call ``train`` once, with this seed or another."""
-        given = self.seed if seed is None else seed
-        return observed(self.script.train, watch, given, **arguments)
+    def _train(
+        self, spy: SpyCallback, *, state: int | None = None, **arguments: Any
+    ) -> Run:
+        """Call ``train``.
+
+        Args:
+            spy: Observes the run.
+            state: Seed of the random state that ``train`` finds; by default ``seed``.
+            **arguments: For ``train``; ``seed`` is this object's unless given.
+        """
+        L.seed_everything(self.seed if state is None else state, verbose=False)
+        return observe_train(self.script.train, spy, **{"seed": self.seed, **arguments})
 
     @functools.cached_property
     def full(self) -> Run:
         """The script as it is, on all of its data."""
-        L.seed_everything(self.seed, verbose=False)
         with SavedTensors() as saved:
-            return self.call(Watch(saved=saved))
+            return self._train(SpyCallback(saved=saved))
 
     @functools.cached_property
     def halfway(self) -> Path:
-        """A checkpoint of the short run, after two of its four epochs."""
+        """Where `short` saves a checkpoint after two of its four epochs."""
+        # An attribute, so that the folder lives as long as these runs.
         self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         return Path(self._folder.name) / "halfway.ckpt"
 
     @functools.cached_property
     def short(self) -> Run:
         """Four epochs on a few batches; every label of the test set is wrong."""
-        L.seed_everything(self.seed, verbose=False)
         data, test = self.small_data(test=mislabelled(self.batches["test"]))
-        val = stacked(self.batches["val"])
-        watch = Watch(save=(1, self.halfway), val=val)
-        run = self.call(watch, max_epochs=4, data=data)
-        return Run(**{**vars(run), "test_reads": test.reads})
+        spy = SpyCallback(save=(1, self.halfway), val=stacked(self.batches["val"]))
+        run = self._train(spy, max_epochs=4, data=data)
+        return replace(run, test_reads=test.reads)
 
     @functools.cached_property
     def resumed(self) -> Run:
         """The short run, resumed half-way."""
-        expected = self.short
-        L.seed_everything(self.seed, verbose=False)
+        _ = self.short  # saves the checkpoint
         data, _ = self.small_data()
-        assert expected.watch.epochs
-        return self.call(Watch(), max_epochs=4, resume=str(self.halfway), data=data)
+        return self._train(
+            SpyCallback(), max_epochs=4, resume=str(self.halfway), data=data
+        )
 
     @functools.cached_property
-    def misled(self) -> Run:
+    def mislabelled_val(self) -> Run:
         """Up to eight epochs on a few batches; the validation labels are wrong."""
-        L.seed_everything(self.seed, verbose=False)
         val = mislabelled(self.batches["val"])
         data, _ = self.small_data(val=val)
-        return self.call(Watch(val=stacked(val)), max_epochs=8, data=data)
+        return self._train(SpyCallback(val=stacked(val)), max_epochs=8, data=data)
 
-    def first_weights(self, seed: int, state: int) -> Tensor:
-        """Return the weights after three updates of a run.
+    def early_weights(self, seed: int, state: int) -> Tensor:
+        """Return the weights after three updates of a run, as one vector.
 
         Args:
             seed: Given to ``train``.
             state: Seed of the random state that ``train`` finds.
         """
         data, _ = self.small_data()
-        watch = Watch(cut_after=3)
-        L.seed_everything(state, verbose=False)
+        spy = SpyCallback(cut_after=3)
         with contextlib.suppress(PowerCut):
-            self.call(watch, seed, data=data)
-        if not hasattr(watch, "weights"):
+            self._train(spy, state=state, seed=seed, data=data)
+        if not hasattr(spy, "weights"):
             raise LearnerError("train ended before its third update.")
-        return watch.weights
+        return spy.weights

@@ -1,4 +1,4 @@
-"""The learner's script: copied for editing, loaded anew, checked for its names."""
+"""The learner's script: copied for editing, loaded afresh, checked for its names."""
 
 import importlib.util
 import linecache
@@ -11,8 +11,8 @@ from course_utils.checks.learner_code import LearnerError, learners_code
 
 ORIGINAL = Path(__file__).with_name("train_digits.py")
 FOLDER = "my_capstone"
-NAMES = ("make_data", "make_model", "evaluate", "train")
-ROUNDS = {
+REQUIRED = ("make_data", "make_model", "evaluate", "train")
+PARTS = {
     "data": ("@dataclass", "class DigitModel"),
     "model": ("class DigitModel", "    def configure_optimizers"),
     "training": ("    def configure_optimizers", "@torch.no_grad"),
@@ -29,7 +29,7 @@ def copy_script(folder: str | Path = FOLDER) -> Path:
     target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
         part = target.with_name(f"{target.name}.part")
-        try:  # whole or not at all: half a copy would never be overwritten
+        try:  # in one step: half a copy would never be overwritten
             part.write_text(ORIGINAL.read_text("utf-8"), encoding="utf-8")
             part.replace(target)
         finally:
@@ -49,11 +49,9 @@ def part(name: str) -> str:
     Raises:
         ValueError: If there is no such round.
     """
-    if name not in ROUNDS:
-        raise ValueError(
-            f"Expected a part out of {', '.join(ROUNDS)} but got {name!r}."
-        )
-    text, (first, last) = ORIGINAL.read_text("utf-8"), ROUNDS[name]
+    if name not in PARTS:
+        raise ValueError(f"Expected a part out of {', '.join(PARTS)} but got {name!r}.")
+    text, (first, last) = ORIGINAL.read_text("utf-8"), PARTS[name]
     return text[text.index(first) : text.index(last)].rstrip()
 
 
@@ -68,7 +66,10 @@ def _source(path: Path) -> str:
 
 
 def load(path: str | Path) -> ModuleType:
-    """Return the script at ``path`` as a module, read and run anew.
+    """Return the script at ``path`` as a new module, read from the file and run.
+
+    It runs in this process, outside the import system: an import would return the
+    module of the last run, and two scripts of one name would share it.
 
     Raises:
         LearnerError: If it is missing, is no Python, raises, or lacks a name.
@@ -84,11 +85,11 @@ def load(path: str | Path) -> ModuleType:
     spec = ModuleSpec(f"learners_{path.stem}", loader=None, origin=str(path))
     module = importlib.util.module_from_spec(spec)
     module.__file__ = str(path.absolute())
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    linecache.checkcache(module.__file__)
+    sys.modules[spec.name] = module  # dataclasses look up their module there
+    linecache.checkcache(module.__file__)  # tracebacks show the lines as saved now
     with learners_code(path.name):
         exec(code, module.__dict__)
-    missing = [name for name in NAMES if not callable(getattr(module, name, None))]
+    missing = [name for name in REQUIRED if not callable(getattr(module, name, None))]
     if missing:
         raise LearnerError(
             f"{path.name} has no {' and no '.join(missing)}; its first lines say "

@@ -1,4 +1,4 @@
-"""Look over the shoulder of every Trainer that a script makes."""
+"""Observe every Trainer that a script makes, without changing the script."""
 
 import contextlib
 import hashlib
@@ -16,19 +16,19 @@ from course_utils.measure import SavedTensors, flat_weights
 
 
 class PowerCut(BaseException):
-    """Ends a run in its midst; not an ``Exception``, so that nothing swallows it."""
+    """Ends a run mid-run; not an ``Exception``, so that no script swallows it."""
 
 
-class Watch(L.Callback):
-    """Notes what a run does, and can save or end it.
+class SpyCallback(L.Callback):
+    """Record what a run does, and optionally save a checkpoint or end the run.
 
     Attributes:
-        epochs: Epochs that were finished.
-        ink: Mean of the training images, 0 to 1, one number an epoch.
-        shown: First ten training images of each epoch, ``(10, 1, 28, 28)``.
-        held: Bytes that autograd holds after each batch.
-        weights: All parameters after the batch in which the power was cut.
-        accuracies: Accuracy on ``val`` after each epoch, if there is a ``val``.
+        epochs: Number of finished epochs.
+        ink: Mean of the training images, 0 to 1, one number per epoch.
+        first_images: First ten training images of each epoch, ``(10, 1, 28, 28)``.
+        graph_bytes: Bytes that autograd holds after each batch.
+        weights: All parameters after batch ``cut_after``, as one vector.
+        accuracies: Accuracy on ``val`` after each epoch, empty without ``val``.
         losses: Cross-entropy on ``val`` after each epoch, likewise.
     """
 
@@ -40,18 +40,18 @@ class Watch(L.Callback):
         cut_after: int = 0,
         val: tuple[Tensor, Tensor] | None = None,
     ) -> None:
-        """Choose what to do besides looking.
+        """Choose what to do besides observing.
 
         Args:
-            saved: Follows the memory of graphs.
-            save: An epoch from 0, and the file for a checkpoint at its end.
-            cut_after: Number of batches after which the power is cut, 0: never.
+            saved: Counts the bytes that autograd holds.
+            save: An epoch, from 0, and the file for a checkpoint at its end.
+            cut_after: Number of batches after which `PowerCut` is raised; 0: never.
             val: Images and labels to measure on after each epoch.
         """
         self.saved, self.save, self.cut_after, self.val = saved, save, cut_after, val
         self.epochs = self.batches = 0
-        self.shown: list[Tensor] = []
-        self.held: list[int] = []
+        self.first_images: list[Tensor] = []
+        self.graph_bytes: list[int] = []
         self.accuracies: list[float] = []
         self.losses: list[float] = []
         self._ink: list[list[float]] = []
@@ -59,7 +59,7 @@ class Watch(L.Callback):
 
     @property
     def ink(self) -> list[float]:
-        """Mean of the training images, one number an epoch."""
+        """Mean of the training images, one number per epoch."""
         return [sum(means) / len(means) for means in self._ink]
 
     @property
@@ -73,29 +73,30 @@ class Watch(L.Callback):
     def on_train_epoch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> None:
-        """Begin a new epoch."""
+        """Begin the records of a new epoch."""
         self._ink.append([])
         self._digests.append(set())
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *_: Any
     ) -> None:
-        """Look at the batch before anybody changes it."""
+        """Record the images before ``training_step`` can change them in place."""
         images = batch[0].detach()
         if not self._ink[-1]:
-            self.shown.append(images[:10].clone())
+            self.first_images.append(images[:10].clone())
         self._ink[-1].append(images.float().mean().item())
         if len(self._digests) <= 2:
+            # Digests, not images: two epochs of images would double the memory.
             rows = [image.numpy().tobytes() for image in images.cpu().contiguous()]
             self._digests[-1] |= {hashlib.sha1(row).digest() for row in rows}
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
-        """Note what is held, and cut the power if it is time."""
+        """Record what autograd holds, and end the run after ``cut_after`` batches."""
         self.batches += 1
         if self.saved is not None:
-            self.held.append(self.saved.live)
+            self.graph_bytes.append(self.saved.live)
         if self.batches == self.cut_after:
             self.weights = flat_weights(pl_module)
             raise PowerCut
@@ -103,11 +104,11 @@ class Watch(L.Callback):
     def on_train_epoch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule
     ) -> None:
-        """Measure, and save if it is time."""
+        """Measure on ``val``, and save the checkpoint that was asked for."""
         if self.val is not None:
             images, labels = self.val
             logits = logits_of(pl_module, images)
-            self.accuracies.append((logits.argmax(1) == labels).float().mean().item())
+            self.accuracies.append(share_correct(logits, labels))
             self.losses.append(F.cross_entropy(logits, labels).item())
         if self.save is not None and self.save[0] == self.epochs:
             trainer.save_checkpoint(self.save[1])
@@ -115,13 +116,18 @@ class Watch(L.Callback):
 
 
 @contextlib.contextmanager
-def watching(*callbacks: L.Callback) -> Iterator[None]:
-    """Give every Trainer that is made inside the block these callbacks, too."""
+def inject_callbacks(*callbacks: L.Callback) -> Iterator[None]:
+    """Add callbacks to every Trainer that is made inside the block.
+
+    The script makes its own Trainer and hands out no reference to it. Patching the
+    class reaches it under whatever name the script imported the class.
+    """
     original = L.Trainer.__init__
 
     def init(self: L.Trainer, *args: Any, **kwargs: Any) -> None:
         original(self, *args, **kwargs)
-        self.callbacks.extend(callbacks)  # after all others: their work is done
+        # Last in the list: each hook observes after the script's own callbacks ran.
+        self.callbacks.extend(callbacks)
 
     L.Trainer.__init__ = init
     try:
@@ -134,3 +140,8 @@ def stacked(batches: list[Any]) -> tuple[Tensor, Tensor]:
     """Return the images and the labels of some batches as one batch."""
     images, labels = zip(*batches, strict=True)
     return torch.cat(images), torch.cat(labels)
+
+
+def share_correct(logits: Tensor, labels: Tensor) -> float:
+    """Return the share of images whose highest logit is the label's."""
+    return (logits.argmax(1) == labels).float().mean().item()

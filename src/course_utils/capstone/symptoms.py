@@ -1,4 +1,4 @@
-"""The table of symptoms: which practice each belongs to, and who looks for it."""
+"""The table of symptoms: which practice each belongs to, and what looks for it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +18,13 @@ class Symptom:
 
     Attributes:
         practice: Practice id; the learner is to find it.
-        round: ``"data"``, ``"model"``, ``"training"`` or ``"evaluation"``.
-        ask: Looks for the symptom in the script's runs.
+        part: ``"data"``, ``"model"``, ``"training"`` or ``"evaluation"``.
+        check: Looks for the symptom in the script's runs.
     """
 
     practice: str
-    round: str
-    ask: Callable[[Runs], Finding]
+    part: str
+    check: Callable[[Runs], Finding]
 
     @property
     def hints(self) -> tuple[str, str, str]:
@@ -33,20 +33,20 @@ class Symptom:
 
 
 SYMPTOMS = (
-    Symptom("1.2", "data", data.split_once),
-    Symptom("12.5", "data", data.digits_stay_whole),
+    Symptom("1.2", "data", data.split_is_fixed),
+    Symptom("12.5", "data", data.digits_stay_intact),
     Symptom("13.4", "data", data.loads_fast),
-    Symptom("2.3", "model", model.file_is_complete),
-    Symptom("3.1", "model", model.settings_come_back),
-    Symptom("7.4", "model", model.holds_nothing),
-    Symptom("4.2", "model", training.names_are_distinct),
-    Symptom("3.3", "training", model.obeys_the_rate),
-    Symptom("4.4", "training", training.rates_rise_and_fall),
-    Symptom("5.1", "training", training.seed_decides),
-    Symptom("8.1", "training", training.norm_is_bounded),
+    Symptom("2.3", "model", model.predictions_survive_loading),
+    Symptom("3.1", "model", model.hyperparameters_are_restored),
+    Symptom("7.4", "model", model.memory_stays_level),
+    Symptom("4.2", "model", training.metric_names_are_distinct),
+    Symptom("3.3", "training", model.lr_sets_learning_rate),
+    Symptom("4.4", "training", training.schedule_follows_updates),
+    Symptom("5.1", "training", training.seed_fixes_weights),
+    Symptom("8.1", "training", training.gradient_norm_is_bounded),
     Symptom("9.1", "training", training.keeps_best_and_newest),
-    Symptom("9.2", "training", training.goes_on),
-    Symptom("0.1", "evaluation", evaluation.measures_in_eval_mode),
-    Symptom("12.4", "evaluation", evaluation.counts_images),
-    Symptom("10.1", "evaluation", evaluation.tests_once),
+    Symptom("9.2", "training", training.resumes_exactly),
+    Symptom("0.1", "evaluation", evaluation.evaluates_in_eval_mode),
+    Symptom("12.4", "evaluation", evaluation.weights_images_equally),
+    Symptom("10.1", "evaluation", evaluation.reports_test_accuracy),
 )

@@ -5,14 +5,15 @@ The scoreboard of lesson 14 uses these names. What is inside them is yours to ch
 
 - ``make_data(seed)``: a LightningDataModule. Its loaders for training, validation and
   test deliver batches of images, float, ``(batch, 1, 28, 28)``, 0 to 1, and labels.
-  Each training image gets a blank patch of its own, another one in each epoch.
+  Each training image gets its own blank patch, a different one in each epoch.
 - ``make_model(lr, dropout)``: a LightningModule that turns such images into logits. Its
   learning rate rises to ``lr`` early in a run and falls towards 0 until the end.
-- ``evaluate(model, loader)``: the share of the loader's images that are told right.
+- ``evaluate(model, loader)``: the share of the loader's images it classifies correctly.
 - ``train(folder, seed, max_epochs, resume, data)``: a Result. It trains on the CPU, on
-  ``data`` or on ``make_data(seed)``; goes on from the checkpoint ``resume`` if there is
-  one; keeps the norm of the gradient at 1 or less; stops when the validation loss has
-  not fallen for three epochs; leaves the best and the newest checkpoint in ``folder``.
+  ``data`` or on ``make_data(seed)``; continues from the checkpoint ``resume`` if there
+  is one; keeps the norm of the gradient at 1 or less; stops when the validation loss
+  has not fallen for three epochs; leaves the best and the newest checkpoint in
+  ``folder``.
 """
 
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, random_split
 from torchvision.transforms import v2
 
-from course_utils.data.locate import chosen_name, locate, open_dataset
+from course_utils.data import open_dataset
 from course_utils.hardware import quiet_trainer
 
 
@@ -66,8 +67,7 @@ class DigitData(L.LightningDataModule):
         self.seed = seed
 
     def read(self, train, count):
-        name = chosen_name()
-        source = open_dataset(name, locate(name), train)
+        source = open_dataset(train=train)
         return source.data[:count], source.targets[:count]
 
     def setup(self, stage=None):

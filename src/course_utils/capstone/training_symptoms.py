@@ -1,17 +1,20 @@
-"""Symptoms in the training: names, rates, seeds, norms, files, and going on."""
+"""Symptoms in the training: names, rates, seed, gradient norm, files, resuming.
 
-from course_utils.capstone.model_symptoms import trip
+They look at what the optimizer applied and at what a run leaves in its folder.
+"""
+
+from course_utils.capstone.model_symptoms import round_trip
 from course_utils.capstone.runs import BATCHES, Runs
 from course_utils.checks.finding import Finding
 
 MOST_EPOCHS = 5  # patience of three, one to compare with, one to spare
 
 
-def names_are_distinct(runs: Runs) -> Finding:
-    """Ask whether the early stop can tell validation from training (4.2)."""
-    found = trip(runs)
-    shared = sorted(found.train_names & found.val_names)
-    epochs = runs.misled.watch.epochs
+def metric_names_are_distinct(runs: Runs) -> Finding:
+    """Check that the early stop can tell validation from training (4.2)."""
+    trip = runs.once(round_trip)
+    shared = sorted(trip.train_names & trip.val_names)
+    epochs = runs.mislabelled_val.spy.epochs
     seen = f"With every validation label wrong it trains {epochs:.1f} of 8.0 epochs."
     late, remedy = epochs > MOST_EPOCHS, ""
     if shared and not late:
@@ -21,8 +24,8 @@ def names_are_distinct(runs: Runs) -> Finding:
     return Finding(seen, not shared and not late, remedy)
 
 
-def rates_rise_and_fall(runs: Runs) -> Finding:
-    """Ask whether the learning rate changes with every update (4.4)."""
+def schedule_follows_updates(runs: Runs) -> Finding:
+    """Check that the learning rate rises and falls, update by update (4.4)."""
     rates, remedy = runs.short.rates, ""
     distinct, updates = len(set(rates)), len(rates)
     if not rates:
@@ -40,10 +43,10 @@ def rates_rise_and_fall(runs: Runs) -> Finding:
     return Finding(seen, smooth and ends and warm, remedy)
 
 
-def seed_decides(runs: Runs) -> Finding:
-    """Ask whether the seed alone decides how a run begins (5.1)."""
+def seed_fixes_weights(runs: Runs) -> Finding:
+    """Check that the seed alone decides how a run begins (5.1)."""
     one, again, other = (
-        runs.first_weights(seed, state)
+        runs.early_weights(seed, state)
         for seed, state in ((runs.seed, 1), (runs.seed, 2), (runs.seed + 1, 1))
     )
     apart = (one - again).abs().mean().item()
@@ -57,45 +60,46 @@ def seed_decides(runs: Runs) -> Finding:
     return Finding(seen, not apart and not other.equal(one), remedy)
 
 
-def norm_is_bounded(runs: Runs) -> Finding:
-    """Ask whether the gradient's norm is 1 or less at each update (8.1)."""
+def gradient_norm_is_bounded(runs: Runs) -> Finding:
+    """Check that the gradient's norm is 1 or less at each update (8.1)."""
     most = max(runs.full.norms, default=0.0)
     seen = f"The largest norm of a gradient was {most:.2f}."
     return Finding(seen, 0 < most < 1.01)
 
 
 def keeps_best_and_newest(runs: Runs) -> Finding:
-    """Ask whether the best and the newest epoch are on the disk (9.1)."""
+    """Check that the best and the newest epoch are on the disk (9.1)."""
     run = runs.short
-    accuracies, losses = run.watch.accuracies, run.watch.losses
-    epoch = run.kept.get("epoch", -1)
+    accuracies, losses = run.spy.accuracies, run.spy.losses
+    epoch = run.checkpoint.get("epoch", -1)
     if not 0 <= epoch < len(accuracies):
         return Finding("The file that the result names is no checkpoint.", False)
     best = max(accuracies)
-    good = accuracies[epoch] == best or losses[epoch] == min(losses)
-    seen = (
-        f"The file with the best weights has {accuracies[epoch]:.3f} validation "
-        f"accuracy; there was an epoch with {best:.3f}."
-    )
-    if not good:
+    # Best by accuracy or by loss: the script may choose what it monitors.
+    if accuracies[epoch] != best and losses[epoch] != min(losses):
+        seen = (
+            f"The file with the best weights has {accuracies[epoch]:.3f} validation "
+            f"accuracy; there was an epoch with {best:.3f}."
+        )
         return Finding(seen, False)
-    newest, done = max(runs.misled.epochs_on_disk), runs.misled.watch.epochs - 1
-    if newest < done:
-        seen = f"The newest file is {done - newest:.1f} epochs old when the run ends."
+    # Here the loss rises from the start, so the newest epoch is none of the best.
+    stopped = runs.mislabelled_val
+    missing = stopped.spy.epochs - 1 - max(stopped.epochs_on_disk)
+    if missing > 0:
+        seen = f"The newest file is {missing:.1f} epochs old when the run ends."
         remedy = "The best is kept; if the power fails now, the epochs since are lost."
         return Finding(seen, False, remedy)
     return Finding("The best and the newest epoch are on the disk.", True)
 
 
-def goes_on(runs: Runs) -> Finding:
-    """Ask whether a resumed run goes on where the first one was (9.2)."""
+def resumes_exactly(runs: Runs) -> Finding:
+    """Check that a resumed run continues with the rates of an unbroken one (9.2)."""
     before, after = runs.short.rates, runs.resumed.rates
-    rest = before[2 * BATCHES :]
     seen = (
         f"Resumed after 2.0 of 4.0 epochs, it trains {len(after) / BATCHES:.1f} more."
     )
-    same, remedy = after == rest, ""
-    if not same and len(after) == len(rest):
+    rest, remedy = before[2 * BATCHES :], ""
+    if after != rest and len(after) == len(rest):
         seen = "Resumed, it trains the right number of epochs, at other learning rates."
-        remedy = "The optimizer and its plan begin anew; let the Trainer restore them."
-    return Finding(seen, same, remedy)
+        remedy = "Optimizer and schedule start over; let the Trainer restore them."
+    return Finding(seen, after == rest, remedy)

@@ -16,8 +16,8 @@ from course_utils.cli.terminal import (
     sign,
 )
 from course_utils.data.cache import DataError
-from course_utils.data.locate import chosen_name, locate, open_dataset, own_folder
-from course_utils.data.sources import SOURCES, checked_name
+from course_utils.data.locate import chosen_name, locate, open_dataset, learner_folder
+from course_utils.data.sources import SOURCES, validate_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -61,9 +61,9 @@ def _find_readable(name: str) -> Path | None:
         return None
     try:
         for train in (True, False):
-            open_dataset(name, root, train)
+            open_dataset(name, train=train, root=root)
     except DataError:
-        if own_folder() is not None:
+        if learner_folder() is not None:
             raise
         return None
     return root
@@ -145,7 +145,7 @@ def data(
             _show_datasets()
             return
         try:
-            _get_dataset(checked_name(name), yes)
+            _get_dataset(validate_name(name), yes)
         except KeyboardInterrupt:
             complain("Stopped. The unfinished download was removed.")
             raise typer.Exit(INTERRUPTED) from None

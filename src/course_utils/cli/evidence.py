@@ -39,7 +39,7 @@ from course_utils.cli.terminal import (
     sign,
 )
 from course_utils.data.locate import locate
-from course_utils.data.sources import checked_name
+from course_utils.data.sources import validate_name
 from course_utils.formatting import number
 from course_utils.syllabus import Lesson
 
@@ -70,7 +70,7 @@ def _data(names: str) -> list[str]:
     chosen = []
     for each in names.split(","):
         name, _, images = each.strip().partition(":")
-        name = checked_name(name, "--data")
+        name = validate_name(name, "--data")
         if images not in ("", "all") or (name, images) == ("embedded", "all"):
             raise ValueError(
                 f"Expected --data to name a data set, or one with ':all' behind it for "

@@ -9,7 +9,7 @@ import typer
 
 from course_utils.cli.folder import course_folder
 from course_utils.cli.terminal import check_environment, one_sentence
-from course_utils.data.cache import in_cache, writable
+from course_utils.data.cache import with_cache_folder, writable
 
 FIRST = "notebooks/00_start_here.ipynb"
 SETTINGS = Path(__file__).parent / "jupyter"
@@ -24,7 +24,7 @@ def _writable_folders() -> dict[str, str]:
         runtime.mkdir(mode=0o700, parents=True, exist_ok=True)  # as Jupyter does
         writable(runtime)
     except OSError:
-        own = in_cache(writable) / "jupyter"
+        own = with_cache_folder(writable) / "jupyter"
         names = ("runtime", "config", "data")
         folders = {f"JUPYTER_{name.upper()}_DIR": str(own / name) for name in names}
         return {**folders, "IPYTHONDIR": str(own / "ipython")}

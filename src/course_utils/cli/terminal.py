@@ -11,8 +11,8 @@ import typer
 
 from course_utils import settings
 from course_utils.data.cache import DataError
-from course_utils.data.locate import own_folder
-from course_utils.data.sources import checked_name
+from course_utils.data.locate import learner_folder
+from course_utils.data.sources import validate_name
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -92,8 +92,8 @@ def check_environment() -> None:
     """
     settings.seed()
     if name := os.environ.get("COURSE_DATA"):
-        checked_name(name, "COURSE_DATA")
-    own_folder()
+        validate_name(name, "COURSE_DATA")
+    learner_folder()
 
 
 def check_writable(file: Path, option: str) -> None:

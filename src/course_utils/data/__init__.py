@@ -1,11 +1,12 @@
-"""Images: shipped, cached, found or downloaded, and split by a seed."""
+"""Images: shipped with the course, cached, found or downloaded; split by a seed."""
 
 from course_utils._lazy import lazy
 
 _HOMES = {
     "ImageDataModule": "data_module",
     "SlowStorage": "slow_storage",
-    "scaled": "data_module",
+    "open_dataset": "locate",
+    "scaled": "in_memory",
 }
 __all__ = list(_HOMES)
 __getattr__ = lazy(__name__, _HOMES)

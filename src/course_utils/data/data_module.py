@@ -19,7 +19,7 @@ CPU_TEST = 2_000
 
 def _read(name: str, train: bool) -> tuple[LabelledImages, tuple[str, ...]]:
     """Return all images of one half of ``name``, and the names of its classes."""
-    source = open_dataset(name, locate(name), train)
+    source = open_dataset(name, train=train)
     images = torch.as_tensor(source.data)
     # MNIST is (n, height, width); CIFAR-10 is (n, height, width, channel).
     images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)

@@ -16,9 +16,9 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from course_utils._version import __version__
-from course_utils.data.cache import DataError, in_cache, sweep, writable
+from course_utils.data.cache import DataError, with_cache_folder, sweep, writable
 from course_utils.data.locate import open_dataset
-from course_utils.data.sources import SOURCES, checked_name
+from course_utils.data.sources import SOURCES, validate_name
 
 CHUNK = 1 << 16  # bytes
 PATIENCE = 30.0  # seconds without a byte
@@ -43,7 +43,7 @@ class Remote:
 
 def warning_before_download(name: str) -> str:
     """Return what to know before ``download(name)``, one sentence, or ``""``."""
-    return SOURCES[checked_name(name)].warning
+    return SOURCES[validate_name(name)].warning
 
 
 def _remotes(reader: Any) -> list[Remote]:
@@ -134,7 +134,9 @@ def _download(name: str, root: Path, progress: Progress) -> None:
 def _is_intact(name: str, root: Path) -> bool:
     """Return whether torchvision reads both halves of ``name`` from ``root``."""
     try:
-        return all(len(open_dataset(name, root, half)) for half in (True, False))
+        return all(
+            len(open_dataset(name, train=half, root=root)) for half in (True, False)
+        )
     except DataError:
         return False
 
@@ -159,13 +161,13 @@ def download(
         DataError: If no server sends the data whole, or it cannot be written.
         ValueError: If there is no such data set, or it needs no download.
     """
-    name = checked_name(name)
+    name = validate_name(name)
     if name == "embedded":
         raise ValueError(
             "Expected the name of data to download but got 'embedded', which ships "
             "with the course."
         )
-    root = in_cache(writable) if root is None else Path(root)
+    root = with_cache_folder(writable) if root is None else Path(root)
     if _is_intact(name, root):
         return root
     try:

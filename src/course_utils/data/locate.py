@@ -1,4 +1,4 @@
-"""Where a data set lies on this machine, and torchvision's reader opened on it."""
+"""Find a data set on this machine, and open torchvision's reader on it."""
 
 import filecmp
 import gzip
@@ -14,17 +14,17 @@ from course_utils.data.cache import (
     DataError,
     cache_folders,
     embedded_root,
-    holds_content_of,
-    in_cache,
-    write_whole,
+    is_unpacked_copy,
+    with_cache_folder,
+    write_atomically,
 )
-from course_utils.data.sources import SOURCES, checked_name
+from course_utils.data.sources import SOURCES, validate_name
 
 if TYPE_CHECKING:
     from torchvision.datasets import VisionDataset
 
 
-def own_folder() -> Path | None:
+def learner_folder() -> Path | None:
     """Return the learner's folder of data, ``COURSE_DATA_DIR``, or None if not set.
 
     Raises:
@@ -44,7 +44,7 @@ def own_folder() -> Path | None:
 
 def _root_on_disk(name: str) -> Path | None:
     """Return the first folder, the learner's own before the cache, that holds data."""
-    own = own_folder()
+    own = learner_folder()
     files = SOURCES[name].files()
     # The learner may name a root or, one or two levels below, the files' own folder.
     above = [own, own.parent, own.parent.parent] if own else []
@@ -69,7 +69,7 @@ def _content(source: Path) -> bytes:
 
 def _same(source: Path, target: Path) -> bool:
     if source.suffix == ".gz":
-        return holds_content_of(source, target)
+        return is_unpacked_copy(source, target)
     try:
         return filecmp.cmp(source, target, shallow=False)
     except OSError:
@@ -95,10 +95,10 @@ def _adopted(folder: Path, reader: str) -> Path | None:
         for name, source in zip(IDX_FILES, sources, strict=True):
             target = root / reader / "raw" / name
             if not _same(source, target):
-                write_whole(target, _content(source))
+                write_atomically(target, _content(source))
         return root
 
-    return in_cache(copy)
+    return with_cache_folder(copy)
 
 
 def chosen_name(name: str | None = None) -> str:
@@ -111,9 +111,9 @@ def chosen_name(name: str | None = None) -> str:
         ValueError: If there is no such data set.
     """
     if name is not None:
-        return checked_name(name)
+        return validate_name(name)
     if os.environ.get("COURSE_DATA"):
-        return checked_name(os.environ["COURSE_DATA"], "COURSE_DATA")
+        return validate_name(os.environ["COURSE_DATA"], "COURSE_DATA")
     from course_utils.hardware import profile  # imports torch
 
     wanted = profile().data
@@ -130,7 +130,7 @@ def locate(name: str) -> Path:
     """
     if name == "embedded":
         return embedded_root()
-    own = own_folder()
+    own = learner_folder()
     root = _root_on_disk(name)
     reader = SOURCES[name].reader
     if root is None and own and reader.endswith("MNIST"):
@@ -145,12 +145,27 @@ def locate(name: str) -> Path:
     return root
 
 
-def open_dataset(name: str, root: Path, train: bool) -> "VisionDataset":
-    """Return torchvision's dataset for one half of ``name``, read from ``root``.
+def open_dataset(
+    name: str | None = None, *, train: bool, root: Path | None = None
+) -> "VisionDataset":
+    """Return torchvision's dataset for one half of a data set.
+
+    Args:
+        name: As in ``COURSE_DATA``; by default the data set in use (`chosen_name`).
+        train: Whether to open the training half or the test half.
+        root: Folder to read from; by default where `locate` finds the data.
+
+    Returns:
+        A dataset whose ``data`` holds the images, uint8: a tensor ``(n, 28, 28)`` for
+        the MNIST family, an array ``(n, 32, 32, 3)`` for CIFAR-10. Its ``targets`` hold
+        the labels, its ``classes`` their names.
 
     Raises:
-        DataError: If a file is missing, cut short or otherwise unreadable.
+        DataError: If the data is not on this machine, or a file is missing, cut short
+            or otherwise unreadable.
     """
+    name = chosen_name(name)
+    root = locate(name) if root is None else root
     unreadable = (RuntimeError, OSError, ValueError, TypeError, LookupError)
     try:
         return SOURCES[name].torchvision_class()(root, train=train)

@@ -49,7 +49,7 @@ SOURCES = {
 }
 
 
-def checked_name(name: str, asked_by: str = "name") -> str:
+def validate_name(name: str, asked_by: str = "name") -> str:
     """Return ``name`` as `SOURCES` spells it.
 
     Args:
@@ -60,7 +60,7 @@ def checked_name(name: str, asked_by: str = "name") -> str:
         ValueError: If there is no such data set; the nearest name is suggested.
 
     Example:
-        >>> checked_name("minst", "COURSE_DATA")
+        >>> validate_name("minst", "COURSE_DATA")
         Traceback (most recent call last):
         ValueError: Expected COURSE_DATA to be one of 'embedded', 'mnist', \
 'fashion-mnist', 'cifar10' but got 'minst'. Did you mean 'mnist'?

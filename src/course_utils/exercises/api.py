@@ -18,7 +18,7 @@ from course_utils.checks.learner_code import (
 )
 from course_utils.checks.time_limit import TimeLimitReached, time_limit
 from course_utils.exercises.exercise import Exercise, is_untouched
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments import preserve_global_state
 
 Status = Literal["correct", "incorrect", "not attempted", "cannot be checked"]
 
@@ -74,7 +74,7 @@ def _unforeseen(error: BaseException) -> tuple[Status, str]:
 
 def _verdict(exercise: Exercise, answer: Any) -> tuple[Status, str]:
     try:
-        with preserved(), time_limit(exercise.seconds):
+        with preserve_global_state(), time_limit(exercise.seconds):
             # On a busy machine threads wait for each other, for longer than they save.
             torch.set_num_threads(1)
             fault = _first_fault(exercise.examine(answer))

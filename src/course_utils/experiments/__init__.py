@@ -3,7 +3,7 @@
 from course_utils._lazy import lazy
 
 _HOMES = {
-    "preserved": "global_state",
+    "preserve_global_state": "global_state",
 }
 __all__ = list(_HOMES)
 __getattr__ = lazy(__name__, _HOMES)

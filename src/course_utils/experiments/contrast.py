@@ -14,7 +14,7 @@ from course_utils import progress, settings, syllabus
 from course_utils.experiments import plots, recorder
 from course_utils.experiments.claims import Pair
 from course_utils.experiments.confidence import how_sure
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments.global_state import preserve_global_state
 from course_utils.experiments.result import Contrast, Value, VersionResult
 
 Measurements = Mapping[str, Any]
@@ -68,7 +68,7 @@ def _error(error: BaseException) -> str:
 
 def _run(version: Callable[[], Measurements]) -> VersionResult:
     gc.collect()
-    with preserved():
+    with preserve_global_state():
         L.seed_everything(settings.seed(), verbose=False)
         try:
             with contextlib.redirect_stdout(io.StringIO()):

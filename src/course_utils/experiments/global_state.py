@@ -1,7 +1,7 @@
 """Settings that outlive the code which made them, and how to put them back.
 
 A seed, ``torch.use_deterministic_algorithms`` or an environment variable set in one
-experiment changes the next one. Everything listed here is restored by `preserved`.
+experiment changes the next one. `preserve_global_state` restores all of them.
 """
 
 import contextlib
@@ -111,7 +111,7 @@ def _log_levels() -> Restore:
 
 
 @contextlib.contextmanager
-def preserved() -> Iterator[None]:
+def preserve_global_state() -> Iterator[None]:
     """Run a block, then put every sticky global setting back, also after an error.
 
     Covered: random generators (Python, NumPy, torch, CUDA), deterministic mode,
@@ -121,7 +121,7 @@ def preserved() -> Iterator[None]:
 
     Example:
         >>> import torch
-        >>> with preserved():
+        >>> with preserve_global_state():
         ...     torch.set_default_dtype(torch.float64)
         >>> torch.get_default_dtype()
         torch.float32

@@ -14,14 +14,14 @@ from course_utils.exercises.lesson_05.determinism import (
     same_gradients_on_two_threads,
     same_seed_same_bits,
 )
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments import preserve_global_state
 
 SHARED = torch.Generator().manual_seed(0)
 
 
 @pytest.fixture(autouse=True)
 def _leave_no_trace():
-    with preserved():
+    with preserve_global_state():
         yield
 
 

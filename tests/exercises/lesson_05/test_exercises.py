@@ -42,7 +42,7 @@ TRAIN_RIGHT = {
     ),
     "restores the caller's state": """
 def train(seed):
-    with preserved():
+    with preserve_global_state():
         L.seed_everything(seed, verbose=False)
         data, model = ImageDataModule(train_size=640), DigitNet()
         kept = torch.randperm(640)[:320].numpy()

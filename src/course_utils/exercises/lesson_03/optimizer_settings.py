@@ -13,7 +13,7 @@ from torch.optim import Optimizer
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import learners_code
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments import preserve_global_state
 from course_utils.measure import OptimizerRecorder
 
 ModuleClass = type[L.LightningModule]
@@ -81,7 +81,7 @@ def obeys_settings(
             that no one would write into code.
         batches: Ready-made batches.
     """
-    with preserved():
+    with preserve_global_state():
         _, steps = _fit(module_class, settings, batches, epochs=1)
     loss = "Return the loss from training_step."
     if not steps:
@@ -106,7 +106,7 @@ def obeys_when_resumed(
         then: Arguments of the run that resumes it, one epoch longer.
         batches: Ready-made batches.
     """
-    with preserved(), tempfile.TemporaryDirectory() as folder:
+    with preserve_global_state(), tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "run.ckpt")
         module, before = _fit(module_class, first, batches, epochs=1)
         with learners_code("save_checkpoint"):

@@ -20,7 +20,7 @@ from course_utils.checks.learner_code import (
 )
 from course_utils.checks.training_step import tensors_in
 from course_utils.checks.weights_only import unloadable_values
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments import preserve_global_state
 from course_utils.measure import evaluation_mode
 
 Group = dict[str, Any]
@@ -143,7 +143,7 @@ def reload(
         CannotCheck: If the module has no forward pass.
     """
     given = {name: settings[name] for name in again}
-    with preserved(), tempfile.TemporaryDirectory() as folder:
+    with preserve_global_state(), tempfile.TemporaryDirectory() as folder:
         module, file = _built(module_class, settings), Path(folder, "model.ckpt")
         if not has_forward(module):
             raise CannotCheck("The check compares outputs, so it needs a forward pass.")

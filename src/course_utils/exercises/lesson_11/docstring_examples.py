@@ -11,7 +11,7 @@ import torch
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import learners_code
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments.global_state import preserve_global_state
 
 Function = Callable[..., Any]
 
@@ -102,7 +102,7 @@ def run_examples(thing: Any, **names: Any) -> Examples:
     text = inspect.getdoc(thing) or ""
     test = doctest.DocTestParser().get_doctest(text, seen, thing.__name__, None, 0)
     runner = _SentenceRunner()
-    with preserved():
+    with preserve_global_state():
         runner.run(test, out=lambda _: None)
     failures = runner.sentences
     return Examples(runner.count, len(failures), failures[0] if failures else "")
@@ -125,7 +125,7 @@ def examples_pass(function: Function, seeds: int = 3) -> Finding:
         LearnerError: If the docstring cannot be read.
     """
     for seed in range(seeds):
-        with preserved():
+        with preserve_global_state():
             torch.manual_seed(seed)
             ran = _run(function, function)
         if not ran.count:

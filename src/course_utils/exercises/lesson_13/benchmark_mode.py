@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.experiments.global_state import preserved
+from course_utils.experiments import preserve_global_state
 
 TrainFunction = Callable[[L.LightningModule, DataLoader[Any]], object]
 
@@ -47,7 +47,7 @@ def _call(
     """Return benchmark mode after the call, and whether the failure came through."""
     loader = DataLoader(TensorDataset(torch.ones(12, 2)), batch_size=4)
     came_through = False
-    with preserved():
+    with preserve_global_state():
         torch.backends.cudnn.benchmark = before
         try:
             with learners_code("The function"):

@@ -1,6 +1,6 @@
-"""The scoreboard: what was found, what is repaired, what is left, what it gains."""
+"""The scoreboard: what is found, repaired and left, and what the repairs gain."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ HEADER = ("", "part", "what is to be seen", "practice", "state")
 
 @dataclass(frozen=True)
 class Row:
-    """One symptom: its number, its part, what is seen, its practice, its state."""
+    """One symptom; ``state`` is ``found``, ``repaired`` or ``left``."""
 
     number: int
     part: str
@@ -41,7 +41,7 @@ class Scoreboard:
     """The state of a script; shows itself as two tables.
 
     Attributes:
-        rows: One a symptom.
+        rows: One per symptom.
         gains: Name of a measurement, its value in the first script, and in yours.
         wrong: Suspects that are not among the bad practices of this script.
     """
@@ -80,8 +80,8 @@ class Scoreboard:
         )
 
     @property
-    def on_suspects(self) -> str:
-        """A kind word on wrong suspects, ``""`` if there are none."""
+    def wrong_suspects_note(self) -> str:
+        """A sentence that encourages after wrong suspects, ``""`` if there are none."""
         if not self.wrong:
             return ""
         return (
@@ -89,53 +89,49 @@ class Scoreboard:
             "has another problem."
         )
 
-    def _tables(self, table: Any) -> list[str]:
-        rows = [row.cells for row in self.rows]
-        gains = ("measured", "the first script", "yours")
-        found = [(name, decimal(a), decimal(b)) for name, a, b in self.gains]
-        return [table(HEADER, rows), table(gains, found)][: 2 if found else 1]
+    def _tables(self, table: Callable[..., str]) -> list[str]:
+        tables = [table(HEADER, [row.cells for row in self.rows])]
+        if self.gains:
+            gains = [(name, decimal(a), decimal(b)) for name, a, b in self.gains]
+            tables.append(table(("measured", "the first script", "yours"), gains))
+        return tables
+
+    @property
+    def _sentences(self) -> list[str]:
+        return list(filter(None, [self.summary, self.wrong_suspects_note]))
 
     def __str__(self) -> str:
-        """The same as text."""
-        words = [self.summary, self.on_suspects]
-        return "\n\n".join(filter(None, [*self._tables(text_table), *words]))
+        """The tables and the sentences as text."""
+        return "\n\n".join([*self._tables(text_table), *self._sentences])
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        words = [self.summary, self.on_suspects]
-        lines = [f"<p>{each}</p>" for each in words if each]
+        lines = [f"<p>{each}</p>" for each in self._sentences]
         return "".join([*self._tables(html_table), *lines])
 
 
-def _state(repaired: bool, suspected: bool) -> str:
-    return "repaired" if repaired else "found" if suspected else "left"
-
-
-def judged(
+def judge(
     yours: Examination, first: Examination, suspects: Iterable[str] = ()
 ) -> Scoreboard:
-    """Return the scoreboard of an examined script, beside the first one."""
+    """Return the scoreboard of an examined script, compared with the first one."""
     named = list(dict.fromkeys(str(each) for each in suspects))
     rows = []
     for number, symptom in enumerate(SYMPTOMS, start=1):
         finding = yours.findings[symptom.practice]
-        state = _state(finding.ok is True, symptom.practice in named)
+        suspected = "found" if symptom.practice in named else "left"
+        state = "repaired" if finding.ok else suspected
         seen = f"{finding.seen} {finding.remedy}".rstrip()
-        rows.append(Row(number, symptom.round, seen, symptom.practice, state))
-    gains = tuple(
-        (
-            name,
-            yours.numbers.get(FIRST + name, before),
-            yours.numbers.get(name, float("nan")),
-        )
-        for name, before in list(first.numbers.items())[:GAINS]
-    )
+        rows.append(Row(number, symptom.part, seen, symptom.practice, state))
+    gains = []
+    for name, before in list(first.numbers.items())[:GAINS]:
+        # A time of the first script counts as measured beside yours, if it was.
+        before = yours.numbers.get(FIRST + name, before)
+        gains.append((name, before, yours.numbers.get(name, float("nan"))))
     here = {symptom.practice for symptom in SYMPTOMS}
-    return Scoreboard(
-        tuple(rows), gains, tuple(each for each in named if each not in here)
-    )
+    wrong = tuple(each for each in named if each not in here)
+    return Scoreboard(tuple(rows), tuple(gains), wrong)
 
 
 def scoreboard(
@@ -144,7 +140,7 @@ def scoreboard(
     """Run your script, look for every symptom, and return the scoreboard.
 
     It takes some seconds; an unchanged script is not run again. If the script cannot
-    be run, one printed sentence says why.
+    be run, one sentence is printed that says why, and nothing is returned.
 
     Args:
         path: Your copy of the script.
@@ -153,7 +149,7 @@ def scoreboard(
     """
     try:
         yours = examine(path)
-        board = judged(yours, examine(script.ORIGINAL), suspects)
+        board = judge(yours, examine(script.ORIGINAL), suspects)
     except LearnerError as error:
         print(error)
         return None

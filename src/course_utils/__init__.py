@@ -1,4 +1,11 @@
-"""Helpers of the course: they hide measuring, never the practice that is taught."""
+"""Helpers of the course: they hide measuring, never the practice that is taught.
+
+A lesson imports `start`, `contrast`, `claim`, `check`, `hint` and `solution` from here,
+and what it measures and draws from the rooms: `course_utils.data`, ``.distributed``,
+``.measure``, ``.experiments``, ``.experiments.plots``, ``.checks``, ``.capstone``, and
+``.exercises.lesson_NN``; settings of the machine from ``.hardware`` and ``.settings``.
+A room's ``__all__`` lists its public names. Modules inside a room may change.
+"""
 
 import logging
 import os
@@ -19,18 +26,18 @@ __getattr__ = lazy(__name__, _HOMES)
 
 
 def start(lesson: str, *, written_for: str) -> None:
-    """Make this kernel quiet and comparable, and print what the lesson runs on.
+    """Silence the libraries, fix seed and threads, and print what the lesson runs on.
 
-    Call it first. Tensors are computed on one thread from then on, so that results do
-    not depend on the number of cores and a forked process cannot wait for a thread
-    that it does not have.
+    Call it first. From then on torch computes on one thread, so that results do not
+    depend on the number of cores, and a forked process cannot wait for a thread that
+    exists only in its parent.
 
     Args:
         lesson: Lesson id, for example ``"12"``.
         written_for: Version of these helpers that the notebook was written for,
             as ``"major.minor"``.
     """
-    if "torch" not in sys.modules:
+    if "torch" not in sys.modules:  # which reads the variable once, at its import
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     # With a read-only home, Matplotlib logs a long warning about its fallback cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)

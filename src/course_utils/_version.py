@@ -1,3 +1,3 @@
-"""The version of the helpers; a notebook says which one it was written for."""
+"""The version of the helpers; a notebook names the one that it was written for."""
 
 __version__ = "0.1.0"

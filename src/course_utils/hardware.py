@@ -1,4 +1,4 @@
-"""What this machine is, and what the lessons make of it: the one place that asks."""
+"""Detect the hardware and scale experiments to it."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ import torch
 
 @dataclass(frozen=True)
 class Profile:
-    """How large the experiments are on this machine.
+    """The scale of the experiments on one kind of machine.
 
     Attributes:
-        accelerator: What ``L.Trainer(accelerator=...)`` gets: ``"cpu"`` or ``"gpu"``.
-        data: Data used unless ``COURSE_DATA`` names another.
+        accelerator: For ``L.Trainer(accelerator=...)``: ``"cpu"`` or ``"gpu"``.
+        data: Data set used unless ``COURSE_DATA`` names another.
         epochs: Factor on the epochs of an experiment, at least 1.
     """
 
@@ -45,7 +45,7 @@ def place() -> str:
 
 
 def quiet_trainer(**changes: Any) -> dict[str, Any]:
-    """Return keyword arguments that make a ``Trainer`` silent and leave no file behind.
+    """Return keyword arguments for a ``Trainer`` that prints and writes nothing.
 
     One device, no logger, no checkpoints, no progress bar, no summary: what remains
     in a ``Trainer(...)`` call of a lesson is what that lesson is about.

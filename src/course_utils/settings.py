@@ -1,4 +1,4 @@
-"""What the environment asks: a seed, strictness, and where evidence goes."""
+"""Settings from environment variables: seed, strictness, evidence file, images."""
 
 import os
 from pathlib import Path
@@ -20,9 +20,9 @@ def seed() -> int:
 
 
 def strict() -> bool:
-    """Return whether deprecated calls of our own are errors: ``COURSE_STRICT=1``.
+    """Return whether the course's own deprecated calls are errors: ``COURSE_STRICT=1``.
 
-    The course's tests set it; a learner's kernel only shows such a warning.
+    The course's tests set it; in a learner's kernel such a call only warns.
     """
     return os.environ.get("COURSE_STRICT") == "1"
 
@@ -34,7 +34,7 @@ def evidence_file() -> Path | None:
 
 
 def all_images() -> bool:
-    """Return whether a data set is used as a whole: ``COURSE_IMAGES`` is ``all``.
+    """Return whether to use all images of a data set: ``COURSE_IMAGES=all``.
 
     Raises:
         ValueError: If it is set to something else.

@@ -21,11 +21,11 @@ class Practice:
     Attributes:
         id: Section and position, for example ``"12.1"``.
         title: The practice as a short imperative.
-        options: Letters a learner may predict, empty until the practice is written.
+        options: Letters to predict from, empty until the practice is written.
         answer: The letter that the experiment proves right.
         exercise: Title of its exercise.
-        difficulty: 1 (a line) to 3 (think first).
-        minutes: Time for the exercise.
+        difficulty: Of the exercise, 1 (a line) to 3 (think first).
+        minutes: Of the exercise.
     """
 
     id: str
@@ -49,11 +49,11 @@ class Lesson:
         teaching_minutes: Reading and running.
         exercise_minutes: All exercises of the lesson.
         practices: Its experiments, in order.
-        seconds: Budget of the notebook on 2 cores without a GPU; 0 while planned.
-        solution_seconds: Budget of the solution notebook, likewise.
-        megabytes: Budget of the kernel's peak memory, for either notebook.
-        cores: Cores that its measurements want for themselves; 2 for one that compares
-            times.
+        seconds: Limit of the notebook's run time on 2 cores without a GPU; 0 while
+            planned.
+        solution_seconds: The same for the solution notebook.
+        megabytes: Limit of the kernel's peak memory, for either notebook.
+        cores: Cores to reserve for its measurements; 2 if it compares times.
     """
 
     id: str

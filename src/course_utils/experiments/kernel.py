@@ -1,4 +1,4 @@
-"""Prepare a notebook's kernel: one thread, one seed, silent libraries, known data."""
+"""Prepare a notebook's kernel: one thread, one seed, silent libraries, data checked."""
 
 import gc
 import logging
@@ -10,7 +10,7 @@ from lightning.fabric.utilities.rank_zero import LightningDeprecationWarning
 
 from course_utils import hardware, settings, syllabus
 from course_utils._version import __version__
-from course_utils.data.data_module import ImageDataModule
+from course_utils.data import ImageDataModule
 
 _LOGGERS = (
     "lightning.pytorch",
@@ -18,7 +18,7 @@ _LOGGERS = (
     "lightning.fabric",
     "lightning.fabric.utilities.seed",
 )
-# Cells run in `__main__`; a warning counts as raised by the code that made the call.
+# Cells run in `__main__`. A filter's `module` is matched against the code that called.
 _OURS = r"(__main__|course_utils)\b"
 _DEPRECATED = (DeprecationWarning, PendingDeprecationWarning, FutureWarning)
 
@@ -33,22 +33,22 @@ def _silence() -> None:
 def _refuse_deprecated_calls() -> None:
     for category in _DEPRECATED:
         warnings.filterwarnings("error", category=category, module=_OURS)
-    # Lightning raises its own late, deep inside a run that our code has set up.
+    # Lightning warns late, from its own modules: no module of ours would match.
     warnings.filterwarnings("error", category=LightningDeprecationWarning)
 
 
-def _spare_the_libraries() -> None:
-    """Take what was imported out of every later collection.
+def _freeze_imported_objects() -> None:
+    """Exclude what was imported from every later garbage collection.
 
-    The libraries are 400,000 objects that live to the end; `contrast` and
-    `TrainingMemory` collect often, and walking through all of them takes a quarter of
-    a second each time.
+    The libraries are 400,000 objects that live until the kernel ends. `contrast` and
+    `TrainingMemory` collect often, and walking through all of them would take a
+    quarter of a second each time.
     """
     gc.collect()
     gc.freeze()
 
 
-def _mismatch(written_for: str) -> str:
+def _version_mismatch(written_for: str) -> str:
     """Return a sentence if helpers and notebook differ, ``""`` if they agree."""
     if __version__.rpartition(".")[0] == written_for:
         return ""
@@ -59,7 +59,7 @@ def _mismatch(written_for: str) -> str:
 
 
 def start(lesson: str, written_for: str) -> None:
-    """Quiet the libraries, seed, then print the lesson, its data and its device.
+    """Silence the libraries, seed, then print the lesson, its device and its data.
 
     Raises:
         ValueError: If the lesson or the data that ``COURSE_DATA`` names is unknown.
@@ -68,11 +68,11 @@ def start(lesson: str, written_for: str) -> None:
     _silence()
     if settings.strict():
         _refuse_deprecated_calls()
-    _spare_the_libraries()
+    _freeze_imported_objects()
     torch.set_num_threads(1)
     L.seed_everything(settings.seed(), verbose=False)
     device = "GPU" if hardware.profile().accelerator == "gpu" else "CPU"
     print(f"Lesson {lesson}, {title}, on the {device} of {hardware.place()}.")
     print(ImageDataModule().describe())
-    if sentence := _mismatch(written_for):
+    if sentence := _version_mismatch(written_for):
         print(sentence)

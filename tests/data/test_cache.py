@@ -12,7 +12,12 @@ from pathlib import Path
 import pytest
 
 from course_utils.data import cache
-from course_utils.data.cache import DataError, embedded_root, with_cache_folder, write_atomically
+from course_utils.data.cache import (
+    DataError,
+    embedded_root,
+    with_cache_folder,
+    write_atomically,
+)
 
 READ_ALL = """
 import hashlib

@@ -16,7 +16,7 @@ from torchvision.transforms import ToTensor
 from course_utils.data import data_module as data_module
 from course_utils.data.cache import DataError, embedded_root
 from course_utils.data.data_module import ImageDataModule, scaled
-from course_utils.data.in_memory import LabelledImages, as_is
+from course_utils.data.in_memory import LabelledImages, identity_collate
 from course_utils.hardware import CPU, GPU, quiet_trainer
 
 
@@ -283,9 +283,9 @@ def test_dataset_and_collate_can_be_sent_to_a_spawned_worker():
     data = LabelledImages(
         torch.zeros(2, 1, 2, 2, dtype=torch.uint8), torch.tensor([3, 4])
     )
-    sent, collate = pickle.loads(pickle.dumps((data, as_is)))
+    sent, collate = pickle.loads(pickle.dumps((data, identity_collate)))
     assert sent.__getitems__([1])[1].tolist() == [4]
-    assert collate is as_is
+    assert collate is identity_collate
 
 
 def test_a_worker_process_delivers_the_same_batches():

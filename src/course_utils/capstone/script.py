@@ -8,6 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.data.cache import write_atomically
 
 ORIGINAL = Path(__file__).with_name("train_digits.py")
 FOLDER = "my_capstone"
@@ -26,14 +27,9 @@ def copy_script(folder: str | Path = FOLDER) -> Path:
     A copy that is there already stays as it is.
     """
     target = Path(folder) / ORIGINAL.name
-    target.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists():
-        part = target.with_name(f"{target.name}.part")
-        try:  # in one step: half a copy would never be overwritten
-            part.write_text(ORIGINAL.read_text("utf-8"), encoding="utf-8")
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        # In one step: half a copy would stay, since a copy is never overwritten.
+        write_atomically(target, ORIGINAL.read_bytes())
     print(f"Your copy is {target.as_posix()}. It is yours: it is never overwritten.")
     if target.read_text("utf-8") != ORIGINAL.read_text("utf-8"):
         print("It differs from the script that the course gave you.")

@@ -16,7 +16,7 @@ from course_utils.cli.terminal import (
     sign,
 )
 from course_utils.data.cache import DataError
-from course_utils.data.locate import chosen_name, locate, open_dataset, learner_folder
+from course_utils.data.locate import chosen_name, learner_folder, locate, open_dataset
 from course_utils.data.sources import SOURCES, validate_name
 
 if TYPE_CHECKING:

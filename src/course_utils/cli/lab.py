@@ -9,7 +9,7 @@ import typer
 
 from course_utils.cli.folder import course_folder
 from course_utils.cli.terminal import check_environment, one_sentence
-from course_utils.data.cache import with_cache_folder, writable
+from course_utils.data.cache import ensure_writable, with_cache_folder
 
 FIRST = "notebooks/00_start_here.ipynb"
 SETTINGS = Path(__file__).parent / "jupyter"
@@ -22,9 +22,9 @@ def _writable_folders() -> dict[str, str]:
     runtime = Path(jupyter_runtime_dir())
     try:
         runtime.mkdir(mode=0o700, parents=True, exist_ok=True)  # as Jupyter does
-        writable(runtime)
+        ensure_writable(runtime)
     except OSError:
-        own = with_cache_folder(writable) / "jupyter"
+        own = with_cache_folder(ensure_writable) / "jupyter"
         names = ("runtime", "config", "data")
         folders = {f"JUPYTER_{name.upper()}_DIR": str(own / name) for name in names}
         return {**folders, "IPYTHONDIR": str(own / "ipython")}

@@ -1,7 +1,8 @@
-"""The cache folder, and the course's own digits unpacked into it once.
+"""The cache folder, and the course's own digits, unpacked into it once.
 
-A file appears in the cache whole or not at all, so two kernels that start together
-both find good data, and whatever an interruption left is repaired at the next start.
+A file appears in the cache whole or not at all. So no lock is needed: of two kernels
+that start together both may unpack, and whichever moves its file last replaces equal
+bytes. What an interruption left behind is repaired at the next start.
 """
 
 import getpass
@@ -30,7 +31,7 @@ IDX_FILES = (
     "t10k-labels-idx1-ubyte",
 )
 
-ABANDONED_AFTER = 600.0  # seconds without a write: the process that wrote was killed
+ABANDONED_AFTER = 600.0  # seconds without a write: the writing process was killed
 
 T = TypeVar("T")
 
@@ -42,69 +43,73 @@ class DataError(RuntimeError):
 def _temporary_folder() -> str:
     try:
         return tempfile.gettempdir()
-    except OSError:  # none has room: only who has to write there needs to be told
+    except OSError:  # no writable temp dir; report it only when writing
         return os.environ.get("TMPDIR") or os.path.join(os.sep, "tmp")
 
 
 def cache_folders() -> tuple[Path, Path]:
-    """Return the cache of this user and, for when it cannot be written, a stand-in.
+    """Return this user's cache folder and the fallback if it cannot be written.
 
     The cache is ``COURSE_CACHE_DIR`` if that is set, otherwise the system's usual
-    place. The stand-in lies in the temporary folder, under one name for each user, so
-    that kernels share it. Neither needs to exist.
+    place. The fallback is in the temporary folder, under one name per user, so that
+    kernels share it. Neither needs to exist.
     """
     chosen = os.environ.get("COURSE_CACHE_DIR")
     usual = platformdirs.user_cache_dir("lightning-course", appauthor=False)
     user = os.getuid() if hasattr(os, "getuid") else getpass.getuser()
-    stand_in = Path(_temporary_folder(), f"lightning-course-{user}")
-    return Path(os.path.expanduser(chosen or usual)).absolute(), stand_in
+    fallback = Path(_temporary_folder(), f"lightning-course-{user}")
+    return Path(os.path.expanduser(chosen or usual)).absolute(), fallback
 
 
 @cache
-def _announce(folder: Path, stand_in: Path) -> None:
+def _report_fallback(folder: Path, fallback: Path) -> None:
     print(
-        f"The cache folder {folder} cannot be written, so data is kept in {stand_in}; "
+        f"The cache folder {folder} cannot be written, so data is kept in {fallback}; "
         "set COURSE_CACHE_DIR to a folder of your own to change that."
     )
 
 
-def _claim_private(folder: Path) -> None:
-    """Create ``folder``, and refuse one that another user put there first."""
+def _create_private(folder: Path) -> None:
+    """Create ``folder``, and refuse one that another user put there first.
+
+    Everyone may write to the temporary folder, so the name could be taken to feed this
+    user other data. ``lstat`` looks at a link itself, not at what it points to.
+    """
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if hasattr(os, "getuid") and folder.lstat().st_uid != os.getuid():
         raise PermissionError(f"{folder} belongs to another user")
 
 
 def with_cache_folder(write: Callable[[Path], T]) -> T:
-    """Return ``write(folder)`` for the cache or, where that fails, for its stand-in.
+    """Return ``write(folder)`` for the cache or, where that fails, for the fallback.
 
     Args:
         write: Called with a folder that may not exist yet. An ``OSError`` from it
-            means that the folder cannot be used: the stand-in is tried, and one line
-            says so, once in a process.
+            means that the folder cannot be used: the fallback is tried, and one line
+            says so, once per process.
 
     Raises:
         DataError: If neither folder can be used.
     """
-    folder, stand_in = cache_folders()
+    folder, fallback = cache_folders()
     try:
         return write(folder)
     except OSError:
         pass
     try:
-        _claim_private(stand_in)
-        result = write(stand_in)
+        _create_private(fallback)
+        result = write(fallback)
     except OSError as error:
         raise DataError(
-            f"Expected to write to {folder} or {stand_in} but got {error}: set "
+            f"Expected to write to {folder} or {fallback} but got {error}: set "
             "COURSE_CACHE_DIR to a folder that can be written."
         ) from error
-    _announce(folder, stand_in)
+    _report_fallback(folder, fallback)
     return result
 
 
-def writable(folder: Path) -> Path:
-    """Return ``folder``, created if needed, after a trial of writing to it.
+def ensure_writable(folder: Path) -> Path:
+    """Return ``folder``, created if needed, after writing a file there on trial.
 
     Raises:
         OSError: If it cannot be written.
@@ -114,12 +119,12 @@ def writable(folder: Path) -> Path:
         return folder
 
 
-def sweep(folder: Path, pattern: str) -> None:
-    """Remove what killed processes left: old files and folders matching ``pattern``."""
+def remove_abandoned(folder: Path, pattern: str) -> None:
+    """Remove old files and folders matching ``pattern``: killed processes left them."""
     for left in folder.glob(pattern):
-        with suppress(OSError):  # its owner, or another sweep, may be at work on it
+        with suppress(OSError):  # its owner, or another cleanup, may be removing it
             newest = max(path.stat().st_mtime for path in [left, *left.glob("*")])
-            # A time far ahead is from before the clock was set back: as old as any.
+            # A time far ahead was written before the clock was set back: old as well.
             if abs(time.time() - newest) < ABANDONED_AFTER:
                 continue
             shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -128,17 +133,20 @@ def sweep(folder: Path, pattern: str) -> None:
 def write_atomically(target: Path, content: bytes) -> None:
     """Put ``content`` at ``target`` in one step; an interruption leaves the old state.
 
+    The file is written beside its target, since only a rename within one file system
+    is atomic, and under a name that no other process uses.
+
     Raises:
         OSError: If the folder cannot be created or written.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    sweep(target.parent, "*.part")
+    remove_abandoned(target.parent, "*.part")
     part = target.with_name(f"{target.name}.{uuid.uuid4().hex}.part")
     try:
         part.write_bytes(content)
         os.replace(part, target)
     except PermissionError:
-        # Windows replaces no file that another kernel is reading at this moment.
+        # Windows does not replace a file that another kernel is reading right now.
         if not target.is_file() or target.read_bytes() != content:
             raise
     finally:
@@ -148,8 +156,8 @@ def write_atomically(target: Path, content: bytes) -> None:
 def is_unpacked_copy(packed: Path, plain: Path) -> bool:
     """Return whether ``plain`` is what the gzip file ``packed`` unpacks to.
 
-    Nothing is unpacked: a gzip file ends in the CRC-32 and the size in bytes of what
-    it holds (RFC 1952, section 2.3.1), so the cache needs no record of its own.
+    Nothing is unpacked: a gzip file ends with the CRC-32 and the size in bytes of its
+    content (RFC 1952, section 2.3.1), so the cache needs no list of checksums.
     """
     try:
         with packed.open("rb") as file:
@@ -161,7 +169,7 @@ def is_unpacked_copy(packed: Path, plain: Path) -> bool:
     return promised == struct.pack("<II", zlib.crc32(content), len(content) % 2**32)
 
 
-def _from_package(name: str) -> bytes:
+def _packaged_content(name: str) -> bytes:
     """Return the bytes of one idx file, its packed form checked against SHA256SUMS."""
     try:
         sums = (PACKAGED / "SHA256SUMS").read_text(encoding="ascii").split()
@@ -179,9 +187,9 @@ def _from_package(name: str) -> bytes:
 
 
 def embedded_root() -> Path:
-    """Return a root that ``torchvision.datasets.MNIST`` reads: the course's own digits.
+    """Return a root from which torchvision's ``MNIST`` reads the course's digits.
 
-    Unpacks what is missing or damaged; every start checks all of the bytes.
+    Unpacks what is missing or damaged; each call checks every byte.
 
     Raises:
         DataError: If the package is damaged or no folder can be written.
@@ -192,7 +200,7 @@ def embedded_root() -> Path:
         for name in IDX_FILES:
             target = root / "MNIST" / "raw" / name
             if not is_unpacked_copy(PACKAGED / f"{name}.gz", target):
-                write_atomically(target, _from_package(name))
+                write_atomically(target, _packaged_content(name))
         return root
 
     return with_cache_folder(unpack)

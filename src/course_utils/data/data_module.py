@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from course_utils import settings
-from course_utils.data.in_memory import Batch, LabelledImages, as_is, scaled
+from course_utils.data.in_memory import Batch, LabelledImages, identity_collate, scaled
 from course_utils.data.locate import chosen_name, locate, open_dataset
 from course_utils.data.sources import SOURCES
 from course_utils.hardware import profile
@@ -18,7 +18,7 @@ CPU_TEST = 2_000
 
 
 def _read(name: str, train: bool) -> tuple[LabelledImages, tuple[str, ...]]:
-    """Return all images of one half of ``name``, and the names of its classes."""
+    """Return all images of one half of ``name``, and the class names by label."""
     source = open_dataset(name, train=train)
     images = torch.as_tensor(source.data)
     # MNIST is (n, height, width); CIFAR-10 is (n, height, width, channel).
@@ -27,8 +27,8 @@ def _read(name: str, train: bool) -> tuple[LabelledImages, tuple[str, ...]]:
     return LabelledImages(images.contiguous(), labels), tuple(source.classes)
 
 
-def _size(name: str, value: int | None, least: int) -> int | None:
-    """Return a size that is a whole number of at least ``least``, or None."""
+def _validate_size(name: str, value: int | None, least: int) -> int | None:
+    """Return ``value`` if it is None or a whole number of at least ``least``."""
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -38,26 +38,28 @@ def _size(name: str, value: int | None, least: int) -> int | None:
     return value
 
 
-def _draw(of: int, count: int, asked: str, seed: int) -> Tensor:
-    """Return ``count`` of the indices below ``of``, drawn without the global RNG."""
-    if count > of:
+def _draw(available: int, count: int, argument: str, seed: int) -> Tensor:
+    """Return ``count`` indices below ``available``, drawn without the global RNG."""
+    if count > available:
         raise ValueError(
-            f"Expected {asked} to be at most {of}, which is all there is, but got "
-            f"{count}; ask for fewer images."
+            f"Expected {argument} to be at most {available}, which is all there is, "
+            f"but got {count}; ask for fewer images."
         )
-    return torch.randperm(of, generator=torch.Generator().manual_seed(seed))[:count]
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randperm(available, generator=generator)[:count]
 
 
 class ImageDataModule(L.LightningDataModule):
     """Training, validation and test images, the same for the same seed.
 
-    Images stay uint8 in memory and in the loaders' batches; a Trainer scales each
-    batch to float32 from 0 to 1 once it is on the device. Data is read when it is first
-    needed, so a fresh process needs neither ``prepare_data`` nor ``setup``.
+    Images stay uint8 in memory and in the loaders' batches, a quarter of float32's
+    bytes; a Trainer scales each batch to float32, 0 to 1, once it is on the device.
+    Data is read when it is first needed, so neither ``prepare_data`` nor ``setup`` has
+    to be called without a Trainer.
 
     Attributes:
         name: The data set, as in ``COURSE_DATA``.
-        batch_size: Images in a batch; loaders made later follow a change.
+        batch_size: Images per batch; a change affects loaders made afterwards.
         seed: Seed of the split, and of what is drawn from a larger data set.
     """
 
@@ -76,13 +78,13 @@ class ImageDataModule(L.LightningDataModule):
 
         Args:
             name: Data set; by default ``COURSE_DATA`` or what suits the machine.
-            batch_size: Images in a batch.
-            train_size: Training images; by default all, on a CPU 8,000 less
+            batch_size: Images per batch.
+            train_size: Training images; by default all, on a CPU 8,000 minus
                 ``val_size`` unless ``COURSE_IMAGES`` is ``all``.
             val_size: Validation images, taken from the training half.
             test_size: Test images; by default all, likewise; on a CPU at most 2,000.
             seed: By default ``COURSE_SEED`` or 0.
-            num_workers: Processes of each loader.
+            num_workers: Worker processes per loader.
 
         Raises:
             TypeError: If a size is not a whole number.
@@ -90,11 +92,11 @@ class ImageDataModule(L.LightningDataModule):
         """
         super().__init__()
         self.name = chosen_name(name)
-        self.batch_size = _size("batch_size", batch_size, 1)
-        self.train_size = _size("train_size", train_size, 1)
-        self.val_size = _size("val_size", val_size, 0)
-        self.test_size = _size("test_size", test_size, 1)
-        self.num_workers = _size("num_workers", num_workers, 0)
+        self.batch_size = _validate_size("batch_size", batch_size, 1)
+        self.train_size = _validate_size("train_size", train_size, 1)
+        self.val_size = _validate_size("val_size", val_size, 0)
+        self.test_size = _validate_size("test_size", test_size, 1)
+        self.num_workers = _validate_size("num_workers", num_workers, 0)
         self.seed = settings.seed() if seed is None else seed
         self._parts: dict[str, LabelledImages] = {}
         self._classes: tuple[str, ...] = ()
@@ -118,13 +120,13 @@ class ImageDataModule(L.LightningDataModule):
         if stage in ("test", "predict", None) and "test" not in self._parts:
             self._cut_test_half()
 
-    def _default(self, available: int, on_cpu: int) -> int:
+    def _default_count(self, available: int, on_cpu: int) -> int:
         whole = profile().accelerator == "gpu" or settings.all_images()
         return available if whole else min(available, on_cpu)
 
     def _split_training_half(self) -> None:
         half, self._classes = _read(self.name, train=True)
-        count = self._default(len(half), CPU_TRAINING)
+        count = self._default_count(len(half), CPU_TRAINING)
         if self.train_size is not None:
             count = self.train_size + self.val_size
         if count <= self.val_size:
@@ -139,7 +141,7 @@ class ImageDataModule(L.LightningDataModule):
 
     def _cut_test_half(self) -> None:
         half, self._classes = _read(self.name, train=False)
-        count = self.test_size or self._default(len(half), CPU_TEST)
+        count = self.test_size or self._default_count(len(half), CPU_TEST)
         chosen = _draw(len(half), count, "test_size", self.seed)
         self._parts["test"] = half.subset(chosen.sort().values)
 
@@ -198,13 +200,13 @@ class ImageDataModule(L.LightningDataModule):
             batch_size=self.batch_size,
             shuffle=shuffle,
             num_workers=self.num_workers,
-            collate_fn=as_is,
+            collate_fn=identity_collate,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
 
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Return shuffled uint8 batches; the global RNG draws the order."""
+        """Return uint8 batches in an order that the global RNG draws."""
         return self._loader("train", shuffle=True)
 
     def val_dataloader(self) -> DataLoader[Batch]:
@@ -220,7 +222,7 @@ class ImageDataModule(L.LightningDataModule):
         return self._loader("test")
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Return the batch with its images scaled, on the device and all at once."""
+        """Return the batch with its images scaled to float32, 0 to 1, on the device."""
         images, labels = batch
         return scaled(images), labels
 

@@ -1,4 +1,4 @@
-"""A data set fetched because someone asked for it: whole and checked, or not at all."""
+"""Download a data set on request: complete and verified, or not at all."""
 
 import errno
 import gzip
@@ -16,7 +16,12 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from course_utils._version import __version__
-from course_utils.data.cache import DataError, with_cache_folder, sweep, writable
+from course_utils.data.cache import (
+    DataError,
+    ensure_writable,
+    remove_abandoned,
+    with_cache_folder,
+)
 from course_utils.data.locate import open_dataset
 from course_utils.data.sources import SOURCES, validate_name
 
@@ -42,12 +47,16 @@ class Remote:
 
 
 def warning_before_download(name: str) -> str:
-    """Return what to know before ``download(name)``, one sentence, or ``""``."""
+    """Return a sentence to read before ``download(name)``, or ``""``."""
     return SOURCES[validate_name(name)].warning
 
 
 def _remotes(reader: Any) -> list[Remote]:
-    """Return what a torchvision class would download, read from the class itself."""
+    """Return what a torchvision class would download, as the class itself lists it.
+
+    torchvision's own download is not used: it has no time limit for a silent server
+    and leaves partial files behind after an interruption.
+    """
     if hasattr(reader, "resources"):
         return [
             Remote(file, md5, tuple(mirror + file for mirror in reader.mirrors))
@@ -107,17 +116,20 @@ def _unpack(archive: Path, folder: str) -> Iterator[tuple[str, bytes]]:
     with tarfile.open(archive) as tar:
         for member in tar:
             content = tar.extractfile(member)
-            # A member names its own path: only the plain name is believed.
+            # A member names its own path, perhaps with "../": only its name is used.
             if member.isfile() and content is not None:
                 yield f"{folder}/{PurePosixPath(member.name).name}", content.read()
 
 
 def _download(name: str, root: Path, progress: Progress) -> None:
-    """Fetch and unpack beside the goal; files move there after all are right."""
+    """Fetch and unpack into a temporary folder; move the files once all are right.
+
+    The folder lies inside ``root``, since only a move within one file system is atomic.
+    """
     reader = SOURCES[name].torchvision_class()
     goal = getattr(reader, "base_folder", f"{reader.__name__}/raw")
     root.mkdir(parents=True, exist_ok=True)
-    sweep(root, ".download-*")
+    remove_abandoned(root, ".download-*")
     with tempfile.TemporaryDirectory(prefix=".download-", dir=root) as folder:
         archives = [_fetch(r, Path(folder), progress) for r in _remotes(reader)]
         ready = []
@@ -167,7 +179,7 @@ def download(
             "Expected the name of data to download but got 'embedded', which ships "
             "with the course."
         )
-    root = with_cache_folder(writable) if root is None else Path(root)
+    root = with_cache_folder(ensure_writable) if root is None else Path(root)
     if _is_intact(name, root):
         return root
     try:

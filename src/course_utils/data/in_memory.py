@@ -8,7 +8,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def scaled(images: Tensor) -> Tensor:
-    """Return ``images`` as float32 from 0 to 1; the bytes stay as they are.
+    """Return uint8 ``images`` as a new float32 tensor, 0 to 1, of the same shape.
 
     Raises:
         TypeError: If ``images`` is not uint8, for example scaled already.
@@ -25,7 +25,7 @@ class LabelledImages(Dataset[Batch]):
 
     Attributes:
         images: Shape ``(n, channel, height, width)``, uint8.
-        labels: Shape ``(n,)``, int64, one class each.
+        labels: Shape ``(n,)``, int64, from 0.
     """
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
@@ -42,7 +42,7 @@ class LabelledImages(Dataset[Batch]):
         return self.images[index], self.labels[index]
 
     def __getitems__(self, indices: list[int]) -> Batch:
-        """Return a batch by one indexing operation; loaders prefer this method."""
+        """Return a batch by one indexing operation; DataLoaders prefer this method."""
         chosen = torch.as_tensor(indices)
         return self.images[chosen], self.labels[chosen]
 
@@ -51,6 +51,6 @@ class LabelledImages(Dataset[Batch]):
         return LabelledImages(self.images[indices], self.labels[indices])
 
 
-def as_is(batch: Batch) -> Batch:
-    """Collate nothing. A function of a module, so that spawned workers unpickle it."""
+def identity_collate(batch: Batch) -> Batch:
+    """Return the batch: it is collated already. A lambda could not be pickled."""
     return batch

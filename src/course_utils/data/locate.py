@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 def learner_folder() -> Path | None:
-    """Return the learner's folder of data, ``COURSE_DATA_DIR``, or None if not set.
+    """Return the learner's own data folder, ``COURSE_DATA_DIR``, or None if not set.
 
     Raises:
         ValueError: If it is set and is not a folder.
@@ -43,10 +43,10 @@ def learner_folder() -> Path | None:
 
 
 def _root_on_disk(name: str) -> Path | None:
-    """Return the first folder, the learner's own before the cache, that holds data."""
+    """Return the first root that holds all files: the learner's own, then the cache."""
     own = learner_folder()
     files = SOURCES[name].files()
-    # The learner may name a root or, one or two levels below, the files' own folder.
+    # The variable may name a root or, one or two levels below it, the files' folder.
     above = [own, own.parent, own.parent.parent] if own else []
     roots = [root for root in above if root == own or own in (root / files[0]).parents]
     for root in [*roots, *cache_folders()]:
@@ -55,7 +55,7 @@ def _root_on_disk(name: str) -> Path | None:
     return None
 
 
-def _content(source: Path) -> bytes:
+def _idx_content(source: Path) -> bytes:
     """Return the bytes of an idx file, unpacked if it is packed."""
     try:
         packed = source.suffix == ".gz"
@@ -67,7 +67,7 @@ def _content(source: Path) -> bytes:
         ) from error
 
 
-def _same(source: Path, target: Path) -> bool:
+def _is_current(source: Path, target: Path) -> bool:
     if source.suffix == ".gz":
         return is_unpacked_copy(source, target)
     try:
@@ -76,14 +76,15 @@ def _same(source: Path, target: Path) -> bool:
         return False
 
 
-def _adopted(folder: Path, reader: str) -> Path | None:
-    """Return a root in the cache with the idx files that lie directly in ``folder``.
+def _copied_into_cache(folder: Path, reader: str) -> Path | None:
+    """Return a root in the cache with copies of the idx files directly in ``folder``.
 
-    Debian's ``dataset-fashion-mnist`` is such a folder. It is only read. MNIST and
-    Fashion-MNIST use the same file names there: the name asked for decides.
+    Debian's ``dataset-fashion-mnist`` is such a folder. It is only read: torchvision
+    needs another layout. MNIST and Fashion-MNIST use the same file names, so the name
+    that was asked for decides which it is.
     """
     if folder.name == "raw" and folder.parent.name != reader:
-        return None  # torchvision's layout, of another data set
+        return None  # torchvision's layout, but of another data set
     found = [(folder / name, folder / f"{name}.gz") for name in IDX_FILES]
     sources = [next((p for p in pair if p.is_file()), None) for pair in found]
     if None in sources:
@@ -94,8 +95,8 @@ def _adopted(folder: Path, reader: str) -> Path | None:
         root = cache / "adopted" / key
         for name, source in zip(IDX_FILES, sources, strict=True):
             target = root / reader / "raw" / name
-            if not _same(source, target):
-                write_atomically(target, _content(source))
+            if not _is_current(source, target):
+                write_atomically(target, _idx_content(source))
         return root
 
     return with_cache_folder(copy)
@@ -105,7 +106,7 @@ def chosen_name(name: str | None = None) -> str:
     """Return the data set in use: ``name``, else ``COURSE_DATA``, else the default.
 
     The default is what the machine's profile asks for if it is on disk already,
-    otherwise ``"embedded"``: nothing is ever downloaded unasked.
+    otherwise ``"embedded"``: nothing is ever downloaded without being asked for.
 
     Raises:
         ValueError: If there is no such data set.
@@ -134,7 +135,9 @@ def locate(name: str) -> Path:
     root = _root_on_disk(name)
     reader = SOURCES[name].reader
     if root is None and own and reader.endswith("MNIST"):
-        root = _adopted(own, reader) or _adopted(own / reader / "raw", reader)
+        root = _copied_into_cache(own, reader) or _copied_into_cache(
+            own / reader / "raw", reader
+        )
     if root is None:
         places = f"{own} (COURSE_DATA_DIR) or the cache" if own else "the cache"
         raise DataError(

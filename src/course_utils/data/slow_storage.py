@@ -1,4 +1,4 @@
-"""Storage that keeps one waiting: images that arrive after a fixed delay."""
+"""A dataset with a fixed delay per image."""
 
 import time
 
@@ -9,15 +9,14 @@ Sample = tuple[Tensor, Tensor]
 
 
 class SlowStorage(Dataset[Sample]):
-    """Images that come one at a time, each after a wait, as from a network disk.
+    """Images that are read one at a time, each after a delay, as from a network disk.
 
-    The wait is a sleep: it takes no processor, so other processes may use the time.
-    A class of a module, so that a worker which starts afresh can unpickle it.
+    The delay is a sleep: it uses no processor, so other processes may run meanwhile.
 
     Attributes:
-        images: Shape ``(n, channel, height, width)``.
-        labels: Shape ``(n,)``.
-        milliseconds: Wait for each image; 0 for none.
+        images: Shape ``(n, channel, height, width)``, any dtype.
+        labels: Shape ``(n,)``, int64.
+        milliseconds: Delay per image; 0 for none.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""The data sets by name, and which class of torchvision reads each."""
+"""The data sets by name, and the torchvision class that reads each."""
 
 import difflib
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ class Source:
     Attributes:
         title: Its name in a sentence.
         reader: Name of the class in ``torchvision.datasets`` that reads it.
-        warning: What to know before a download, one sentence, or ``""``.
+        warning: A sentence to read before a download, or ``""``.
     """
 
     title: str
@@ -21,13 +21,13 @@ class Source:
     warning: str = ""
 
     def torchvision_class(self) -> Any:
-        """Return the class itself; torchvision is imported only now, which is slow."""
+        """Return the class; torchvision is imported here because that is slow."""
         import torchvision.datasets
 
         return getattr(torchvision.datasets, self.reader)
 
     def files(self) -> list[str]:
-        """Return the paths below a root of what is read, as torchvision lists them."""
+        """Return the paths, below a root, of the files that the class reads."""
         reader = self.torchvision_class()
         if hasattr(reader, "resources"):
             files = [Path(file).stem for file, _ in reader.resources]
@@ -49,14 +49,15 @@ SOURCES = {
 }
 
 
-def validate_name(name: str, asked_by: str = "name") -> str:
+def validate_name(name: str, argument: str = "name") -> str:
     """Return ``name`` as `SOURCES` spells it.
 
     Args:
-        name: Upper and lower case count the same.
-        asked_by: What the error says held the name.
+        name: In upper or lower case.
+        argument: Where the name comes from, for the error.
 
     Raises:
+        TypeError: If it is no string.
         ValueError: If there is no such data set; the nearest name is suggested.
 
     Example:
@@ -66,12 +67,12 @@ def validate_name(name: str, asked_by: str = "name") -> str:
 'fashion-mnist', 'cifar10' but got 'minst'. Did you mean 'mnist'?
     """
     if not isinstance(name, str):
-        raise TypeError(f"Expected {asked_by} to be a string but got {name!r}.")
+        raise TypeError(f"Expected {argument} to be a string but got {name!r}.")
     wanted = name.strip().lower()
     if wanted in SOURCES:
         return wanted
     near = difflib.get_close_matches(wanted.replace("_", "-"), SOURCES, n=1)
     raise ValueError(
-        f"Expected {asked_by} to be one of {', '.join(map(repr, SOURCES))} "
+        f"Expected {argument} to be one of {', '.join(map(repr, SOURCES))} "
         f"but got {name!r}." + "".join(f" Did you mean {best!r}?" for best in near)
     )

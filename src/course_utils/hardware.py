@@ -15,21 +15,14 @@ class Profile:
     Attributes:
         accelerator: For ``L.Trainer(accelerator=...)``: ``"cpu"`` or ``"gpu"``.
         data: Data set used unless ``COURSE_DATA`` names another.
-        epochs: Factor on the epochs of an experiment, at least 1.
     """
 
     accelerator: str
     data: str
-    epochs: int
-
-    @property
-    def device(self) -> torch.device:
-        """The device that tensors of an experiment live on."""
-        return torch.device("cuda:0" if self.accelerator == "gpu" else "cpu")
 
 
-CPU = Profile(accelerator="cpu", data="embedded", epochs=1)
-GPU = Profile(accelerator="gpu", data="mnist", epochs=2)
+CPU = Profile(accelerator="cpu", data="embedded")
+GPU = Profile(accelerator="gpu", data="mnist")
 
 
 def profile() -> Profile:

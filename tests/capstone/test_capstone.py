@@ -70,6 +70,22 @@ def test_a_script_that_was_run_is_examined_without_another_full_run(monkeypatch)
     assert not any(full)
 
 
+def test_a_frozen_part_stays_in_evaluation_mode_through_the_examination():
+    mean = "        self.mean = torch.tensor(0.5)\n"
+    step = "        self.mean = 0.9 * self.mean"
+    source = edited(
+        small(),
+        (mean, f"{mean}        self.frozen = nn.BatchNorm1d(3).eval()\n"),
+        (step, f"        assert not self.frozen.training\n{step}"),
+    )
+    model = capstone.run(written(source)).model
+    found = examine(written(source))
+    assert len(found.rates) == 4 * runs.BATCHES  # no step met a thawed part
+    assert not any("raised" in finding.seen for finding in found.findings.values())
+    assert model.training
+    assert not model.frozen.training
+
+
 def test_a_missing_script_is_one_sentence(tmp_path, capsys):
     assert capstone.scoreboard(tmp_path / "none.py") is None
     said = capsys.readouterr().out

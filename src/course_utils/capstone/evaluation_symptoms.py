@@ -15,6 +15,7 @@ from course_utils.capstone.spy_callback import share_correct, stacked
 from course_utils.checks.finding import Finding
 from course_utils.checks.sample_data import logits_of
 from course_utils.data import scaled
+from course_utils.measure import evaluation_mode
 
 
 def _accuracy(model: Any, batches: list[Any]) -> float:
@@ -88,10 +89,11 @@ def evaluates_in_eval_mode(runs: Runs) -> Finding:
     images, labels = unseen_digits()
     batches = list(zip(scaled(images).split(100), labels.split(100), strict=True))
     truth, given = _accuracy(model, batches), []
-    for _ in range(5):
-        model.train()  # as `fit` leaves it
-        with time_limited("evaluate"):
-            given.append(float(runs.script.evaluate(model, batches)))
+    with evaluation_mode(model):  # puts the mode of each part back at the end
+        for _ in range(5):
+            model.train()  # as `fit` leaves it
+            with time_limited("evaluate"):
+                given.append(float(runs.script.evaluate(model, batches)))
     off = max(abs(each - truth) for each in given)
     seen = (
         f"Asked five times about one model, `evaluate` says {min(given):.3f} to "

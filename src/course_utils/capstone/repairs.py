@@ -1,23 +1,38 @@
-"""The repair of each bad practice, read from ``repairs.diff``; each stands alone."""
+"""The repair of each bad practice, and hints that lead to it, from ``repairs.diff``.
+
+There a practice begins with a line ``# 1.2``. It has three hints, from a nudge to
+nearly the repair, marked ``?``, and then the lines to remove (-) and to add (+), in
+hunks with a line ``@@`` between them. Each repair stands alone.
+"""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-Edits = tuple[tuple[str, str], ...]  # texts to replace, and their replacements
+
+@dataclass(frozen=True)
+class Repair:
+    """Three hints, and edits of the script: lines and what replaces them."""
+
+    hints: tuple[str, ...]
+    edits: tuple[tuple[str, str], ...]
 
 
-def _lines(hunk: str, sign: str) -> str:
-    """Return the lines of a hunk that are common or marked with ``sign``."""
-    return "".join(line[1:] for line in hunk.splitlines(True) if line[0] in f" {sign}")
+def _marked(text: str, *marks: str) -> str:
+    """Return the lines that begin with one of ``marks``, without the mark."""
+    return "".join(line[1:] for line in text.splitlines(True) if line[0] in marks)
 
 
-def _read(file: Path) -> dict[str, Edits]:
-    """Return the edits by practice: a line ``# 1.2``, then hunks split by ``@@``."""
-    parts = re.split(r"^# (\S+)\n", file.read_text("utf-8"), flags=re.MULTILINE)
-    return {
-        practice: tuple((_lines(h, "-"), _lines(h, "+")) for h in hunks.split("@@\n"))
-        for practice, hunks in zip(parts[1::2], parts[2::2], strict=True)
-    }
+def _repair(text: str) -> Repair:
+    hints = [hint.strip() for hint in _marked(text, "?").splitlines()]
+    hunks = text.split("@@")
+    edits = [(_marked(each, " ", "-"), _marked(each, " ", "+")) for each in hunks]
+    return Repair(tuple(hints), tuple(edits))
+
+
+def _read(file: Path) -> dict[str, Repair]:
+    _, *parts = re.split(r"^# (\S+)\n", file.read_text("utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[::2], map(_repair, parts[1::2]), strict=True))
 
 
 REPAIRS = _read(Path(__file__).with_name("repairs.diff"))
@@ -30,7 +45,7 @@ def repaired(source: str, *practices: str) -> str:
         ValueError: If the lines that a repair replaces are not there exactly once.
     """
     for practice in practices or REPAIRS:
-        for before, after in REPAIRS[practice]:
+        for before, after in REPAIRS[practice].edits:
             if source.count(before) != 1:
                 raise ValueError(f"Expected once in the script but did not: {before}")
             source = source.replace(before, after)

@@ -55,6 +55,8 @@ class Runs:
         """Run nothing yet."""
         self.script, self.seed = script, seed
         self._results: dict[Callable[..., Any], Any] = {}
+        # An attribute, so that the folder lives as long as these runs.
+        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
 
     def once(self, measure: Callable[["Runs"], T]) -> T:
         """Return ``measure(self)``; the second call returns the same object."""
@@ -116,28 +118,20 @@ class Runs:
             return self._train(SpyCallback(saved=saved))
 
     @functools.cached_property
-    def halfway(self) -> Path:
-        """Where `short` saves a checkpoint after two of its four epochs."""
-        # An attribute, so that the folder lives as long as these runs.
-        self._folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        return Path(self._folder.name) / "halfway.ckpt"
-
-    @functools.cached_property
     def short(self) -> Run:
         """Four epochs on a few batches; every label of the test set is wrong."""
         data, test = self.small_data(test=mislabelled(self.batches["test"]))
-        spy = SpyCallback(save=(1, self.halfway), val=stacked(self.batches["val"]))
+        save = 1, Path(self._folder.name, "halfway.ckpt")
+        spy = SpyCallback(save=save, val=stacked(self.batches["val"]))
         run = self._train(spy, max_epochs=4, data=data)
         return replace(run, test_reads=test.reads)
 
     @functools.cached_property
     def resumed(self) -> Run:
         """The short run, resumed half-way."""
-        _ = self.short  # saves the checkpoint
+        _, halfway = self.short.spy.save
         data, _ = self.small_data()
-        return self._train(
-            SpyCallback(), max_epochs=4, resume=str(self.halfway), data=data
-        )
+        return self._train(SpyCallback(), max_epochs=4, resume=str(halfway), data=data)
 
     @functools.cached_property
     def mislabelled_val(self) -> Run:

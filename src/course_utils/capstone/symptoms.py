@@ -7,7 +7,7 @@ from course_utils.capstone import data_symptoms as data
 from course_utils.capstone import evaluation_symptoms as evaluation
 from course_utils.capstone import model_symptoms as model
 from course_utils.capstone import training_symptoms as training
-from course_utils.capstone.hints import HINTS
+from course_utils.capstone.repairs import REPAIRS
 from course_utils.capstone.runs import Runs
 from course_utils.checks.finding import Finding
 
@@ -27,9 +27,9 @@ class Symptom:
     check: Callable[[Runs], Finding]
 
     @property
-    def hints(self) -> tuple[str, str, str]:
-        """From a nudge to nearly the repair."""
-        return HINTS[self.practice]
+    def hints(self) -> tuple[str, ...]:
+        """Three hints, from a nudge to nearly the repair."""
+        return REPAIRS[self.practice].hints
 
 
 SYMPTOMS = (

@@ -8,10 +8,9 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -31,15 +30,8 @@ PATIENCE = 30.0  # seconds without a byte
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True)
-class Remote:
-    """One file on a server.
-
-    Attributes:
-        file: Its name.
-        md5: Its checksum, as torchvision knows it.
-        urls: Where it may be found, tried in this order.
-    """
+class Remote(NamedTuple):
+    """One file to download, its checksum, and where to try, in this order."""
 
     file: str
     md5: str

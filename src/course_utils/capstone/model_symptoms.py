@@ -102,7 +102,10 @@ def predictions_survive_loading(runs: Runs) -> Finding:
 
 
 def _dropout_noise(model: L.LightningModule) -> float:
-    """Return how far two random passes in training mode lie apart, in logits."""
+    """Return how far two passes of a new model, in training mode, are apart in logits.
+
+    The mode is the one it was built with: a part that the script freezes keeps its own.
+    """
     images = scaled(unseen_digits()[0][:100])
     state = {name: value.clone() for name, value in model.state_dict().items()}
     passes = []
@@ -110,7 +113,7 @@ def _dropout_noise(model: L.LightningModule) -> float:
         model.load_state_dict(state)  # a pass may update running statistics
         torch.manual_seed(seed)
         with torch.no_grad(), time_limited("forward"):
-            passes.append(model.train()(images))
+            passes.append(model(images))
     return (passes[0] - passes[1]).abs().mean().item()
 
 

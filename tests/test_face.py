@@ -54,13 +54,13 @@ def test_tab_completes_names_that_are_not_imported_yet():
     assert completer.complete("course_utils.data.Im")[1] == [".ImageDataModule"]
 
 
-def fresh(code: str) -> str:
-    """Run code in a fresh interpreter and return what it prints."""
-    command = [sys.executable, "-c", code]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def test_the_face_alone_loads_neither_torch_nor_matplotlib():
-    heavy = "{'torch', 'lightning', 'matplotlib', 'IPython'}"
-    code = f"import sys, course_utils; print({heavy} & set(sys.modules))"
-    assert fresh(code) == "set()\n"
+def test_the_face_alone_loads_nothing_heavy_and_changes_nothing():
+    code = """
+import os, sys, warnings
+before = dict(os.environ), list(warnings.filters)
+import course_utils
+assert (dict(os.environ), list(warnings.filters)) == before
+print({"torch", "lightning", "matplotlib", "IPython"} & set(sys.modules))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (0, "set()\n", "")

@@ -39,7 +39,7 @@ def test_a_copy_is_made_once_and_never_overwritten(tmp_path, capsys):
     assert "differs" not in first
 
 
-def test_the_script_is_read_anew_each_time(tmp_path):
+def test_the_script_is_read_again_each_time(tmp_path):
     path = tmp_path / "mine.py"
     path.write_text(f"{ORIGINAL}\nNUMBER = 1\n", encoding="utf-8")
     assert capstone.load(path).NUMBER == 1
@@ -98,11 +98,10 @@ def test_a_missing_script_is_one_sentence(tmp_path, capsys):
         (("def train(folder,", "def train(folder"), "not valid Python yet: line 1"),
         (("class DigitSet(Dataset)", "class DigitSet(Datset)"), "NameError: name 'Dat"),
         (("def evaluate(", "def measure("), "has no evaluate; its first lines say"),
-        ((TRAIN, f"    data.missing\n{TRAIN}"), "train raised AttributeError: "),
         (("    return Result(", "    return (("), "valid Python yet"),
         (("    return Result(", "    return dict(), ("), "but model is missing"),
     ],
-    ids=["syntax", "import", "name", "raises", "bracket", "result"],
+    ids=["syntax", "import", "name", "bracket", "result"],
 )
 def test_a_script_that_cannot_be_judged_is_one_sentence(edit, words, capsys):
     said = refusal(edited(small(), edit), capsys)
@@ -113,7 +112,9 @@ def test_a_script_that_cannot_be_judged_is_one_sentence(edit, words, capsys):
 def test_an_error_in_the_script_names_its_line(capsys):
     source = edited(small(), (TRAIN, f"    data.missing\n{TRAIN}"))
     line = source.splitlines().index("    data.missing") + 1
-    assert f"(line {line}, in train)" in refusal(source, capsys)
+    said = refusal(source, capsys)
+    assert said.startswith("train raised AttributeError: ")
+    assert f"(line {line}, in train)" in said
 
 
 def test_a_script_that_runs_for_ever_is_one_sentence(monkeypatch, capsys):
@@ -152,7 +153,7 @@ def test_practices_are_hidden_until_they_are_found(board):
     assert found.summary.startswith("16 bad practices: 0 repaired, 1 found")
 
 
-def test_a_wrong_suspect_is_told_kindly(board):
+def test_a_wrong_suspect_gets_an_encouraging_sentence(board):
     assert board("4.4").wrong_suspects_note == ""
     assert board("11.1").wrong_suspects_note.startswith("Not here: 11.1. A good thing")
 

@@ -53,7 +53,7 @@ def packaged_files() -> dict[str, bytes]:
 
 
 def unusable(tmp_path: Path) -> str:
-    """A path that nobody can create, root included: it lies below a regular file."""
+    """A path that no one, root included, can create: it lies below a regular file."""
     (tmp_path / "file").write_text("")
     return str(tmp_path / "file" / "below")
 

@@ -13,7 +13,7 @@ from PIL import Image
 from torchvision import datasets
 from torchvision.transforms import ToTensor
 
-from course_utils.data import data_module as data_module
+from course_utils.data import data_module
 from course_utils.data.cache import DataError, embedded_root
 from course_utils.data.data_module import ImageDataModule, scaled
 from course_utils.data.in_memory import LabelledImages, identity_collate
@@ -375,7 +375,7 @@ def test_the_data_in_use_is_one_line_without_decimals(fashion):
     assert line == "Fashion-MNIST: 15 training, 5 validation, 10 test images."
 
 
-def test_the_embedded_digits_say_that_they_are_the_courses_own():
+def test_the_embedded_digits_are_described_as_shipped_with_the_course():
     assert ImageDataModule().describe() == (
         "MNIST digits shipped with the course: "
         "7000 training, 1000 validation, 2000 test images."

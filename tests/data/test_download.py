@@ -95,7 +95,7 @@ def mnist(server, monkeypatch) -> Server:
 
 
 def cifar_batches() -> dict[str, bytes]:
-    """Two images a batch; the value of every byte of an image is its label."""
+    """Two images per batch; the value of every byte of an image is its label."""
     batches = {}
     names = [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]
     for i, name in enumerate(names):
@@ -180,7 +180,7 @@ def test_progress_counts_the_bytes_of_each_file(mnist, tmp_path, monkeypatch):
     assert max(steps) == 10
 
 
-def test_a_server_that_tells_no_length_still_works(mnist, tmp_path):
+def test_a_server_that_sends_no_length_still_works(mnist, tmp_path):
     name = f"{IDX_FILES[0]}.gz"
     mnist.faults[name] = "no length"
     totals = set()
@@ -220,7 +220,7 @@ def test_a_server_that_is_down_is_one_sentence(mnist, tmp_path, monkeypatch):
     assert everything(tmp_path) == []
 
 
-def test_a_wrong_checksum_is_said_and_leaves_nothing(cifar, tmp_path, monkeypatch):
+def test_a_wrong_checksum_is_reported_and_leaves_nothing(cifar, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", "0" * 32)
     with pytest.raises(DataError, match="cifar-10-python.tar.gz but got a wrong check"):
         download("cifar10", tmp_path)

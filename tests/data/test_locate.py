@@ -149,7 +149,9 @@ def test_files_lying_directly_in_a_folder_are_read_and_the_folder_left_alone(
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_changed_folder_or_a_damaged_copy_is_read_anew(packed, tmp_path, monkeypatch):
+def test_a_changed_folder_or_a_damaged_copy_is_copied_again(
+    packed, tmp_path, monkeypatch
+):
     own = write(tmp_path / "own", packed)
     monkeypatch.setenv("COURSE_DATA_DIR", str(own))
     copy = locate("mnist") / "MNIST" / "raw" / IDX_FILES[1]

@@ -23,7 +23,7 @@ def random_numbers() -> tuple:
 
 
 def sticky() -> dict[str, object]:
-    """Everything that one experiment could leave to the next, asked from outside."""
+    """Everything that one experiment could leave to the next, read from outside."""
     return {
         "random": random_numbers(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
@@ -96,7 +96,7 @@ def test_everything_is_put_back_after_an_error(before, tmp_path, error):
     assert sticky() == before
 
 
-def test_every_question_of_this_test_notices_the_change(before, tmp_path):
+def test_every_setting_above_is_really_changed(before, tmp_path):
     with preserve_global_state():
         change_everything(tmp_path)
         torch.set_default_device("cpu")  # numbers are drawn on the CPU
@@ -106,7 +106,7 @@ def test_every_question_of_this_test_notices_the_change(before, tmp_path):
     assert {name for name in before if before[name] == changed[name]} == set()
 
 
-def test_a_default_device_of_ones_own_stays():
+def test_a_default_device_set_before_is_restored():
     torch.set_default_device("meta")
     try:
         with preserve_global_state():
@@ -148,7 +148,7 @@ def test_a_module_that_is_no_module_does_not_matter(monkeypatch):
         torch.rand(1)
 
 
-def test_one_that_cannot_be_put_back_does_not_stop_the_others(
+def test_a_setting_that_cannot_be_restored_does_not_stop_the_others(
     before, tmp_path, monkeypatch
 ):
     def vanish():

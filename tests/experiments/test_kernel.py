@@ -100,7 +100,7 @@ def test_without_the_start_training_is_not_silent():
         (True, None, None),  # too late for torch, and others keep their own
     ],
 )
-def test_one_thread_is_asked_for_before_torch_is_imported(
+def test_one_thread_is_requested_before_torch_is_imported(
     monkeypatch, imported, before, expected
 ):
     monkeypatch.setenv("OMP_NUM_THREADS", before or "")
@@ -113,18 +113,6 @@ def test_one_thread_is_asked_for_before_torch_is_imported(
     assert os.environ.get("OMP_NUM_THREADS") == expected
     if not imported:
         monkeypatch.undo()
-
-
-def test_importing_the_helpers_imports_no_torch_and_changes_nothing():
-    code = """
-    import os, sys, warnings
-    before = dict(os.environ), list(warnings.filters)
-    import course_utils
-    assert (dict(os.environ), list(warnings.filters)) == before
-    assert "torch" not in sys.modules and "lightning" not in sys.modules
-    """
-    found = fresh(code)
-    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
 
 
 DEPRECATED = """
@@ -146,9 +134,7 @@ except DeprecationWarning as error:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("strict", [True, False])
-def test_deprecated_calls_of_our_own_are_errors_where_the_course_tests_itself(
-    monkeypatch, strict
-):
+def test_the_courses_own_deprecated_calls_are_errors_in_its_tests(monkeypatch, strict):
     monkeypatch.setenv("COURSE_STRICT", "1" if strict else "")
     found = fresh(START + DEPRECATED)
     assert found.returncode == 0, found.stderr
@@ -198,7 +184,7 @@ def started(monkeypatch, capsys):
     return start
 
 
-def test_a_lesson_says_what_it_is_and_on_which_data_it_runs(started, monkeypatch):
+def test_a_lesson_prints_its_title_and_its_data(started, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", "embedded")
     first, second = started()
     assert re.fullmatch(FIRST, first)
@@ -230,7 +216,7 @@ def test_the_notebooks_were_written_for_these_helpers():
     assert found == [[minor]] * 30
 
 
-def test_an_unknown_lesson_is_refused_before_anything_is_said(started, capsys):
+def test_an_unknown_lesson_is_refused_before_anything_is_printed(started, capsys):
     with pytest.raises(
         ValueError, match="Expected a lesson from 00 to 14 but got '77'"
     ):

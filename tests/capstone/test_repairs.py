@@ -14,6 +14,7 @@ from course_utils.capstone.symptoms import SYMPTOMS
 pytestmark = pytest.mark.slow
 EVERY = {symptom.practice for symptom in SYMPTOMS}
 SPLIT = "        digits, labels = self.read(train=True, count="
+OPTIMIZERS = "    def configure_optimizers"
 STEPS = "self.trainer.estimated_stepping_batches"
 REPORT = "    accuracy = evaluate(model, data.test_dataloader())\n"
 ONE_PATCH = """\
@@ -76,136 +77,122 @@ def test_comments_and_new_names_repair_nothing():
     assert good(examined(f"# Seeded, by value, buffered\n{renamed}")) == set()
 
 
+# The practice, the repairs already made, edits, and words of the finding.
 HALF = {
     "split once per object, unseeded": (
         "1.2",
-        lambda: edited(
-            small(),
-            (
-                SPLIT,
-                f'        if hasattr(self, "val_set"):\n            return\n{SPLIT}',
-            ),
-        ),
+        (),
+        [(SPLIT, f'        if hasattr(self, "val_set"):\n            return\n{SPLIT}')],
         "After a restart",
     ),
     "no patch at all": (
         "12.5",
-        lambda: edited(small(), ("if self.erase:", "if False:")),
+        (),
+        [("if self.erase:", "if False:")],
         "The patch is gone",
     ),
     "a patch of whole columns": (
         "12.5",
-        lambda: edited(
-            small("12.5"), ("digit[row : row + 8, column", "digit[:, column")
-        ),
+        ("12.5",),
+        [("digit[row : row + 8, column", "digit[:, column")],
         "mind the size of the patch",
     ),
     "fast, with one patch for all": (
         "13.4",
-        lambda: edited(
-            small("13.4", "12.5"),
+        ("13.4", "12.5"),
+        [
             ("        if self.erase:\n", "        if False:\n"),
             ("    digits, labels = zip(*samples, strict=True)\n", ONE_PATCH),
             ("torch.stack(digits).unsqueeze(1) / 255", "digits.unsqueeze(1) / 255"),
-        ),
+        ],
         "draw a patch for every image",
     ),
     "the dropout is saved, the rate is not": (
         "3.1",
-        lambda: edited(
-            small("3.1", "3.3"),
-            ("save_hyperparameters()", 'save_hyperparameters("dropout")'),
-        ),
+        ("3.1", "3.3"),
+        [("save_hyperparameters()", 'save_hyperparameters("dropout")')],
         "the learning rate does not",
     ),
     "no dropout any more": (
         "3.1",
-        lambda: edited(small("3.1"), ("nn.Dropout(dropout)", "nn.Dropout(0.0)")),
+        ("3.1",),
+        [("nn.Dropout(dropout)", "nn.Dropout(0.0)")],
         "drops nothing",
     ),
     "cleared once per epoch": (
         "7.4",
-        lambda: edited(
-            ORIGINAL,
-            ("max_epochs=8", "max_epochs=1"),
+        (),
+        [
+            ("count=400", "count=2000"),  # the whole data, so that graphs add up
+            ("range(400)", "range(2000)"),
+            ("max_epochs=4", "max_epochs=1"),
             (
-                "    def configure_optimizers",
+                OPTIMIZERS,
                 "    def on_train_epoch_end(self):\n"
-                "        self.shifted_losses.clear()\n\n"
-                "    def configure_optimizers",
+                f"        self.shifted_losses.clear()\n\n{OPTIMIZERS}",
             ),
-        ),
+        ],
         "let go too late",
     ),
     "distinct names, the wrong one watched": (
         "4.2",
-        lambda: edited(
-            small("4.2"), ('EarlyStopping("val/loss"', 'EarlyStopping("train/loss"')
-        ),
+        ("4.2",),
+        [('EarlyStopping("val/loss"', 'EarlyStopping("train/loss"')],
         "now watch the one that rises",
     ),
-    "each update, of a plan three times too long": (
+    "each update, of a schedule three times too long": (
         "4.4",
-        lambda: edited(small("4.4"), (STEPS, f"3 * {STEPS}")),
+        ("4.4",),
+        [(STEPS, f"3 * {STEPS}")],
         "count the updates of the whole run",
     ),
     "each update, without warm-up": (
         "4.4",
-        lambda: edited(
-            small("4.4"),
+        ("4.4",),
+        [
             ("lr_scheduler.OneCycleLR(", "lr_scheduler.LinearLR("),
             ("5e-3, total_steps=steps", "1.0, 0.01, total_iters=steps"),
-        ),
+        ],
         "Let it rise",
     ),
     "a fixed seed": (
         "5.1",
-        lambda: edited(small("5.1"), ("seed_everything(seed,", "seed_everything(0,")),
+        ("5.1",),
+        [("seed_everything(seed,", "seed_everything(0,")],
         "Use the seed that was given",
     ),
     "the best, not the newest": (
         "9.1",
-        lambda: edited(
-            small("9.1"), ("callbacks=[best, newest, stop]", "callbacks=[best, stop]")
-        ),
+        ("9.1",),
+        [("callbacks=[best, newest, stop]", "callbacks=[best, stop]")],
         "if the power fails",
     ),
     "save_last": (
         "9.1",
-        lambda: edited(
-            small(),
-            ('monitor="accuracy")', 'monitor="accuracy", mode="max", save_last=True)'),
-        ),
+        (),
+        [('monitor="accuracy")', 'monitor="accuracy", mode="max", save_last=True)')],
         "if the power fails",
     ),
     "fewer epochs, weights only": (
         "9.2",
-        lambda: edited(
-            small(),
-            (
-                "max_epochs=max_epochs,",
-                "max_epochs=max_epochs // (2 if resume else 1),",
-            ),
-        ),
+        (),
+        [("max_epochs=max_epochs,", "max_epochs=max_epochs // (2 if resume else 1),")],
         "let the Trainer restore them",
     ),
     "tests the last weights": (
         "10.1",
-        lambda: edited(small("10.1", "9.1"), (LOAD, "")),
+        ("10.1", "9.1"),
+        [(LOAD, "")],
         "Test what you ship",
     ),
-    "tests twice": (
-        "10.1",
-        lambda: edited(small("10.1"), (REPORT, 2 * REPORT)),
-        "Read it once",
-    ),
+    "tests twice": ("10.1", ("10.1",), [(REPORT, 2 * REPORT)], "Read it once"),
 }
 
 
 @pytest.mark.parametrize("name", HALF)
 def test_a_half_repair_is_told_apart(name):
-    practice, source, words = HALF[name]
-    finding = asked(practice, source())
+    practice, repaired_before, edits, words = HALF[name]
+    finding = asked(practice, edited(small(*repaired_before), *edits))
     assert not finding.ok
     assert words in f"{finding.seen} {finding.remedy}"
 

@@ -20,7 +20,7 @@ from course_utils.exercises.lesson_05.resumable_parts import (
     KeepsRandomState,
 )
 from course_utils.exercises.lesson_05.worker_draws import RandomNumbers
-from course_utils.experiments.global_state import preserve_global_state
+from course_utils.experiments import preserve_global_state
 
 SIZE, BATCH = 40, 4  # 10 batches an epoch
 pytestmark = pytest.mark.slow

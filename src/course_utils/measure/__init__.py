@@ -1,11 +1,11 @@
 """Measure training: seconds, bytes, copies, operations, updates, accuracy."""
 
-from course_utils.measure.accuracy import accuracy
-from course_utils.measure.evaluation_mode import evaluation_mode
+from course_utils.measure.classification import accuracy
 from course_utils.measure.in_memory_logger import EpochEnds, InMemoryLogger
 from course_utils.measure.memory import SavedTensors, peak_megabytes
 from course_utils.measure.memory_trace import MemoryTrace
 from course_utils.measure.metric_curve import MetricCurve
+from course_utils.measure.modes import evaluation_mode
 from course_utils.measure.operations import Operations
 from course_utils.measure.optimizer_recorder import (
     AppliedRates,

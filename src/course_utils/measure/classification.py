@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.data.data_module import scaled
-from course_utils.measure.evaluation_mode import evaluation_mode
+from course_utils.measure.modes import evaluation_mode
 
 
 @torch.no_grad()

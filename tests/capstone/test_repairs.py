@@ -11,7 +11,6 @@ from course_utils.capstone.examine import examine
 from course_utils.capstone.repairs import REPAIRS, repaired
 from course_utils.capstone.symptoms import SYMPTOMS
 
-pytestmark = pytest.mark.slow
 EVERY = {symptom.practice for symptom in SYMPTOMS}
 SPLIT = "        digits, labels = self.read(train=True, count="
 OPTIMIZERS = "    def configure_optimizers"
@@ -65,11 +64,13 @@ def test_repairs_remove_their_own_symptoms_and_no_other(trial):
     assert good(examined(small(*chosen))) == chosen
 
 
+@pytest.mark.slow
 def test_a_script_in_another_style_shows_none():
     rewrite = Path(__file__).parents[1] / "capstone_rewrite.py"
     assert good(examine(rewrite)) == EVERY
 
 
+@pytest.mark.slow
 def test_comments_and_new_names_repair_nothing():
     renamed = (
         small().replace("loader(self,", "make(self,").replace(".loader(", ".make(")
@@ -189,6 +190,7 @@ HALF = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", HALF)
 def test_a_half_repair_is_told_apart(name):
     practice, repaired_before, edits, words = HALF[name]
@@ -197,6 +199,7 @@ def test_a_half_repair_is_told_apart(name):
     assert words in f"{finding.seen} {finding.remedy}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("practice", "edit"),
     [
@@ -221,6 +224,7 @@ def test_another_way_to_repair_counts_as_well(practice, edit):
     assert asked(practice, edited(small(), edit)).ok
 
 
+@pytest.mark.slow
 def test_the_best_weights_may_be_tested_in_a_separate_model():
     source = edited(
         small("10.1", "9.1", "2.3", "0.1", "12.4"),

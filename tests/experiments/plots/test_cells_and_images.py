@@ -55,8 +55,8 @@ def test_the_grid_has_a_row_per_name_and_a_heading_per_version(drawn, table):
 
 def test_the_grid_as_words_and_as_table(alt, table):
     words = alt(CELLS, STAGES)
-    assert words.startswith("Grid. save: works bad, works good; ")
-    assert words.endswith("load: UnpicklingError bad, works good; path: fails bad.")
+    assert words.startswith("Grid. save: bad works, good works; ")
+    assert words.endswith("load: bad UnpicklingError, good works; path: bad fails.")
     header, rows = table(CELLS, STAGES)
     assert header == ("", "bad", "good")
     assert rows[1:] == [("load", "UnpicklingError", "works"), ("path", "fails", "–")]

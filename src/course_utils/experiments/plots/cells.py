@@ -62,7 +62,7 @@ class Cells(Picture):
         parts = []
         for name, *texts in rows:
             pairs = zip(texts, columns, strict=True)
-            said = [f"{text} {column}" for text, column in pairs if text != NOTHING]
+            said = [f"{column} {text}" for text, column in pairs if text != NOTHING]
             parts.append(f"{name}: {', '.join(said) or NOTHING}")
         return f"Grid. {'; '.join(parts)}."
 

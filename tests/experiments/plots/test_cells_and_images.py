@@ -70,7 +70,7 @@ def test_any_number_of_columns_and_any_text_can_be_fine(drawn, alt):
     assert colors(axes) == [GOOD.color, GOOD.color]
     assert labels(axes.texts) == ["–", "batch 1", "–", "–", "–", "batch 8"]
     assert alt(tools, found) == (
-        "Grid. dry run: batch 1 crash; profiler: batch 8 slow loading."
+        "Grid. dry run: crash batch 1; profiler: slow loading batch 8."
     )
     assert alt(tools, {"none": {}}) == "Grid. dry run: –; profiler: –."
 

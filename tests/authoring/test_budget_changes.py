@@ -3,7 +3,7 @@ import pytest
 from course_utils.authoring.budget_changes import moved
 from course_utils.authoring.budgets import RunTime
 
-BEFORE = RunTime(1.0, (4.0, 5.0), 1000.0)
+BEFORE = RunTime(1.0, [4.0, 5.0], 1000.0)
 
 
 def _moved(now, before=BEFORE):
@@ -14,20 +14,20 @@ def _moved(now, before=BEFORE):
     ("now", "line"),
     [
         (
-            RunTime(1.0, (4.0, 8.0), 1000.0),
+            RunTime(1.0, [4.0, 8.0], 1000.0),
             "10.0 to 13.0 s (+30 %); Cell 1 5.0 to 8.0 s",
         ),
         (
-            RunTime(1.0, (1.0, 5.0), 1000.0),
+            RunTime(1.0, [1.0, 5.0], 1000.0),
             "10.0 to 7.0 s (-30 %); Cell 0 4.0 to 1.0 s",
         ),
-        (RunTime(4.0, (4.0, 5.0), 1000.0), "10.0 to 13.0 s (+30 %)"),
+        (RunTime(4.0, [4.0, 5.0], 1000.0), "10.0 to 13.0 s (+30 %)"),
         (
-            RunTime(1.0, (7.0, 2.0), 1000.0),
+            RunTime(1.0, [7.0, 2.0], 1000.0),
             "Cell 0 4.0 to 7.0 s (+75 %); Cell 1 5.0 to",
         ),
-        (RunTime(1.0, (4.0, 5.0), 1060.0), "1000 to 1060 MB (+6 %)"),
-        (RunTime(1.0, (4.0, 4.0, 1.0), 1000.0), "2 to 3 cells"),
+        (RunTime(1.0, [4.0, 5.0], 1060.0), "1000 to 1060 MB (+6 %)"),
+        (RunTime(1.0, [4.0, 4.0, 1.0], 1000.0), "2 to 3 cells"),
     ],
 )
 def test_what_moved_is_told_with_both_numbers(now, line):
@@ -39,8 +39,8 @@ def test_what_moved_is_told_with_both_numbers(now, line):
     "now",
     [
         BEFORE,
-        RunTime(1.0, (4.9, 5.9), 1040.0),
-        RunTime(2.0, (4.5, 4.2), 960.0),
+        RunTime(1.0, [4.9, 5.9], 1040.0),
+        RunTime(2.0, [4.5, 4.2], 960.0),
     ],
 )
 def test_noise_is_not_told(now):
@@ -48,8 +48,8 @@ def test_noise_is_not_told(now):
 
 
 def test_a_tenth_of_a_second_is_noise_whatever_its_share():
-    before = RunTime(0.1, (0.1,), 1000.0)
-    assert _moved(RunTime(0.5, (0.5,), 1000.0), before) == []
+    before = RunTime(0.1, [0.1], 1000.0)
+    assert _moved(RunTime(0.5, [0.5], 1000.0), before) == []
 
 
 def test_a_new_notebook_is_told_and_one_that_did_not_run_is_not():

@@ -231,7 +231,7 @@ def test_seconds_are_scaled_by_the_median_reference(monkeypatch, references, sca
     path = Path("notebooks/12_tiny.ipynb")
     ledger = budgets.Ledger()
     ledger.references = references
-    ledger.costs[path] = budgets.Cost({0: 3.0, 1: 7.0}, start=2.0, megabytes=900.0)
+    ledger.costs[path] = budgets.RunTime(2.0, [3.0, 7.0], megabytes=900.0)
     assert ledger.scaled(path) == pytest.approx(scaled)
     over = ledger.excess(path, budgets.Budget(20, 1000))
     assert bool(over) == (scaled > 20)

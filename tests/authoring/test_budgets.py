@@ -89,7 +89,9 @@ def test_the_record_holds_every_notebook_that_is_there():
 @pytest.mark.parametrize("lesson", syllabus.load().ready, ids=lambda each: each.id)
 def test_the_first_result_comes_within_three_times_the_imports(lesson):
     found = budgets.load()[f"notebooks/{lesson.file}"]
-    assert _first_result(lesson, found) <= 3 * (found.start + found.cells[0])
+    assert _first_result(lesson, found) <= 3 * (
+        found.start_seconds + found.cell_seconds[0]
+    )
 
 
 def _first_result(lesson: syllabus.Lesson, found: RunTime) -> float:
@@ -104,5 +106,5 @@ def _first_result(lesson: syllabus.Lesson, found: RunTime) -> float:
         figures = ["image/png" in each.get("data", {}) for each in shown]
         printed = not lesson.practices and place > 0 and shown
         if any(figures) or printed:
-            return found.start + sum(found.cells[: place + 1])
+            return found.start_seconds + sum(found.cell_seconds[: place + 1])
     raise AssertionError(f"{lesson.file} shows no result")

@@ -24,10 +24,11 @@ def _parts(before: RunTime, now: RunTime) -> Iterator[str]:
         yield _change(before.seconds, now.seconds, "s")
     if _far(before.megabytes, now.megabytes, MEGABYTES_SHARE, 0):
         yield _change(before.megabytes, now.megabytes, "MB")
-    if len(before.cells) != len(now.cells):
-        yield f"{len(before.cells)} to {len(now.cells)} cells"
+    if len(before.cell_seconds) != len(now.cell_seconds):
+        yield f"{len(before.cell_seconds)} to {len(now.cell_seconds)} cells"
         return
-    for place, (old, new) in enumerate(zip(before.cells, now.cells, strict=True)):
+    cells = zip(before.cell_seconds, now.cell_seconds, strict=True)
+    for place, (old, new) in enumerate(cells):
         if _far(old, new, CELL_SHARE, SECONDS):
             yield f"Cell {place} {_change(old, new, 's')}"
 

@@ -6,7 +6,7 @@ are scaled to the machine for which budgets are stated: 2 cores, no GPU, otherwi
 
 import functools
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -14,34 +14,29 @@ from typing import Any
 FILE = Path("src", "course_utils", "records", "budgets.json")
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunTime:
-    """One notebook in one session.
+    """What one notebook took, so far or in all; in a record its seconds are scaled.
 
     Attributes:
-        start: Scaled seconds until its kernel was ready.
-        cells: Scaled seconds of each code cell, in order.
+        start_seconds: Until its kernel was ready.
+        cell_seconds: Of each code cell that ran, in order.
         megabytes: Peak memory of the kernel and its children, in 10^6 bytes.
     """
 
-    start: float
-    cells: tuple[float, ...]
-    megabytes: float
+    start_seconds: float = 0.0
+    cell_seconds: list[float] = field(default_factory=list)
+    megabytes: float = 0.0
 
     @property
     def seconds(self) -> float:
         """Start and cells together."""
-        return self.start + sum(self.cells)
+        return self.start_seconds + sum(self.cell_seconds)
 
 
 def parse(record: dict[str, Any]) -> dict[str, RunTime]:
     """Return the notebooks of a record by folder and name, ``notebooks/12_topic``."""
-    return {
-        name: RunTime(
-            entry["start_seconds"], tuple(entry["cell_seconds"]), entry["megabytes"]
-        )
-        for name, entry in record["notebooks"].items()
-    }
+    return {name: RunTime(**entry) for name, entry in record["notebooks"].items()}
 
 
 @functools.cache

@@ -23,9 +23,10 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import nbformat
 import numpy as np
@@ -45,32 +46,11 @@ _REFERENCE_ROUNDS = 3
 _SAMPLE_SECONDS = 0.2
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(NamedTuple):
     """What one notebook may cost: scaled seconds, and megabytes of peak memory."""
 
     seconds: float
     megabytes: float
-
-
-@dataclass
-class Cost:
-    """What one notebook did cost so far.
-
-    Attributes:
-        cells: Seconds of each code cell that ran, by its number from 0.
-        start: Seconds until the kernel was ready.
-        megabytes: Peak memory of kernel and children.
-    """
-
-    cells: dict[int, float] = field(default_factory=dict)
-    start: float = 0.0
-    megabytes: float = 0.0
-
-    @property
-    def seconds(self) -> float:
-        """Start and cells together."""
-        return self.start + sum(self.cells.values())
 
 
 def reference_seconds() -> float:
@@ -125,9 +105,8 @@ def megabytes_now(process: psutil.Process) -> float:
 class _Watch:
     """Samples the memory of one kernel from a thread until it is stopped."""
 
-    def __init__(self, pid: int, cost: Cost) -> None:
-        self._process = psutil.Process(pid)
-        self._cost = cost
+    def __init__(self, pid: int, cost: RunTime) -> None:
+        self._process, self._cost = psutil.Process(pid), cost
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -145,59 +124,47 @@ class _Watch:
         self._thread.join()
 
 
+def _order_problem(path: Path) -> str:
+    """Say how the execution counts differ from 1..n, or return ``""``."""
+    cells = nbformat.read(path, as_version=4).cells
+    counts = [c.execution_count for c in cells if c.cell_type == "code"]
+    if not counts:
+        return "has no code cell."
+    if counts != list(range(1, len(counts) + 1)):
+        return (
+            "was not executed from top to bottom before it was stored: expected "
+            f"execution counts 1 to {len(counts)} but got {counts}. "
+            "Run `make sync`."
+        )
+    return ""
+
+
 class FactsOfNotebook(pytest.File):
     """Holds the two items of one notebook."""
 
     def collect(self) -> Iterator[pytest.Item]:
         """Yield the check of the stored run and the check of the budget."""
-        yield ExecutedInOrder.from_parent(self, name="executed in order")
-        yield WithinBudget.from_parent(self, name="within budget")
+        checks = {
+            "executed in order": _order_problem,
+            "within budget": self.config.stash[LEDGER].budget_problem,
+        }
+        for name, check in checks.items():
+            yield _Fact.from_parent(self, name=name, check=check)
 
 
 class _Fact(pytest.Item):
+    """Fails with what ``check`` says of the notebook, unless that is ``""``."""
+
+    def __init__(self, *, check: Callable[[Path], str], **rest: Any) -> None:
+        super().__init__(**rest)
+        self._check = check
+
     def reportinfo(self) -> tuple[Path, int, str]:
         return self.path, 0, f"{_name(self.path)}: {self.name}"
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> str:
-        if isinstance(excinfo.value, AssertionError):
-            return f"{_name(self.path)} {excinfo.value}"
-        return str(excinfo.getrepr())
-
-
-class ExecutedInOrder(_Fact):
-    """Fails a notebook that was stored without a run from top to bottom."""
-
     def runtest(self) -> None:
-        """Compare the execution counts with 1..n."""
-        cells = nbformat.read(self.path, as_version=4).cells
-        counts = [c.execution_count for c in cells if c.cell_type == "code"]
-        if not counts:
-            raise AssertionError("has no code cell.")
-        if counts != list(range(1, len(counts) + 1)):
-            raise AssertionError(
-                "was not executed from top to bottom before it was stored: expected "
-                f"execution counts 1 to {len(counts)} but got {counts}. "
-                "Run `make sync`."
-            )
-
-
-class WithinBudget(_Fact):
-    """Fails a notebook that took more time or memory than the syllabus grants."""
-
-    def runtest(self) -> None:
-        """Compare what was measured in this session with the budget."""
-        ledger = self.config.stash[LEDGER]
-        budget = budget_of(self.path)
-        if budget is None:
-            raise AssertionError(
-                "has no budget. Give its lesson seconds, solution_seconds and "
-                "megabytes in src/course_utils/syllabus.toml."
-            )
-        if not ledger.is_complete(self.path):
-            pytest.skip("not all of its cells ran in this session")
-        over = ledger.excess(self.path, budget)
-        if over:
-            raise AssertionError(f"is over its budget: {over}.")
+        if problem := self._check(self.path):
+            pytest.fail(f"{_name(self.path)} {problem}", pytrace=False)
 
 
 def _name(path: Path) -> str:
@@ -209,7 +176,7 @@ class Ledger:
 
     def __init__(self) -> None:
         """Begin with no costs."""
-        self.costs: dict[Path, Cost] = {}
+        self.costs: dict[Path, RunTime] = {}
         self.references: list[float] = []
         self._expected: dict[Path, int] = {}
         self._watches: dict[Path, _Watch] = {}
@@ -217,23 +184,41 @@ class Ledger:
     def is_complete(self, path: Path) -> bool:
         """Return whether every code cell of the notebook ran."""
         cost = self.costs.get(path)
-        return cost is not None and len(cost.cells) == self._expected[path]
+        return cost is not None and len(cost.cell_seconds) == self._expected[path]
+
+    @property
+    def _factor(self) -> float:
+        """Seconds on the reference machine for each second here."""
+        return REFERENCE_SECONDS / statistics.median(self.references)
 
     def scaled(self, path: Path) -> float:
         """Return the seconds that the notebook takes on the reference machine."""
-        here = statistics.median(self.references)
-        return self.costs[path].seconds * REFERENCE_SECONDS / here
+        return self.costs[path].seconds * self._factor
+
+    def budget_problem(self, path: Path) -> str:
+        """Say how this session's measurements exceed the budget, or return ``""``."""
+        budget = budget_of(path)
+        if budget is None:
+            return (
+                "has no budget. Give its lesson seconds, solution_seconds and "
+                "megabytes in src/course_utils/syllabus.toml."
+            )
+        if not self.is_complete(path):
+            pytest.skip("not all of its cells ran in this session")
+        over = self.excess(path, budget)
+        return over and f"is over its budget: {over}."
 
     def excess(self, path: Path, budget: Budget) -> str:
         """Say what is over ``budget``, or return ``""``."""
         cost, seconds = self.costs[path], self.scaled(path)
         parts = []
         if seconds > budget.seconds:
-            slowest = max(cost.cells, key=cost.cells.__getitem__)
+            longest = max(cost.cell_seconds)
+            slowest = cost.cell_seconds.index(longest)
             parts.append(
                 f"{seconds:.1f} s (scaled from {cost.seconds:.1f} s) where "
                 f"{budget.seconds:g} s are allowed; its slowest cell is Cell {slowest} "
-                f"with {cost.cells[slowest]:.1f} s"
+                f"with {longest:.1f} s"
             )
         if cost.megabytes > budget.megabytes:
             parts.append(
@@ -244,29 +229,21 @@ class Ledger:
     def _take_reference(self) -> None:
         self.references += [reference_seconds() for _ in range(_REFERENCE_ROUNDS)]
 
-    def _close(self, path: Path) -> None:
-        watch = self._watches.pop(path, None)
-        if watch is not None:
-            watch.stop()
-
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """Time the start of a kernel, and begin to watch it."""
-        first = _is_cell(item) and item.path not in self.costs
-        if first:
-            if not self.references:
-                self._take_reference()
-            cells = item.parent.nb.cells
-            number = sum(cell.cell_type == "code" for cell in cells)
-            self._expected[item.path] = number
-            self.costs[item.path] = Cost()
+        if not _is_cell(item) or item.path in self.costs:
+            return (yield)
+        if not self.references:
+            self._take_reference()
+        cells = item.parent.nb.cells
+        self._expected[item.path] = sum(c.cell_type == "code" for c in cells)
+        cost = self.costs[item.path] = RunTime()
         began = time.perf_counter()
         result = yield
-        if first:
-            cost = self.costs[item.path]
-            cost.start = time.perf_counter() - began
-            pid = item.parent.kernel.km.provisioner.pid
-            self._watches[item.path] = _Watch(pid, cost)
+        cost.start_seconds = time.perf_counter() - began
+        pid = item.parent.kernel.km.provisioner.pid
+        self._watches[item.path] = _Watch(pid, cost)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -278,8 +255,8 @@ class Ledger:
         try:
             return (yield)
         finally:
-            cost = self.costs[item.path]
-            cost.cells[item.cell_num] = time.perf_counter() - began
+            seconds = time.perf_counter() - began
+            self.costs[item.path].cell_seconds.append(seconds)
             if item.path in self._watches:
                 self._watches[item.path].look()
 
@@ -288,12 +265,13 @@ class Ledger:
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Iterator[None]:
         """Stop watching before nbval ends the kernel with its last cell."""
-        leaves = nextitem is None or nextitem.parent is not item.parent
-        if _is_cell(item) and leaves:
-            self._close(item.path)
+        stays = nextitem is not None and nextitem.parent is item.parent
+        if stays or not _is_cell(item):
+            return (yield)
+        if watch := self._watches.pop(item.path, None):
+            watch.stop()
         result = yield
-        if _is_cell(item) and leaves:
-            self._take_reference()
+        self._take_reference()
         return result
 
     @pytest.hookimpl(trylast=True)
@@ -355,17 +333,16 @@ class Ledger:
             megabytes = f"{budget.megabytes:,.0f}" if budget else "none"
             over = budget is None or self.excess(path, budget)
             yield (
-                f"{_name(path):36}{len(cost.cells):>6}{cost.seconds:>9.1f}"
+                f"{_name(path):36}{len(cost.cell_seconds):>6}{cost.seconds:>9.1f}"
                 f"{self.scaled(path):>8.1f}{seconds:>8}"
                 f"{cost.megabytes:>7,.0f}{megabytes:>8}{'  OVER' if over else ''}"
             )
 
     def _run_times(self) -> dict[str, RunTime]:
-        factor = REFERENCE_SECONDS / statistics.median(self.references)
         return {
             _name(path): RunTime(
-                round(cost.start * factor, 3),
-                tuple(round(each * factor, 3) for each in cost.cells.values()),
+                round(cost.start_seconds * self._factor, 3),
+                [round(each * self._factor, 3) for each in cost.cell_seconds],
                 round(cost.megabytes, 1),
             )
             for path, cost in self.costs.items()
@@ -375,14 +352,7 @@ class Ledger:
     def _record(self) -> str:
         """Return JSON with one notebook a line."""
         lines = [
-            f"{json.dumps(name)}: "
-            + json.dumps(
-                {
-                    "start_seconds": each.start,
-                    "cell_seconds": each.cells,
-                    "megabytes": each.megabytes,
-                }
-            )
+            f"{json.dumps(name)}: {json.dumps(asdict(each))}"
             for name, each in self._run_times().items()
         ]
         head = {

@@ -15,6 +15,8 @@ import json
 import os
 import platform
 import time
+from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -31,8 +33,9 @@ _GRADES = ("passed", "skipped", "failed")  # a later one outweighs an earlier on
 def direct_versions() -> dict[str, str]:
     """Return the installed version of each package that pyproject.toml lists."""
     wanted = requirements.required(*requirements.EXTRAS)
-    here = [name for name, r in wanted.items() if requirements.needed_here(r)]
-    return requirements.installed(here)
+    here = [name for name, each in wanted.items() if requirements.needed_on(each)]
+    # Without a build's suffix, such as torch's +cpu.
+    return {name: Version(metadata.version(name)).public for name in here}
 
 
 def differences(versions: dict[str, str], pins: dict[str, Version]) -> list[str]:
@@ -64,10 +67,11 @@ def kind_of(versions: dict[str, str]) -> str:
     )
 
 
+@dataclass(eq=False)
 class Recorder:
     """Notes how each test of a session ends, and writes the session's run at last.
 
-    Args:
+    Attributes:
         target: The JSON file; it need not exist.
         versions: The installed versions, by package.
         kind: ``lowest`` or ``pinned``.
@@ -75,24 +79,14 @@ class Recorder:
         cells: Whether it runs all notebooks.
     """
 
-    def __init__(
-        self,
-        target: Path,
-        versions: dict[str, str],
-        kind: str,
-        *,
-        unit_tests: bool = True,
-        cells: bool = True,
-    ) -> None:
-        """Record a session."""
-        self._target = target
-        self._versions = versions
-        self._kind = kind
-        self._unit_tests = unit_tests
-        self._cells = cells
-        self._grades: dict[str, str] = {}
-        self._left_out = 0
-        self._said = "not recorded"
+    target: Path
+    versions: dict[str, str]
+    kind: str
+    unit_tests: bool
+    cells: bool
+    _grades: dict[str, str] = field(default_factory=dict)
+    _left_out: int = 0
+    _said: str = "not recorded"
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Keep the gravest of what set-up, call and teardown of a test report."""
@@ -109,10 +103,13 @@ class Recorder:
         if missing or not self._grades:
             self._said = f"not recorded: {missing} tests did not run"
             return
-        old = json.loads(self._target.read_text()) if self._target.exists() else {}
-        runs = {**old, self._kind: {**self._earlier(old), **self.run()}}
-        self._target.write_text(json.dumps(runs, indent=1, sort_keys=True) + "\n")
-        self._said = f"recorded as {self._kind} in {self._target.name}"
+        old = json.loads(self.target.read_text()) if self.target.exists() else {}
+        earlier, now = old.get(self.kind, {}), self.run()
+        if any(earlier.get(key) != now[key] for key in ("python", "versions")):
+            earlier = {}  # it was on other versions
+        runs = {**old, self.kind: {**earlier, **now}}
+        self.target.write_text(json.dumps(runs, indent=1, sort_keys=True) + "\n")
+        self._said = f"recorded as {self.kind} in {self.target.name}"
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter
@@ -120,23 +117,17 @@ class Recorder:
         """Say whether this session is on record now."""
         terminalreporter.write_line(f"versions: {self._said}")
 
-    def _earlier(self, runs: dict[str, dict[str, object]]) -> dict[str, object]:
-        """Return the earlier run of this kind, if it was on the same versions."""
-        earlier, same = runs.get(self._kind, {}), ("python", "versions")
-        now = self.run()
-        return earlier if all(earlier.get(k) == now[k] for k in same) else {}
-
     def run(self) -> dict[str, object]:
         """Return this session as the record shows it."""
         run: dict[str, object] = {
             "date": time.strftime("%Y-%m-%d", time.gmtime()),
             "python": platform.python_version(),
             "system": environment.system(),
-            "versions": self._versions,
+            "versions": self.versions,
         }
-        if self._unit_tests:
+        if self.unit_tests:
             run["unit_tests"] = self._counts(cells=False)
-        if self._cells:
+        if self.cells:
             run |= {"cells": self._counts(cells=True), "notebooks": self._notebooks()}
         return run
 
@@ -170,11 +161,6 @@ def register(config: pytest.Config) -> None:
             f"{' '.join(config.args)!r}; unset COURSE_VERSIONS_RECORD to test a part."
         )
     versions = direct_versions()
-    recorder = Recorder(
-        Path(target).absolute(),
-        versions,
-        kind_of(versions),
-        unit_tests=unit_tests,
-        cells=cells,
-    )
+    kind = kind_of(versions)
+    recorder = Recorder(Path(target).absolute(), versions, kind, unit_tests, cells)
     config.pluginmanager.register(recorder, "course-versions")

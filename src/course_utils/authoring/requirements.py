@@ -1,7 +1,7 @@
 """Which packages the project requires, in which range, and the versions pinned."""
 
 import sys
-from importlib import metadata
+from collections.abc import Iterable
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -20,17 +20,19 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS: dict[str, list[str]] = PROJECT["optional-dependencies"]
 
 
-def _by_name(lines: list[str]) -> dict[str, Requirement]:
-    return {canonicalize_name(r.name): r for r in map(Requirement, lines)}
+def _by_name(requirements: Iterable[Requirement]) -> dict[str, Requirement]:
+    return {canonicalize_name(each.name): each for each in requirements}
 
 
 def required(*extras: str) -> dict[str, Requirement]:
     """Return what the package needs, and what ``extras`` add, by canonical name."""
     added = [line for extra in extras for line in EXTRAS[extra]]
-    return _by_name([*PROJECT["dependencies"], *added])
+    return _by_name(map(Requirement, [*PROJECT["dependencies"], *added]))
 
 
-def needed_on(requirement: Requirement, environment: dict[str, str]) -> bool:
+def needed_on(
+    requirement: Requirement, environment: dict[str, str] | None = None
+) -> bool:
     """Return whether a Python needs the package at all.
 
     Args:
@@ -41,11 +43,6 @@ def needed_on(requirement: Requirement, environment: dict[str, str]) -> bool:
     return marker is None or marker.evaluate(environment)
 
 
-def needed_here(requirement: Requirement) -> bool:
-    """Return whether this Python needs the package at all."""
-    return needed_on(requirement, {})
-
-
 def lines(file: str = PINNED) -> list[Requirement]:
     """Return all lines of a file of constraints; a marker says where each counts."""
     text = (ROOT / file).read_text("utf-8").splitlines()
@@ -54,7 +51,7 @@ def lines(file: str = PINNED) -> list[Requirement]:
 
 def pins(file: str = PINNED) -> dict[str, Requirement]:
     """Return the lines of ``file`` that count on this Python, by canonical name."""
-    return {canonicalize_name(pin.name): pin for pin in lines(file) if needed_here(pin)}
+    return _by_name(filter(needed_on, lines(file)))
 
 
 def pinned_version(pin: Requirement) -> Version:
@@ -68,12 +65,3 @@ def lower_bound(requirement: Requirement) -> Version:
     """Return where the range of a requirement begins."""
     [bound] = [each for each in requirement.specifier if each.operator == ">="]
     return Version(bound.version)
-
-
-def installed(names: list[str]) -> dict[str, str]:
-    """Return the versions that are installed here, without a build's suffix.
-
-    Raises:
-        PackageNotFoundError: If one of them is not installed.
-    """
-    return {name: Version(metadata.version(name)).public for name in names}

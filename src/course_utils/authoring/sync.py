@@ -15,7 +15,6 @@ runs. To get fresh measurements all the same, delete the ``.ipynb``.
 
 import argparse
 import hashlib
-import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -35,6 +34,7 @@ from course_utils.authoring.compare_outputs import (
     sanitizer,
 )
 from course_utils.authoring.execute import execute_notebook
+from course_utils.data.cache import write_atomically
 
 FOLDERS = ("notebooks", "solutions")
 # No versions: they differ between machines, and readers need only the language.
@@ -57,15 +57,6 @@ def _read(path: Path) -> NotebookNode | None:
     return nbformat.read(path, as_version=4) if path.is_file() else None
 
 
-def _kept_ids(script: NotebookNode, stored: NotebookNode | None) -> list[str]:
-    """Return the stored id of each cell that jupytext recognizes, else ``""``."""
-    if stored is None:
-        return [""] * len(script.cells)
-    known = {cell.get("id") for cell in stored.cells}
-    combined = combine_inputs_with_outputs(script, stored, fmt="py:percent")
-    return [cell.id if cell.get("id") in known else "" for cell in combined.cells]
-
-
 def _new_id(cell: NotebookNode, taken: Iterable[str]) -> str:
     """Return an id that follows from the cell's text: the same on every machine."""
     texts = (f"{cell.cell_type}\n{n}\n{cell.source}".encode() for n in count())
@@ -75,8 +66,13 @@ def _new_id(cell: NotebookNode, taken: Iterable[str]) -> str:
 
 def generate(script: Path) -> NotebookNode:
     """Return the notebook of ``script``, not executed, with known cells' ids kept."""
-    source = jupytext.read(script)
-    ids = _kept_ids(source, _read(script.with_suffix(".ipynb")))
+    source, stored = jupytext.read(script), _read(script.with_suffix(".ipynb"))
+    known = set()
+    if stored:
+        known = {cell.get("id") for cell in stored.cells}
+        # A cell that jupytext recognizes gets its stored id.
+        source = combine_inputs_with_outputs(source, stored, fmt="py:percent")
+    ids = [cell.id if cell.get("id") in known else "" for cell in source.cells]
     notebook = v4.new_notebook(metadata=METADATA)
     for place, cell in enumerate(source.cells):
         ids[place] = ids[place] or _new_id(cell, ids)
@@ -127,15 +123,6 @@ def _shorten_errors(notebook: NotebookNode) -> None:
             output.traceback = [f"{output.ename}: {output.evalue}"]
 
 
-def _write(notebook: NotebookNode, path: Path) -> None:
-    draft = path.with_suffix(".ipynb.part")
-    try:
-        nbformat.write(notebook, draft)
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
 def sync(script: Path, sanitize: Callable[[str], str]) -> str:
     """Execute the notebook of ``script``, store it, and return what happened.
 
@@ -155,7 +142,7 @@ def sync(script: Path, sanitize: Callable[[str], str]) -> str:
     stored = _read(path)
     if in_step and stored and not brings_news(stored, run.notebook, sanitize):
         return f"executed in {run.seconds:.0f} s, no news"
-    _write(run.notebook, path)
+    write_atomically(path, f"{nbformat.writes(run.notebook)}\n".encode())
     return f"executed in {run.seconds:.0f} s, written"
 
 

@@ -27,12 +27,9 @@ def _headline(
         found: The measurements of one contrast.
         claimed: Those that its claims compare, in order.
     """
-    for name in claimed:
-        for row in found:
-            if row.name == name:
-                return row
+    named = {row.name: row for row in found}
     clear = (row for row in found if row.signs == row.runs and row.difference.median)
-    return next(clear, None)
+    return next((named[each] for each in claimed if each in named), next(clear, None))
 
 
 def confidence(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:

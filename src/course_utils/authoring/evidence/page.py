@@ -1,6 +1,6 @@
 """The published record as a page: claims and contrasts of every lesson, in Markdown."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from course_utils import syllabus
 from course_utils.authoring.evidence.statistics import THIN, thin
@@ -22,12 +22,6 @@ from course_utils.syllabus import Lesson
 NAME = "evidence.md"
 
 
-def _bound(summary: Summary) -> str:
-    return " or ".join(
-        f"{SIGNS[kind]} {number(bound)}" for kind, bound in summary.bounds
-    )
-
-
 def _share(value: float | None) -> str:
     if value is None:
         return number(None)
@@ -38,20 +32,7 @@ def _range(summary: Summary | None) -> str:
     if summary is None:
         return number(None)
     ends = (summary.smallest, summary.median, summary.largest)
-    distinct = dict.fromkeys(ends)
-    return number(ends[0]) if len(distinct) == 1 else " / ".join(map(number, ends))
-
-
-def _claim_row(claim: Summary, ranges: Iterable[str]) -> list[str]:
-    mark = "" if claim.holds else " **broken**"
-    return [
-        claim.practice,
-        claim.text,
-        _bound(claim),
-        *ranges,
-        _share(claim.margin),
-        f"{claim.held}/{claim.runs}{mark}",
-    ]
+    return " / ".join(map(number, ends if len(set(ends)) > 1 else ends[:1]))
 
 
 def _claims(groups: Groups) -> str:
@@ -61,12 +42,13 @@ def _claims(groups: Groups) -> str:
         {(each.practice, each.text): each for each in summarize(runs)}
         for runs in groups.values()
     ]
-    rows = [
-        _claim_row(
-            claim, (_range(each.get((claim.practice, claim.text))) for each in on_data)
-        )
-        for claim in summarize([run for runs in groups.values() for run in runs])
-    ]
+    rows = []
+    for claim in summarize([run for runs in groups.values() for run in runs]):
+        bounds = (f"{SIGNS[kind]} {number(bound)}" for kind, bound in claim.bounds)
+        ranges = (_range(each.get((claim.practice, claim.text))) for each in on_data)
+        about = [claim.practice, claim.text, " or ".join(bounds)]
+        held = f"{claim.held}/{claim.runs}" + ("" if claim.holds else " **broken**")
+        rows.append([*about, *ranges, _share(claim.margin), held])
     return markdown_table(header, rows)
 
 
@@ -124,19 +106,10 @@ def _overview(outcomes: Sequence[Outcome]) -> str:
     rows = []
     for name, runs in by_data(outcomes).items():
         kept = sum(claim.holds for run in runs for claim in run.claims)
-        made = sum(len(run.claims) for run in runs)
-        lessons = len({run.task.lesson for run in runs})
-        hours = sum(run.seconds for run in runs) / 3600
-        rows.append(
-            [
-                name,
-                _seeds(runs),
-                str(lessons),
-                str(len(runs)),
-                f"{kept} of {made}",
-                f"{hours:.1f}",
-            ]
-        )
+        claims = f"{kept} of {sum(len(run.claims) for run in runs)}"
+        lessons = str(len(by_lesson(runs)))
+        hours = f"{sum(run.seconds for run in runs) / 3600:.1f}"
+        rows.append([name, _seeds(runs), lessons, str(len(runs)), claims, hours])
     header = ["data", "seeds", "lessons", "runs", "claims held", "kernel hours"]
     return markdown_table(header, rows)
 

@@ -47,16 +47,12 @@ def slots() -> int:
     return max(1, min(psutil.cpu_count() or 1, int(free // MEGABYTES)))
 
 
-def _quiet() -> None:
-    for name in ("distributed", "asyncio", "tornado"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
 @contextlib.contextmanager
 def _connected(scheduler: str | None, workers: int | None) -> Iterator["Client"]:
     from distributed import Client, LocalCluster
 
-    _quiet()
+    for name in ("distributed", "asyncio", "tornado"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is not None:
         try:
             client = Client(scheduler, timeout=_PATIENCE)
@@ -103,12 +99,6 @@ def _cores_offered(client: "Client") -> int:
     return max(offered)
 
 
-def _lost(job: Job, error: BaseException) -> Outcome:
-    return Outcome(
-        job.task, failure=f"Its run was lost: {type(error).__name__}: {error}"
-    )
-
-
 def run_jobs(
     jobs: Sequence[Job], *, scheduler: str | None = None, workers: int | None = None
 ) -> Iterator[Outcome]:
@@ -145,7 +135,10 @@ def run_jobs(
         try:
             for future in as_completed(futures):
                 job = futures.pop(future)
-                error = future.exception()
-                yield future.result() if error is None else _lost(job, error)
+                if error := future.exception():
+                    lost = f"Its run was lost: {type(error).__name__}: {error}"
+                    yield Outcome(job.task, failure=lost)
+                else:
+                    yield future.result()
         finally:
             client.cancel(list(futures))

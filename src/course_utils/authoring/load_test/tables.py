@@ -17,19 +17,7 @@ from course_utils.authoring.load_test.sizing import (
 from course_utils.formatting import markdown_table
 
 
-def _load(load: Load) -> list[str]:
-    return [
-        f"{load.learners}",
-        f"{load.finished}",
-        f"{load.right}",
-        f"{load.median_seconds:.0f}",
-        f"{load.slowest_seconds:.0f}",
-        f"{load.processor_seconds:.0f}",
-        f"{load.kernels_megabytes:,.0f}",
-    ]
-
-
-def measured_table(loads: Iterable[Load]) -> str:
+def _measured_table(loads: Iterable[Load]) -> str:
     """Return one row per load."""
     heads = (
         "Learners",
@@ -40,20 +28,20 @@ def measured_table(loads: Iterable[Load]) -> str:
         "Processor time per learner, s",
         "All kernels, MB",
     )
-    return markdown_table(heads, map(_load, loads), "---:")
+    rows = (
+        [
+            *map(str, (load.learners, load.finished, load.right)),
+            f"{load.median_seconds:.0f}",
+            f"{load.slowest_seconds:.0f}",
+            f"{load.processor_seconds:.0f}",
+            f"{load.kernels_megabytes:,.0f}",
+        ]
+        for load in loads
+    )
+    return markdown_table(heads, rows, "---:")
 
 
-def _need(each: Need) -> list[str]:
-    return [
-        f"{each.learners}",
-        f"{each.kernels_gigabytes:.1f} {'measured' if each.measured else 'computed'}",
-        f"{each.servers_gigabytes:.1f} computed",
-        f"{each.cores_at_once} computed",
-        f"{each.cores_in_class} computed",
-    ]
-
-
-def sizing_table(needs: Iterable[Need]) -> str:
+def _sizing_table(needs: Iterable[Need]) -> str:
     """Return one row per class; each number is marked as measured or computed."""
     heads = (
         "Learners",
@@ -62,7 +50,18 @@ def sizing_table(needs: Iterable[Need]) -> str:
         "Cores, all at once",
         "Cores, a class that reads",
     )
-    return markdown_table(heads, map(_need, needs), "---:")
+    rows = (
+        [
+            f"{each.learners}",
+            f"{each.kernels_gigabytes:.1f} "
+            + ("measured" if each.measured else "computed"),
+            f"{each.servers_gigabytes:.1f} computed",
+            f"{each.cores_at_once} computed",
+            f"{each.cores_in_class} computed",
+        ]
+        for each in needs
+    )
+    return markdown_table(heads, rows, "---:")
 
 
 def _how(record: Record) -> str:
@@ -103,8 +102,8 @@ def markdown(record: Record) -> str:
     return "\n\n".join(
         (
             _how(record),
-            measured_table(record.loads),
-            sizing_table(needs),
+            _measured_table(record.loads),
+            _sizing_table(needs),
             _formulas(record),
             f"No row has fewer cores than the {record.machine.cores} of the "
             "measurement. A class in which everyone runs the same cell at the same "

@@ -16,8 +16,9 @@ from torchvision import datasets
 
 from course_utils.data import download as download_module
 from course_utils.data.cache import IDX_FILES, DataError
-from course_utils.data.download import download, warning_before_download
+from course_utils.data.download import download
 from course_utils.data.locate import locate, open_dataset
+from course_utils.data.sources import SOURCES
 
 
 @pytest.fixture(autouse=True)
@@ -298,6 +299,6 @@ def test_a_typo_is_answered_before_any_server_is_asked(mnist):
 
 
 def test_only_cifar_comes_with_a_warning():
-    assert "throttled since June 2026" in warning_before_download("cifar10")
-    assert "about an hour" in warning_before_download("cifar10")
-    assert warning_before_download("mnist") == ""
+    assert "throttled since June 2026" in SOURCES["cifar10"].warning
+    assert "about an hour" in SOURCES["cifar10"].warning
+    assert SOURCES["mnist"].warning == ""

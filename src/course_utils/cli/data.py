@@ -1,7 +1,7 @@
 """``course data``: show which data sets are on this machine, or download one."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -19,10 +19,6 @@ from course_utils.data.cache import DataError
 from course_utils.data.locate import chosen_name, learner_folder, locate, open_dataset
 from course_utils.data.sources import SOURCES, validate_name
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.progress import Progress
-
 
 def _describe_place(name: str) -> str:
     if name == "embedded":
@@ -34,10 +30,8 @@ def _describe_place(name: str) -> str:
 
 
 def _show_datasets() -> None:
-    on, in_use, table = console(), chosen_name(), new_table()
-    table.add_column("in use", justify="center")
-    table.add_column("name", no_wrap=True)
-    table.add_column("where", overflow="fold")
+    on, in_use = console(), chosen_name()
+    table = new_table({"in use": "center", "name": "left", "where": "fold"})
     for name in SOURCES:
         mark = sign(on, "✓", "yes") if name == in_use else ""
         table.add_row(mark, name, _describe_place(name))
@@ -71,9 +65,7 @@ def _find_readable(name: str) -> Path | None:
 
 def _confirm(name: str, yes: bool) -> bool:
     """Print the warning, if any; return whether the learner wants the download."""
-    from course_utils.data.download import warning_before_download
-
-    warning = warning_before_download(name)
+    warning = SOURCES[name].warning
     if not warning:
         return True
     typer.echo(warning)
@@ -84,26 +76,22 @@ def _confirm(name: str, yes: bool) -> bool:
         return False
 
 
-def _progress_bar(on: "Console") -> "Progress":
+def _download(name: str) -> Path:
     from rich import progress
 
-    return progress.Progress(
+    from course_utils.data.download import download
+
+    on = console(stderr=True)
+    if not on.is_terminal:
+        return download(name, progress=None)
+    with progress.Progress(
         progress.TextColumn("{task.description}"),
         progress.BarColumn(20),
         progress.DownloadColumn(),
         progress.TransferSpeedColumn(),
         progress.TimeRemainingColumn(),
         console=on,
-    )
-
-
-def _download(name: str) -> Path:
-    from course_utils.data.download import download
-
-    on = console(stderr=True)
-    if not on.is_terminal:
-        return download(name, progress=None)
-    with _progress_bar(on) as bar:
+    ) as bar:
         task = bar.add_task(name, total=None)
 
         def on_bytes(done: int, total: int) -> None:

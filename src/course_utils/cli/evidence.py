@@ -20,8 +20,6 @@ from course_utils.cli.folder import chosen_lessons, course_folder
 from course_utils.cli.publish import publish
 from course_utils.cli.run import Names
 from course_utils.cli.runs import (
-    Session,
-    all_ok,
     describe,
     end,
     new_progress,
@@ -31,6 +29,7 @@ from course_utils.cli.runs import (
 )
 from course_utils.cli.terminal import (
     check_environment,
+    check_installed,
     check_writable,
     complain,
     console,
@@ -81,16 +80,6 @@ def _data(names: str) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def _check_dask() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("distributed") is None:
-        raise ValueError(
-            "Expected Dask, which runs lessons side by side, to be installed but it is "
-            "not: run `python -m pip install distributed` and try again."
-        )
-
-
 def _bound(summary: Summary, on: "Console") -> str:
     if len(summary.bounds) > 1:
         return "varies"
@@ -103,11 +92,8 @@ def summary_table(found: Iterable[Summary], on: "Console") -> "Table":
     """Return one row per claim; effects are in the unit that the claim names."""
     from rich.text import Text
 
-    table = new_table()
-    table.add_column("practice", no_wrap=True)
-    table.add_column("claim", overflow="fold")
-    for name in ("min", "median", "max", "bound", "held"):
-        table.add_column(name, justify="right", no_wrap=True)
+    right = dict.fromkeys(("min", "median", "max", "bound", "held"), "right")
+    table = new_table({"practice": "left", "claim": "fold", **right})
     for each in found:
         numbers = map(number, (each.smallest, each.median, each.largest))
         style = "green" if each.holds else "bold red"
@@ -171,14 +157,14 @@ def _measure(
     keep: Path | None,
     scheduler: str | None,
     workers: int | None,
-) -> Session:
-    """Return the outcomes of all jobs, old or new."""
+) -> tuple[list[Outcome], bool]:
+    """Return the outcomes of all jobs, old or new, and whether Ctrl-C came between."""
     from course_utils.authoring.evidence.parallel import run_jobs
 
     left = [job for job in jobs if job.task not in before]
     found = run_jobs(left, scheduler=scheduler, workers=workers)
-    on, interrupted, outcomes = console(stderr=True), False, {**before}
-    with new_progress(on, "runs") as bar:
+    interrupted, outcomes = False, {**before}
+    with new_progress("runs") as bar:
         row = bar.add_task("", total=len(jobs), completed=len(before))
         try:
             with contextlib.closing(found):
@@ -187,11 +173,11 @@ def _measure(
                         _append(outcome, keep)
                     outcomes[outcome.task] = outcome
                     bar.advance(row)
-                    on.print(describe(outcome), soft_wrap=True)
+                    bar.console.print(describe(outcome), soft_wrap=True)
         except KeyboardInterrupt:
             interrupted = True
-    done = (outcomes[job.task] for job in jobs if job.task in outcomes)
-    return Session(tuple(done), interrupted)
+    done = [outcomes[job.task] for job in jobs if job.task in outcomes]
+    return done, interrupted
 
 
 def evidence(
@@ -243,7 +229,9 @@ def evidence(
     """
     with one_sentence():
         check_environment()
-        _check_dask()
+        check_installed(
+            "distributed", "Dask, which runs lessons side by side,", "distributed"
+        )
         # The capstone makes no claim: without a name, it is left out.
         chosen = [each for each in chosen_lessons(lessons) if lessons or each.practices]
         folder = course_folder()
@@ -254,11 +242,10 @@ def evidence(
             raise ValueError("Expected --output, whose runs --publish sums up.")
         jobs = _jobs(chosen, folder, every, _data(data))
         before = _finished_before([job.task for job in jobs], output, to)
-        session = _measure(jobs, before, output, scheduler, workers)
-        outcomes = session.outcomes
+        outcomes, interrupted = _measure(jobs, before, output, scheduler, workers)
         _show(outcomes)
-        if to is not None and not session.interrupted:
+        if to is not None and not interrupted:
             publish(output, folder, to)
     remark = STOPPED + (RESUME if output else "")
-    holds = len(outcomes) == len(jobs) and all_ok(outcomes)
-    end(session.interrupted, holds, remark)
+    holds = len(outcomes) == len(jobs) and all(each.ok for each in outcomes)
+    end(interrupted, holds, remark)

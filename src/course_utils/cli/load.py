@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from course_utils.authoring.load_test.server import check_installed
 from course_utils.cli.folder import chosen_lessons, course_folder
+from course_utils.cli.runs import new_progress
 from course_utils.cli.terminal import (
     FAILED,
     INTERRUPTED,
     check_environment,
+    check_installed,
     check_writable,
     complain,
     console,
@@ -69,26 +70,15 @@ def why_too_many(loads: Sequence["Load"], count: int, free_megabytes: float) -> 
 
 @contextlib.contextmanager
 def _progress(count: int) -> Iterator["OnCell"]:
-    from rich import progress
-
-    on = console(stderr=True)
-    with progress.Progress(
-        progress.TextColumn("1 learner" if count == 1 else f"{count} learners"),
-        progress.BarColumn(20),
-        progress.MofNCompleteColumn(),
-        progress.TextColumn("cells"),
-        progress.TimeElapsedColumn(),
-        console=on,
-        transient=True,
-        disable=not on.is_terminal,
-    ) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    name = "1 learner" if count == 1 else f"{count} learners"
+    with new_progress("cells") as bar:
+        row = bar.add_task(name, total=None)
+        yield lambda done, total: bar.update(row, completed=done, total=total)
 
 
 def loads_table(loads: Sequence["Load"], on: "Console") -> "Table":
     """Return one row per number of learners."""
-    table = new_table()
+    table = new_table({})  # headings of two words may break
     heads = ("learners", "done", "right", "median s", "slowest s", "CPU s each")
     for name in (*heads, "kernels MB", "server MB"):
         table.add_column(name, justify="right")
@@ -155,7 +145,7 @@ def load(
         (chosen,), folder = chosen_lessons([lesson]), course_folder()
         notebook = folder / "notebooks" / f"{chosen.file}.ipynb"
         numbers = counts(learners)
-        check_installed()
+        check_installed("jupyter_server", "a Jupyter server", "jupyterlab")
         from course_utils.authoring.load_test.load import check
 
         for count in numbers:

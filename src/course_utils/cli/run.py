@@ -8,7 +8,7 @@ import typer
 from course_utils import settings
 from course_utils.authoring.evidence.tasks import Outcome
 from course_utils.cli.folder import chosen_lessons, course_folder
-from course_utils.cli.runs import all_ok, end, run_in_order
+from course_utils.cli.runs import end, run_in_order
 from course_utils.cli.terminal import (
     check_environment,
     console,
@@ -32,12 +32,11 @@ Names = Annotated[
 
 def claims_table(outcomes: Iterable[Outcome], on: "Console") -> "Table":
     """Return one row per claim; effects are in the unit that the claim names."""
-    table = new_table()
-    table.add_column("practice", no_wrap=True)
-    table.add_column("claim", overflow="fold")
-    for name in ("bad", "good", "effect"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("holds", justify="center", no_wrap=True)
+    table = new_table(
+        {"practice": "left", "claim": "fold"}
+        | dict.fromkeys(("bad", "good", "effect"), "right")
+        | {"holds": "center"}
+    )
     for claim in (claim for outcome in outcomes for claim in outcome.claims):
         numbers = map(number, (claim.bad, claim.good, claim.measured))
         table.add_row(claim.practice, claim.text, *numbers, verdict(on, claim.holds))
@@ -52,8 +51,8 @@ def run(lessons: Names = None) -> None:
     with one_sentence():
         check_environment()
         chosen, folder, seed = chosen_lessons(lessons), course_folder(), settings.seed()
-    session = run_in_order(chosen, folder, seed)
+    outcomes, interrupted = run_in_order(chosen, folder, seed)
     on = console()
-    if any(outcome.claims for outcome in session.outcomes):
-        on.print(claims_table(session.outcomes, on))
-    end(session.interrupted, all_ok(session.outcomes))
+    if any(outcome.claims for outcome in outcomes):
+        on.print(claims_table(outcomes, on))
+    end(interrupted, all(outcome.ok for outcome in outcomes))

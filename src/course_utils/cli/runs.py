@@ -2,8 +2,8 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,21 +15,7 @@ from course_utils.cli.terminal import FAILED, INTERRUPTED, complain, console
 from course_utils.syllabus import Lesson
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress
-
-
-@dataclass(frozen=True)
-class Session:
-    """Several runs.
-
-    Attributes:
-        outcomes: Those that ended, in order.
-        interrupted: Whether Ctrl-C stopped the others.
-    """
-
-    outcomes: tuple[Outcome, ...]
-    interrupted: bool
 
 
 def stored_notebook(lesson: Lesson, folder: Path) -> str:
@@ -81,10 +67,11 @@ def describe(outcome: Outcome) -> str:
     return f"{line} {outcome.failure}".rstrip()
 
 
-def new_progress(on: "Console", unit: str) -> "Progress":
-    """Return a progress bar that counts ``unit``; silent where there is no terminal."""
+def new_progress(unit: str) -> "Progress":
+    """Return a bar on stderr that counts ``unit``; silent without a terminal."""
     from rich import progress
 
+    on = console(stderr=True)
     return progress.Progress(
         progress.TextColumn("{task.description}"),
         progress.BarColumn(20),
@@ -110,19 +97,23 @@ def _execute(
     return require_claims(execute_task(task, notebook, folder / "notebooks", on_cell))
 
 
-def run_in_order(lessons: Sequence[Lesson], folder: Path, seed: int) -> Session:
+def run_in_order(
+    lessons: Sequence[Lesson], folder: Path, seed: int
+) -> tuple[list[Outcome], bool]:
     """Run lessons, with a progress bar and a line for each on stderr.
 
     Args:
         lessons: What to run.
         folder: The course's folder.
         seed: Seed of their experiments.
+
+    Returns:
+        The outcomes of those that ended, in order, and whether Ctrl-C stopped the rest.
     """
     # After Ctrl-C nbclient's futures would log errors that do not concern a learner.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    on = console(stderr=True)
     outcomes: list[Outcome] = []
-    with new_progress(on, "cells") as bar:
+    with new_progress("cells") as bar:
         row = bar.add_task("")
 
         def on_cell(done: int, total: int) -> None:
@@ -133,10 +124,10 @@ def run_in_order(lessons: Sequence[Lesson], folder: Path, seed: int) -> Session:
                 name = f"{lesson.id} ({place} of {len(lessons)})"
                 bar.reset(row, description=name, total=None)
                 outcomes.append(_execute(lesson, folder, seed, on_cell))
-                on.print(describe(outcomes[-1]), soft_wrap=True)
+                bar.console.print(describe(outcomes[-1]), soft_wrap=True)
         except KeyboardInterrupt:
-            return Session(tuple(outcomes), interrupted=True)
-    return Session(tuple(outcomes), interrupted=False)
+            return outcomes, True
+    return outcomes, False
 
 
 def end(interrupted: bool, holds: bool, remark: str = "") -> None:
@@ -146,8 +137,3 @@ def end(interrupted: bool, holds: bool, remark: str = "") -> None:
         raise typer.Exit(INTERRUPTED)
     if not holds:
         raise typer.Exit(FAILED)
-
-
-def all_ok(outcomes: Iterable[Outcome]) -> bool:
-    """Return whether every run ended with all of its claims kept."""
-    return all(outcome.ok for outcome in outcomes)

@@ -82,11 +82,8 @@ def schedule(
     """Show a timetable for a class: experiments, exercises and breaks."""
     with one_sentence():
         found = list(slots(chosen_lessons(lessons), _minutes(start), pause))
-    table = new_table()
-    table.add_column("time", justify="right", no_wrap=True)
-    table.add_column("minutes", justify="right", no_wrap=True)
-    table.add_column("lesson", no_wrap=True)
-    table.add_column("part", no_wrap=True)
+    right = dict.fromkeys(("time", "minutes"), "right")
+    table = new_table({**right, "lesson": "left", "part": "left"})
     for slot in found:
         table.add_row(slot.clock, str(slot.minutes or ""), slot.what, slot.part)
     console().print(table)

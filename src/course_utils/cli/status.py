@@ -75,19 +75,6 @@ def lesson_status(lesson: Lesson, done: Progress) -> LessonStatus:
     )
 
 
-def _empty_table() -> "Table":
-    table = new_table()
-    table.add_column("lesson", no_wrap=True)
-    for name in (
-        "practices",
-        "predicted\nright",
-        "exercises\nsolved",
-        "minutes\nleft",
-    ):
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
-
-
 def _add_lessons(table: "Table", done: Progress) -> LessonStatus:
     """Add a row for each lesson; return the total without lesson 00."""
     total = LessonStatus(0)
@@ -117,7 +104,9 @@ def _prediction_summary(total: LessonStatus) -> str:
 
 def status() -> None:
     """Show what you have predicted and solved, and the minutes left."""
-    on, table, done = console(), _empty_table(), progress.load()
+    counts = ("practices", "predicted\nright", "exercises\nsolved", "minutes\nleft")
+    table = new_table({"lesson": "left", **dict.fromkeys(counts, "right")})
+    on, done = console(), progress.load()
     total = _add_lessons(table, done)
     table.add_section()
     table.add_row("total", *total.cells(), style="bold")

@@ -1,9 +1,10 @@
 """What commands share: consoles, marks, one-sentence errors, checks."""
 
 import contextlib
+import importlib.util
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,23 @@ def console(stderr: bool = False) -> "Console":
     return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
-def new_table() -> "Table":
-    """Return an empty table with few rules, so that it fits into 80 columns."""
+def new_table(columns: Mapping[str, str]) -> "Table":
+    """Return an empty table with few rules, so that it fits into 80 columns.
+
+    Args:
+        columns: Each heading with where its text is aligned; ``"fold"`` aligns to the
+            left and continues long text on the next line.
+    """
     from rich import box
     from rich.table import Table
 
-    return Table(box=box.SIMPLE, pad_edge=False)
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for name, look in columns.items():
+        if look == "fold":
+            table.add_column(name, overflow="fold")
+        else:
+            table.add_column(name, justify=look, no_wrap=True)
+    return table
 
 
 def sign(on: "Console", best: str, plain: str) -> str:
@@ -94,6 +106,19 @@ def check_environment() -> None:
     if name := os.environ.get("COURSE_DATA"):
         validate_name(name, "COURSE_DATA")
     learner_folder()
+
+
+def check_installed(module: str, what: str, package: str) -> None:
+    """Check that ``module`` is installed, which ``package`` brings.
+
+    Raises:
+        ValueError: If it is not.
+    """
+    if importlib.util.find_spec(module) is None:
+        raise ValueError(
+            f"Expected {what} to be installed but it is not: run `python -m pip "
+            f"install {package}` and try again."
+        )
 
 
 def check_writable(file: Path, option: str) -> None:

@@ -38,11 +38,6 @@ class Remote(NamedTuple):
     urls: tuple[str, ...]
 
 
-def warning_before_download(name: str) -> str:
-    """Return a sentence to read before ``download(name)``, or ``""``."""
-    return SOURCES[validate_name(name)].warning
-
-
 def _remotes(reader: Any) -> list[Remote]:
     """Return what a torchvision class would download, as the class itself lists it.
 

@@ -228,7 +228,7 @@ def test_a_mistake_is_one_sentence_before_anything_starts(course, args, part):
 
 def test_a_missing_jupyter_server_is_one_sentence_with_the_remedy(course, monkeypatch):
     store(LESSON, ("print(1)", "1\n"))
-    monkeypatch.setattr(server.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     said = sentence(course_says("load"), 2)
     assert "run `python -m pip install jupyterlab`" in said
 

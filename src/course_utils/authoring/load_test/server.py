@@ -1,6 +1,5 @@
 """The memory of one Jupyter server, of which a JupyterHub starts one per learner."""
 
-import importlib.util
 import os
 import subprocess
 import sys
@@ -11,19 +10,6 @@ from pathlib import Path
 import psutil
 
 START_SECONDS = 120
-
-
-def check_installed() -> None:
-    """Check that the Jupyter server, which comes with JupyterLab, is installed.
-
-    Raises:
-        ValueError: If it is not.
-    """
-    if importlib.util.find_spec("jupyter_server") is None:
-        raise ValueError(
-            "Expected a Jupyter server to be installed but it is not: run `python -m "
-            "pip install jupyterlab` and try again."
-        )
 
 
 def _command(home: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import TensorDataset
 
 Batch = tuple[Tensor, Tensor]
 
@@ -20,7 +20,7 @@ def scaled(images: Tensor) -> Tensor:
     return images.to(torch.float32).div_(255)
 
 
-class LabelledImages(Dataset[Batch]):
+class LabelledImages(TensorDataset):
     """Images and labels in memory, fetched a batch at a time.
 
     Attributes:
@@ -30,25 +30,16 @@ class LabelledImages(Dataset[Batch]):
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
         """Hold the tensors; nothing is copied."""
-        self.images = images
-        self.labels = labels
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> Batch:
-        """Return one image, ``(channel, height, width)``, and its label."""
-        return self.images[index], self.labels[index]
+        super().__init__(images, labels)
+        self.images, self.labels = images, labels
 
     def __getitems__(self, indices: list[int]) -> Batch:
         """Return a batch by one indexing operation; DataLoaders prefer this method."""
-        chosen = torch.as_tensor(indices)
-        return self.images[chosen], self.labels[chosen]
+        return self[torch.as_tensor(indices)]
 
     def subset(self, indices: Tensor) -> "LabelledImages":
         """Return a copy of the images at ``indices``, shape ``(k,)``, in that order."""
-        return LabelledImages(self.images[indices], self.labels[indices])
+        return LabelledImages(*self[indices])
 
 
 def identity_collate(batch: Batch) -> Batch:

@@ -3,12 +3,12 @@
 import time
 
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import TensorDataset
 
 Sample = tuple[Tensor, Tensor]
 
 
-class SlowStorage(Dataset[Sample]):
+class SlowStorage(TensorDataset):
     """Images that are read one at a time, each after a delay, as from a network disk.
 
     The delay is a sleep: it uses no processor, so other processes may run meanwhile.
@@ -31,16 +31,12 @@ class SlowStorage(Dataset[Sample]):
             raise ValueError(
                 f"Expected milliseconds to be 0 or more but got {milliseconds}."
             )
-        self.images = images
-        self.labels = labels
+        super().__init__(images, labels)
+        self.images, self.labels = images, labels
         self.milliseconds = milliseconds
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.images)
 
     def __getitem__(self, index: int) -> Sample:
         """Return an image, ``(channel, height, width)``, and its label, delayed."""
         if self.milliseconds:
             time.sleep(self.milliseconds / 1000)
-        return self.images[index], self.labels[index]
+        return super().__getitem__(index)

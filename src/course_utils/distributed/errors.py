@@ -3,8 +3,9 @@
 import json
 import signal
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+from course_utils.distributed.start_methods import Process
 from course_utils.distributed.worker import DISK_FULL, WorkerFiles
 
 LOG_LINES = 20
@@ -26,21 +27,6 @@ REMEDIES = {
     "deserialize object on a CUDA": "move what `work` uses to the CPU before the run",
     "EADDRINUSE": "another program took the port meanwhile; run it again",
 }
-
-
-class Process(Protocol):
-    """What a run needs from a process; `subprocess.Popen` satisfies it."""
-
-    pid: int
-
-    def poll(self) -> int | None:
-        """Return the exit code (minus the signal's number if killed), or None."""
-
-    def kill(self) -> None:
-        """Kill the process, whatever it is doing."""
-
-    def wait(self) -> int:
-        """Wait until the process has ended and return its exit code."""
 
 
 class ProcessError(RuntimeError):

@@ -20,7 +20,6 @@ from typing import Any, Literal
 
 import cloudpickle
 
-from course_utils.distributed.errors import Process
 from course_utils.distributed.worker import (
     PARENT_PIPE,
     WorkerFiles,
@@ -63,7 +62,7 @@ class ForkedProcess:
         return self._code
 
     def poll(self) -> int | None:
-        """Return the exit code, or None while the child runs."""
+        """Return the exit code (minus the signal's number if killed), or None."""
         return self._reap(os.WNOHANG)
 
     def kill(self) -> None:
@@ -74,6 +73,9 @@ class ForkedProcess:
     def wait(self) -> int:
         """Wait for the child to end and return its exit code."""
         return self._reap(0) or 0
+
+
+Process = ForkedProcess | subprocess.Popen[bytes]
 
 
 def choose_method() -> Method:

@@ -11,6 +11,7 @@ import random
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,30 +20,26 @@ import torch
 Restore = Callable[[], None]
 
 
-def _random_generators() -> Restore:
-    python, numpy, torch_cpu = (
-        random.getstate(),
-        np.random.get_state(),
-        torch.get_rng_state(),
-    )
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else None
-
-    def restore() -> None:
-        random.setstate(python)
-        np.random.set_state(numpy)
-        torch.set_rng_state(torch_cpu)
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
-
-    return restore
+# What the first returned before the block, the second gets after it.
+_GETTERS_AND_SETTERS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...] = (
+    (random.getstate, random.setstate),
+    (np.random.get_state, np.random.set_state),
+    (torch.get_rng_state, torch.set_rng_state),
+    (torch.get_default_dtype, torch.set_default_dtype),
+    (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
+    (torch.is_grad_enabled, torch.set_grad_enabled),
+)
 
 
-def _numerics() -> Restore:
+def _cuda_generators() -> Restore:
+    if not torch.cuda.is_initialized():
+        return lambda: None
+    return partial(torch.cuda.set_rng_state_all, torch.cuda.get_rng_state_all())
+
+
+def _modes() -> Restore:
     deterministic = torch.are_deterministic_algorithms_enabled()
     warn_only = torch.is_deterministic_algorithms_warn_only_enabled()
-    dtype = torch.get_default_dtype()
-    precision = torch.get_float32_matmul_precision()
-    grad = torch.is_grad_enabled()
     anomaly = torch.is_anomaly_enabled()
     check_nan = torch.is_anomaly_check_nan_enabled()
     threads = torch.get_num_threads()
@@ -50,9 +47,6 @@ def _numerics() -> Restore:
 
     def restore() -> None:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
-        torch.set_default_dtype(dtype)
-        torch.set_float32_matmul_precision(precision)
-        torch.set_grad_enabled(grad)
         torch.autograd.set_detect_anomaly(anomaly, check_nan)
         if torch.get_num_threads() != threads:
             torch.set_num_threads(threads)
@@ -128,8 +122,9 @@ def preserve_global_state() -> Iterator[None]:
     """
     folder = os.getcwd()
     restores = [
-        _random_generators(),
-        _numerics(),
+        *(partial(put_back, get()) for get, put_back in _GETTERS_AND_SETTERS),
+        _cuda_generators(),
+        _modes(),
         _attributes(torch.backends.cudnn, "benchmark", "deterministic"),
         _environment(),
         _warnings(),

@@ -190,13 +190,12 @@ def _sync_all(chosen: list[Path], root: Path, everything: bool) -> bool:
 
 def _check_all(chosen: list[Path], root: Path) -> bool:
     """Report what is out of step; return whether all is in step."""
-    reasons = {script: out_of_step(script) for script in chosen}
+    reasons = {script: reason for script in chosen if (reason := out_of_step(script))}
     for script, reason in reasons.items():
-        if reason:
-            _report(script, root, reason)
-    if any(reasons.values()):
+        _report(script, root, reason)
+    if reasons:
         print("Run `make sync`.")
-    return not any(reasons.values())
+    return not reasons
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

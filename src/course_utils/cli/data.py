@@ -5,16 +5,7 @@ from typing import Annotated
 
 import typer
 
-from course_utils.cli.terminal import (
-    FAILED,
-    INTERRUPTED,
-    check_environment,
-    complain,
-    console,
-    new_table,
-    one_sentence,
-    sign,
-)
+from course_utils.cli import terminal
 from course_utils.data.cache import DataError
 from course_utils.data.locate import chosen_name, learner_folder, locate, open_dataset
 from course_utils.data.sources import SOURCES, validate_name
@@ -30,10 +21,10 @@ def _describe_place(name: str) -> str:
 
 
 def _show_datasets() -> None:
-    on, in_use = console(), chosen_name()
-    table = new_table({"in use": "center", "name": "left", "where": "fold"})
+    on, in_use = terminal.console(), chosen_name()
+    table = terminal.new_table({"in use": "center", "name": "left", "where": "fold"})
     for name in SOURCES:
-        mark = sign(on, "✓", "yes") if name == in_use else ""
+        mark = terminal.sign(on, "✓", "yes") if name == in_use else ""
         table.add_row(mark, name, _describe_place(name))
     on.print(table)
     on.print(
@@ -81,7 +72,7 @@ def _download(name: str) -> Path:
 
     from course_utils.data.download import download
 
-    on = console(stderr=True)
+    on = terminal.console(stderr=True)
     if not on.is_terminal:
         return download(name, progress=None)
     with progress.Progress(
@@ -109,8 +100,8 @@ def _get_dataset(name: str, yes: bool) -> None:
         typer.echo(f"{title} is here already: {root}")
         return
     if not _confirm(name, yes):
-        complain("Nothing was downloaded; `--yes` skips the question.")
-        raise typer.Exit(FAILED)
+        terminal.complain("Nothing was downloaded; `--yes` skips the question.")
+        raise typer.Exit(terminal.FAILED)
     root = _download(name)
     typer.echo(f"{title} is here: {root}\nUse it with COURSE_DATA={name}.")
 
@@ -127,13 +118,13 @@ def data(
     ] = False,
 ) -> None:
     """Show which data sets are here and which is in use, or download one."""
-    with one_sentence():
-        check_environment()
+    with terminal.one_sentence():
+        terminal.check_environment()
         if name is None:
             _show_datasets()
             return
         try:
             _get_dataset(validate_name(name), yes)
         except KeyboardInterrupt:
-            complain("Stopped. The unfinished download was removed.")
-            raise typer.Exit(INTERRUPTED) from None
+            terminal.complain("Stopped. The unfinished download was removed.")
+            raise typer.Exit(terminal.INTERRUPTED) from None

@@ -16,27 +16,10 @@ from course_utils.authoring.evidence.summary import (
     summarize,
 )
 from course_utils.authoring.evidence.tasks import Outcome, Task
+from course_utils.cli import runs, terminal
 from course_utils.cli.folder import chosen_lessons, course_folder
 from course_utils.cli.publish import publish
 from course_utils.cli.run import Names
-from course_utils.cli.runs import (
-    describe,
-    end,
-    new_progress,
-    new_task,
-    require_claims,
-    stored_notebook,
-)
-from course_utils.cli.terminal import (
-    check_environment,
-    check_installed,
-    check_writable,
-    complain,
-    console,
-    new_table,
-    one_sentence,
-    sign,
-)
 from course_utils.data.locate import locate
 from course_utils.data.sources import validate_name
 from course_utils.formatting import number
@@ -85,7 +68,7 @@ def _bound(summary: Summary, on: "Console") -> str:
         return "varies"
     [(kind, threshold)] = summary.bounds
     best = SIGNS[kind]
-    return f"{sign(on, best, _PLAIN[best])} {number(threshold)}"
+    return f"{terminal.sign(on, best, _PLAIN[best])} {number(threshold)}"
 
 
 def summary_table(found: Iterable[Summary], on: "Console") -> "Table":
@@ -93,7 +76,7 @@ def summary_table(found: Iterable[Summary], on: "Console") -> "Table":
     from rich.text import Text
 
     right = dict.fromkeys(("min", "median", "max", "bound", "held"), "right")
-    table = new_table({"practice": "left", "claim": "fold", **right})
+    table = terminal.new_table({"practice": "left", "claim": "fold", **right})
     for each in found:
         numbers = map(number, (each.smallest, each.median, each.largest))
         style = "green" if each.holds else "bold red"
@@ -103,12 +86,12 @@ def summary_table(found: Iterable[Summary], on: "Console") -> "Table":
 
 
 def _show(outcomes: Sequence[Outcome]) -> None:
-    on, groups = console(), by_data(outcomes)
-    for name, runs in groups.items():
+    on, groups = terminal.console(), by_data(outcomes)
+    for name, same in groups.items():
         if len(groups) > 1:
             on.print(name)
-        lessons = sorted(by_lesson(runs).items())
-        if found := [each for _, same in lessons for each in summarize(same)]:
+        lessons = sorted(by_lesson(same).items())
+        if found := [each for _, of_one in lessons for each in summarize(of_one)]:
             on.print(summary_table(found, on))
 
 
@@ -117,11 +100,11 @@ def _jobs(
 ) -> list["Job"]:
     from course_utils.authoring.evidence.parallel import Job
 
-    texts = {lesson: stored_notebook(lesson, folder) for lesson in lessons}
+    texts = {lesson: runs.stored_notebook(lesson, folder) for lesson in lessons}
     return [
-        Job(new_task(lesson, texts[lesson], seed, name), texts[lesson], lesson.cores)
+        Job(runs.new_task(each, texts[each], seed, name), texts[each], each.cores)
         for name in data
-        for lesson in lessons
+        for each in lessons
         for seed in seeds
     ]
 
@@ -136,7 +119,7 @@ def _finished_before(
     every = [*published, *store.read(keep, skip_damaged=True)]
     found = store.finished(every, tasks)
     if found:
-        complain(f"{len(found)} of {len(tasks)} runs were finished before.")
+        terminal.complain(f"{len(found)} of {len(tasks)} runs were finished before.")
     return found
 
 
@@ -164,16 +147,16 @@ def _measure(
     left = [job for job in jobs if job.task not in before]
     found = run_jobs(left, scheduler=scheduler, workers=workers)
     interrupted, outcomes = False, {**before}
-    with new_progress("runs") as bar:
+    with runs.new_progress("runs") as bar:
         row = bar.add_task("", total=len(jobs), completed=len(before))
         try:
             with contextlib.closing(found):
-                for outcome in map(require_claims, found):
+                for outcome in map(runs.require_claims, found):
                     if keep is not None:
                         _append(outcome, keep)
                     outcomes[outcome.task] = outcome
                     bar.advance(row)
-                    bar.console.print(describe(outcome), soft_wrap=True)
+                    bar.console.print(runs.describe(outcome), soft_wrap=True)
         except KeyboardInterrupt:
             interrupted = True
     done = [outcomes[job.task] for job in jobs if job.task in outcomes]
@@ -227,9 +210,9 @@ def evidence(
 
     Exit status 0: every lesson ran under every seed, and every claim held.
     """
-    with one_sentence():
-        check_environment()
-        check_installed(
+    with terminal.one_sentence():
+        terminal.check_environment()
+        terminal.check_installed(
             "distributed", "Dask, which runs lessons side by side,", "distributed"
         )
         # The capstone makes no claim: without a name, it is left out.
@@ -237,7 +220,7 @@ def evidence(
         folder = course_folder()
         every = _seeds(first_seed, seeds)
         if output is not None:
-            check_writable(output, "--output")
+            terminal.check_writable(output, "--output")
         if to is not None and output is None:
             raise ValueError("Expected --output, whose runs --publish sums up.")
         jobs = _jobs(chosen, folder, every, _data(data))
@@ -248,4 +231,4 @@ def evidence(
             publish(output, folder, to)
     remark = STOPPED + (RESUME if output else "")
     holds = len(outcomes) == len(jobs) and all(each.ok for each in outcomes)
-    end(interrupted, holds, remark)
+    runs.end(interrupted, holds, remark)

@@ -7,20 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from course_utils.cli import runs, terminal
 from course_utils.cli.folder import chosen_lessons, course_folder
-from course_utils.cli.runs import new_progress
-from course_utils.cli.terminal import (
-    FAILED,
-    INTERRUPTED,
-    check_environment,
-    check_installed,
-    check_writable,
-    complain,
-    console,
-    new_table,
-    one_sentence,
-    verdict,
-)
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -71,14 +59,14 @@ def why_too_many(loads: Sequence["Load"], count: int, free_megabytes: float) -> 
 @contextlib.contextmanager
 def _progress(count: int) -> Iterator["OnCell"]:
     name = "1 learner" if count == 1 else f"{count} learners"
-    with new_progress("cells") as bar:
+    with runs.new_progress("cells") as bar:
         row = bar.add_task(name, total=None)
         yield lambda done, total: bar.update(row, completed=done, total=total)
 
 
 def loads_table(loads: Sequence["Load"], on: "Console") -> "Table":
     """Return one row per number of learners."""
-    table = new_table({})  # headings of two words may break
+    table = terminal.new_table({})  # headings of two words may break
     heads = ("learners", "done", "right", "median s", "slowest s", "CPU s each")
     for name in (*heads, "kernels MB", "server MB"):
         table.add_column(name, justify="right")
@@ -90,7 +78,7 @@ def loads_table(loads: Sequence["Load"], on: "Console") -> "Table":
             *(f"{number:.1f}" for number in seconds),
             f"{load.kernels_megabytes:,.0f}",
             f"{load.server_megabytes:,.0f}",
-            verdict(on, load.good),
+            terminal.verdict(on, load.good),
         )
     return table
 
@@ -106,19 +94,19 @@ def _measure_all(notebook: Path, folder: Path, learners: Sequence[int]) -> list[
         for count in learners:
             free = psutil.virtual_memory().available / 2**20
             if reason := why_too_many(loads, count, free):
-                complain(reason)
+                terminal.complain(reason)
                 break
             with _progress(count) as on_cell:
                 load, remarks = measure(notebook, folder, count, on_cell)
             loads.append(load)
             for remark in remarks:
-                complain(remark)
+                terminal.complain(remark)
     except KeyboardInterrupt:
-        complain("Stopped. All kernels have ended; nothing was recorded.")
-        raise typer.Exit(INTERRUPTED) from None
+        terminal.complain("Stopped. All kernels have ended; nothing was recorded.")
+        raise typer.Exit(terminal.INTERRUPTED) from None
     except RuntimeError as error:
-        complain(str(error))
-        raise typer.Exit(FAILED) from None
+        terminal.complain(str(error))
+        raise typer.Exit(terminal.FAILED) from None
     return loads
 
 
@@ -140,23 +128,23 @@ def load(
     Each learner has a kernel; the memory of a Jupyter server is measured separately.
     Exit status 0: all learners finished, with the outputs that are stored.
     """
-    with one_sentence():
-        check_environment()
+    with terminal.one_sentence():
+        terminal.check_environment()
         (chosen,), folder = chosen_lessons([lesson]), course_folder()
         notebook = folder / "notebooks" / f"{chosen.file}.ipynb"
         numbers = counts(learners)
-        check_installed("jupyter_server", "a Jupyter server", "jupyterlab")
+        terminal.check_installed("jupyter_server", "a Jupyter server", "jupyterlab")
         from course_utils.authoring.load_test.load import check
 
         for count in numbers:
             check(notebook, count)
         if record is not None:
-            check_writable(record, "--record")
+            terminal.check_writable(record, "--record")
     loads = _measure_all(notebook, folder, numbers)
-    on = console()
+    on = terminal.console()
     on.print(loads_table(loads, on))
     if len(loads) < len(numbers) or not all(each.good for each in loads):
-        raise typer.Exit(FAILED)
+        raise typer.Exit(terminal.FAILED)
     if record is not None:
         from course_utils.authoring.load_test.record import new_record, write
 

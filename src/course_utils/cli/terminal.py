@@ -88,12 +88,10 @@ def one_sentence() -> Iterator[None]:
     """
     try:
         yield
-    except ValueError as error:
+    except (ValueError, DataError) as error:
         complain(str(error))
-        raise typer.Exit(MISUSED) from None
-    except DataError as error:
-        complain(str(error))
-        raise typer.Exit(FAILED) from None
+        status = FAILED if isinstance(error, DataError) else MISUSED
+        raise typer.Exit(status) from None
 
 
 def check_environment() -> None:

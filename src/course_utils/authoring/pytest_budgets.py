@@ -24,7 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,15 +171,14 @@ def _name(path: Path) -> str:
     return f"{path.parent.name}/{path.stem}"
 
 
+@dataclass(eq=False)
 class Ledger:
     """All costs of one pytest session; nbval's cells are timed by its hooks."""
 
-    def __init__(self) -> None:
-        """Begin with no costs."""
-        self.costs: dict[Path, RunTime] = {}
-        self.references: list[float] = []
-        self._expected: dict[Path, int] = {}
-        self._watches: dict[Path, _Watch] = {}
+    costs: dict[Path, RunTime] = field(default_factory=dict)
+    references: list[float] = field(default_factory=list)
+    _expected: dict[Path, int] = field(default_factory=dict)
+    _watches: dict[Path, _Watch] = field(default_factory=dict)
 
     def is_complete(self, path: Path) -> bool:
         """Return whether every code cell of the notebook ran."""

@@ -65,11 +65,6 @@ def arguments(folder: Path, port: int, browser: bool) -> list[str]:
     return args
 
 
-def _check_port(port: int) -> None:
-    if not 1 <= port <= 65535:
-        raise ValueError(f"Expected --port to be from 1 to 65535 but got {port}.")
-
-
 def _start(args: list[str]) -> None:
     try:
         from jupyterlab.labapp import LabApp
@@ -94,7 +89,8 @@ def lab(
     """Open the course in JupyterLab, at the first lesson, on this machine only."""
     with one_sentence():
         check_environment()
-        _check_port(port)
+        if not 1 <= port <= 65535:
+            raise ValueError(f"Expected --port to be from 1 to 65535 but got {port}.")
         args = arguments(course_folder(), port, browser)
         os.environ.update(environment())
         _start(args)

@@ -16,8 +16,7 @@ def _current(outcomes: list[Outcome], folder: Path) -> list[Outcome]:
     for name in {outcome.task.lesson for outcome in outcomes}:
         lesson = course.lesson(name)
         code[name] = new_task(lesson, stored_notebook(lesson, folder), 0).code
-    current = [each for each in outcomes if each.task.code == code[each.task.lesson]]
-    last = {each.task: each for each in current}
+    last = {o.task: o for o in outcomes if o.task.code == code[o.task.lesson]}
     return sorted(
         last.values(), key=lambda o: (o.task.lesson, o.task.data, o.task.seed)
     )
@@ -26,13 +25,8 @@ def _current(outcomes: list[Outcome], folder: Path) -> list[Outcome]:
 def publish(file: Path, folder: Path, to: Path) -> None:
     """Write the evidence, its page and the table for lessons into the folder ``to``.
 
-    They hold the runs of ``file``, and those that were published there before. Runs of
-    another code than the lesson's present one are left out.
-
-    Args:
-        file: Finished runs.
-        folder: The course's folder.
-        to: Made if it is not there.
+    They hold the finished runs of ``file``, and those that were published in ``to``
+    before. Runs of another code than the lesson's present one are left out.
 
     Raises:
         ValueError: If the evidence in ``to`` is damaged.

@@ -102,11 +102,6 @@ def run_in_order(
 ) -> tuple[list[Outcome], bool]:
     """Run lessons, with a progress bar and a line for each on stderr.
 
-    Args:
-        lessons: What to run.
-        folder: The course's folder.
-        seed: Seed of their experiments.
-
     Returns:
         The outcomes of those that ended, in order, and whether Ctrl-C stopped the rest.
     """

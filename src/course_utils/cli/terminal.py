@@ -120,11 +120,7 @@ def check_installed(module: str, what: str, package: str) -> None:
 
 
 def check_writable(file: Path, option: str) -> None:
-    """Fail before a long run if its output cannot be written.
-
-    Args:
-        file: The output; this check leaves no new file behind.
-        option: Name of the option that gave it.
+    """Fail before a long run if its output cannot be written; leave no new file.
 
     Raises:
         ValueError: If ``file`` cannot be written.

@@ -149,10 +149,7 @@ def run_worker(
 ) -> NoReturn:
     """Run ``work``, write its result or its error, and end the process.
 
-    Args:
-        work: Called once without arguments.
-        files: Where result and error go.
-        forked: Whether this process shares ``__main__`` with the parent.
+    A forked process shares ``__main__`` with its parent.
     """
     folder = (files.folder,)
     threading.Thread(target=_end_with_parent, args=folder, daemon=True).start()

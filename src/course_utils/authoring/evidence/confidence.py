@@ -20,12 +20,8 @@ def _headline(
 ) -> PairedDifference | None:
     """Return the measurement that the first claim about the contrast is made of.
 
-    If no claim compares the versions it is the first measurement that differs between
-    them in every run.
-
-    Args:
-        found: The measurements of one contrast.
-        claimed: Those that its claims compare, in order.
+    If none of those ``claimed`` is a measurement of both versions, it is the first
+    that differs between them in every run.
     """
     named = {row.name: row for row in found}
     clear = (row for row in found if row.signs == row.runs and row.difference.median)
@@ -36,10 +32,8 @@ def confidence(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
     """Return the paired difference of each practice's contrast, by practice.
 
     Only runs on the data that ships with the course count, and a practice is left out
-    if there are fewer than `LEAST` of them, or if its contrast compares no numbers.
-
-    Args:
-        outcomes: Runs of any lessons, those of a lesson in order of their seeds.
+    if there are fewer than `LEAST` of them, or if its contrast compares no numbers. The
+    runs of a lesson are expected in the order of their seeds.
     """
     embedded = [each for each in outcomes if each.task.data == "embedded"]
     table = {}

@@ -181,11 +181,7 @@ def _origin(outcomes: Sequence[Outcome]) -> list[str]:
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
-    """Return the page; it depends on the outcomes and the syllabus alone.
-
-    Args:
-        outcomes: Those of all lessons, in the order in which they were published.
-    """
+    """Return the page; it depends on the outcomes and the syllabus alone."""
     lines = [
         "# Evidence: every claim of the course, under many seeds",
         "",

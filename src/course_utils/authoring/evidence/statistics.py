@@ -11,13 +11,7 @@ THIN = 0.2  # of the worst effect
 
 @dataclass(frozen=True)
 class Interval:
-    """A median with its confidence interval.
-
-    Attributes:
-        low: Lower end, in the unit of the values.
-        median: Their median.
-        high: Upper end.
-    """
+    """A median and the ends of its confidence interval, in the unit of the values."""
 
     low: float
     median: float

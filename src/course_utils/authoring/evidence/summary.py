@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from course_utils.authoring.evidence.statistics import Interval, margin, median_interval
 from course_utils.authoring.evidence.tasks import Outcome
-from course_utils.experiments.claims import Claim
 
 Groups = dict[str, list[Outcome]]
 SIGNS = {"at_least": "≥", "at_most": "≤", "equals": "="}
@@ -83,10 +82,6 @@ class Summary:
         return margin(worst, kind, threshold)
 
 
-def _held(runs: Sequence[Sequence[Claim]]) -> int:
-    return sum(bool(run) and all(each.holds for each in run) for run in runs)
-
-
 def summarize(outcomes: Sequence[Outcome]) -> tuple[Summary, ...]:
     """Return one summary for each claim, in the order in which they were first made.
 
@@ -110,7 +105,7 @@ def summarize(outcomes: Sequence[Outcome]) -> tuple[Summary, ...]:
                 statistics.median(effects) if effects else None,
                 max(effects, default=None),
                 tuple(dict.fromkeys((each.kind, each.threshold) for each in group)),
-                _held(by_run),
+                sum(bool(run) and all(c.holds for c in run) for run in by_run),
                 len(outcomes),
             )
         )

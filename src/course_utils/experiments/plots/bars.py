@@ -25,7 +25,6 @@ class Bars(Picture):
     """One bar per measurement and version.
 
     Attributes:
-        title: The finding.
         names: Measurements to show, all in the same unit.
         unit: Label of the value axis with its unit.
         reference: Measurement drawn as a line, say the truth; the good version's.
@@ -82,7 +81,6 @@ class StackedBars(Picture):
     """One bar before, and one after the change of each version, split into parts.
 
     Attributes:
-        title: The finding.
         parts: Names of up to five parts, in the order in which they are stacked.
         before: Measurement with one number per part; the good version's is drawn.
         after: The same after the change, drawn for each version.

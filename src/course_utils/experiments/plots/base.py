@@ -157,12 +157,7 @@ def panels(
 ) -> list[tuple[Axes, str, VersionResult, Style]]:
     """Return labelled axes on common scales for each version, beside it all it has.
 
-    Args:
-        figure: An empty figure.
-        versions: One or two.
-        x: Label of the horizontal axes with its unit.
-        y: Label of the vertical axes with its unit.
-        below: Whether the panels stand one below the other.
+    The panels of two versions stand side by side, or one below the other.
     """
     shape = (len(versions), 1) if below else (1, len(versions))
     grid = figure.subplots(*shape, sharex=True, sharey=True, squeeze=False)

@@ -16,7 +16,6 @@ class Cells(Picture):
     """A grid with a row for each measurement and a column for each version.
 
     Attributes:
-        title: The finding.
         names: Measurements to show as rows; each is text, or missing.
         fine: The text of a cell where all is well; any text if empty.
         columns: What the versions stand for, if their names do not say it.

@@ -52,7 +52,6 @@ class Histogram(Picture):
     """One histogram per version, one below the other, each with its mean.
 
     Attributes:
-        title: The finding.
         name: Measurement with one number for each repetition.
         x: Label of the horizontal axis with its unit.
         y: What a repetition is, for example ``"draws"``.

@@ -16,7 +16,6 @@ class Images(Picture):
     """Rows of images: what went in, and what each version made of it.
 
     Attributes:
-        title: The finding.
         inputs: Names of extras shown first, those of the good version unless it
             stopped; each a tensor of shape ``(n, 1, height, width)`` in 0..1.
         outputs: Name of the extra that each version returns, in the same shape.

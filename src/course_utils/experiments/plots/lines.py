@@ -20,7 +20,6 @@ class Lines(Picture):
     """One curve per version.
 
     Attributes:
-        title: The finding.
         name: Measurement that holds the curve: one number per step, or per place of
             ``at``.
         x: Label of the horizontal axis with its unit.
@@ -182,7 +181,6 @@ class Sweep(Picture):
     """Two panels over the setting asked for: the setting used, and a score.
 
     Attributes:
-        title: The finding.
         asked: Measurement with the settings asked for, one number per run.
         used: Measurement with the settings used.
         score: Measurement with the scores.

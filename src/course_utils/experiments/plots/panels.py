@@ -28,7 +28,6 @@ class Panels(Picture):
     """One panel per version, each with one curve per measurement.
 
     Attributes:
-        title: The finding.
         names: Up to three measurements that hold a curve: one number per step.
         x: Label of the horizontal axis with its unit.
         y: Label of the vertical axis with its unit.
@@ -100,7 +99,6 @@ class PredictedVsTrue(Picture):
     """One panel per version: a point per answer, a marker for each true value's mean.
 
     Attributes:
-        title: The finding.
         truth: Measurement with the true values, whole numbers, one per case.
         answer: Measurement with the answers, one per case.
         x: Label of the horizontal axis with its unit.

@@ -20,7 +20,6 @@ class WeightsInMean(Picture):
     """Batches as bars: width is the share in an average, height the value averaged.
 
     Attributes:
-        title: The finding.
         weights: Measurement with one weight per batch, in each version's own way.
         values: Measurement with one value per batch.
         mean: Measurement that results, drawn as a line.

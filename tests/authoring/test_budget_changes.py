@@ -1,7 +1,6 @@
 import pytest
 
-from course_utils.authoring.budget_changes import moved
-from course_utils.authoring.budgets import RunTime
+from course_utils.authoring.budgets import RunTime, moved
 
 BEFORE = RunTime(1.0, [4.0, 5.0], 1000.0)
 

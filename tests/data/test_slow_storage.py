@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from course_utils.data.slow_storage import SlowStorage
+from course_utils.data.in_memory import SlowStorage
 
 IMAGES, LABELS = torch.arange(6.0).view(6, 1, 1, 1), torch.arange(6)
 

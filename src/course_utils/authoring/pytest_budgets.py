@@ -35,7 +35,6 @@ import pytest
 
 from course_utils import syllabus
 from course_utils.authoring import budgets
-from course_utils.authoring.budget_changes import moved
 from course_utils.authoring.budgets import RunTime
 from course_utils.authoring.environment import this_machine
 
@@ -307,7 +306,7 @@ class Ledger:
             f"reference workload: {here:.3f} s here, {REFERENCE_SECONDS:.3f} s where "
             "budgets are stated; scaled = seconds * their ratio"
         )
-        changes = moved(budgets.load(), self._run_times())
+        changes = budgets.moved(budgets.load(), self._run_times())
         terminalreporter.write_line(
             "moved since the record (scaled): " + ("" if changes else "nothing")
         )

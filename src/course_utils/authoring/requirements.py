@@ -59,9 +59,3 @@ def pinned_version(pin: Requirement) -> Version:
     [only] = pin.specifier
     assert only.operator == "==", pin
     return Version(only.version)
-
-
-def lower_bound(requirement: Requirement) -> Version:
-    """Return where the range of a requirement begins."""
-    [bound] = [each for each in requirement.specifier if each.operator == ">="]
-    return Version(bound.version)

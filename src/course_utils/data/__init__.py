@@ -4,7 +4,7 @@ from course_utils._lazy import lazy
 
 _HOMES = {
     "ImageDataModule": "data_module",
-    "SlowStorage": "slow_storage",
+    "SlowStorage": "in_memory",
     "open_dataset": "locate",
     "scaled": "in_memory",
 }

@@ -44,6 +44,8 @@ def _modes() -> Restore:
     check_nan = torch.is_anomaly_check_nan_enabled()
     threads = torch.get_num_threads()
     device = torch.get_default_device()
+    cudnn = torch.backends.cudnn
+    flags = cudnn.benchmark, cudnn.deterministic
 
     def restore() -> None:
         torch.use_deterministic_algorithms(deterministic, warn_only=warn_only)
@@ -52,17 +54,7 @@ def _modes() -> Restore:
             torch.set_num_threads(threads)
         if torch.get_default_device() != device:
             torch.set_default_device(None if device.type == "cpu" else device)
-
-    return restore
-
-
-def _attributes(owner: Any, *names: str) -> Restore:
-    values = {name: getattr(owner, name) for name in names}
-
-    def restore() -> None:
-        for name, value in values.items():
-            if getattr(owner, name) != value:
-                setattr(owner, name, value)
+        cudnn.benchmark, cudnn.deterministic = flags
 
     return restore
 
@@ -125,7 +117,6 @@ def preserve_global_state() -> Iterator[None]:
         *(partial(put_back, get()) for get, put_back in _GETTERS_AND_SETTERS),
         _cuda_generators(),
         _modes(),
-        _attributes(torch.backends.cudnn, "benchmark", "deterministic"),
         _environment(),
         _warnings(),
         _log_levels(),

@@ -96,18 +96,18 @@ class Contrast:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return the table: measurement, bad, good, each as text."""
-        names = dict.fromkeys([*self.bad.measured, *self.good.measured])
+        both = self.bad, self.good
         rows = [
             (name, _text(self.bad, name), _text(self.good, name))
-            for name in names
-            if not _is_curve(self, name)
+            for name in {**self.bad.measured, **self.good.measured}
+            if not any(isinstance(each.measured.get(name), tuple) for each in both)
         ]
         if self.bad.error or self.good.error:
             rows.append(("stopped by", self.bad.error or "–", self.good.error or "–"))
         return rows
 
     def _numbers(self, name: str) -> tuple[float, float]:
-        known = dict.fromkeys([*self.bad.measured, *self.good.measured])
+        known = {**self.bad.measured, **self.good.measured}
         stopped = self.bad.error or self.good.error  # it may have measured the name
         if name not in known and not stopped:
             raise ValueError(
@@ -125,13 +125,6 @@ class Contrast:
 
     def _repr_html_(self) -> str:
         return html_table(("", "bad", "good"), self.rows())
-
-
-def _is_curve(contrast: Contrast, name: str) -> bool:
-    return any(
-        isinstance(each.measured.get(name), tuple)
-        for each in contrast.versions.values()
-    )
 
 
 def _text(result: VersionResult, name: str) -> str:

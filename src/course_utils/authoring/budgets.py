@@ -9,10 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import resources
-from pathlib import Path
 from typing import Any
-
-FILE = Path("src", "course_utils", "records", "budgets.json")
 
 # Below these a difference is the machine's noise: two sessions on one quiet machine.
 SHARE, CELL_SHARE, SECONDS = 0.2, 0.5, 1.0
@@ -47,7 +44,7 @@ def parse(record: dict[str, Any]) -> dict[str, RunTime]:
 @functools.cache
 def load() -> dict[str, RunTime]:
     """Return the record that ships with the course; empty before there was one."""
-    file = resources.files("course_utils").joinpath("records", FILE.name)
+    file = resources.files("course_utils").joinpath("records", "budgets.json")
     return parse(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
 
 

@@ -27,8 +27,8 @@ class Machine:
 
     def __str__(self) -> str:
         """Return all of it in one line."""
-        cores, gigabytes = f"{self.cores} cores", f"{self.gigabytes:.0f} GB"
-        return ", ".join((self.system, self.processor, cores, gigabytes))
+        machine = f"{self.system}, {self.processor}"
+        return f"{machine}, {self.cores} cores, {self.gigabytes:.0f} GB"
 
 
 def _processor() -> str:

@@ -92,10 +92,8 @@ def with_cache_folder(write: Callable[[Path], T]) -> T:
         DataError: If neither folder can be used.
     """
     folder, fallback = cache_folders()
-    try:
+    with suppress(OSError):
         return write(folder)
-    except OSError:
-        pass
     try:
         _create_private(fallback)
         result = write(fallback)

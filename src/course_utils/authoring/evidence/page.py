@@ -1,6 +1,7 @@
 """The published record as a page: claims and contrasts of every lesson, in Markdown."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from course_utils import syllabus
 from course_utils.authoring.evidence.statistics import THIN, thin
@@ -76,20 +77,14 @@ def _contrasts(groups: Groups) -> list[str]:
     if not rows:
         return []
     intro = f"Contrasts, {name}, {len(runs)} seeds: medians, and the paired difference."
-    return [intro, "", markdown_table(header, rows), ""]
+    return [intro, markdown_table(header, rows)]
 
 
-def _lesson(lesson: Lesson, outcomes: Sequence[Outcome]) -> list[str]:
-    groups = by_data(outcomes)
-    if not groups:
-        return []
+def _lesson(lesson: Lesson, groups: Groups) -> list[str]:
     return [
         f'<a id="lesson-{lesson.id}"></a>',
-        "",
         f"## Lesson {lesson.id}: {lesson.title}",
-        "",
         _claims(groups),
-        "",
         *_contrasts(groups),
     ]
 
@@ -114,8 +109,8 @@ def _overview(outcomes: Sequence[Outcome]) -> str:
     return markdown_table(header, rows)
 
 
-def _listed(intro: str, names: Sequence[str]) -> list[str]:
-    return ["", intro, "", *(f"- {name}" for name in names)] if names else []
+def _bullets(items: Iterable[str]) -> str:
+    return "\n".join(f"- {each}" for each in items)
 
 
 def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
@@ -124,29 +119,24 @@ def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
     about = [each.practice for each in claims if not each.practice.startswith("0.")]
     besides = len(claims) - len(about)
     shown = f", and {besides} of the start page's example" if besides else ""
-    broken = [f"{each.practice} {each.text}" for each in claims if not each.holds]
-    narrow = [
-        f"{each.practice} {each.text}"
-        for each in claims
-        if each.holds and thin(each.margin)
-    ]
-    failures = [
-        f"lesson {each.task.lesson}, {data_of(each)}, seed {each.task.seed}: "
-        f"{each.failure}"
-        for each in outcomes
-        if each.failure
-    ]
-    held = "Not every" if broken or failures else "Every"
+    lists = {
+        "Broken:": [f"{c.practice} {c.text}" for c in claims if not c.holds],
+        "Runs that failed:": [
+            f"lesson {o.task.lesson}, {data_of(o)}, seed {o.task.seed}: {o.failure}"
+            for o in outcomes
+            if o.failure
+        ],
+        f"Claims that hold with a thin margin, less than {100 * THIN:.0f} % of the "
+        "worst effect:": [
+            f"{c.practice} {c.text}" for c in claims if c.holds and thin(c.margin)
+        ],
+    }
+    held = "Not every" if lists["Broken:"] or lists["Runs that failed:"] else "Every"
+    listed = [(intro, _bullets(names)) for intro, names in lists.items() if names]
     return [
         f"Practices: {len(set(about))}. Claims: {len(about)}{shown}. {held} claim held "
         "in every run.",
-        *_listed("Broken:", broken),
-        *_listed("Runs that failed:", failures),
-        *_listed(
-            f"Claims that hold with a thin margin, less than {100 * THIN:.0f} % of the "
-            "worst effect:",
-            narrow,
-        ),
+        *chain.from_iterable(listed),
     ]
 
 
@@ -166,34 +156,34 @@ _HOW_TO_READ = f"""\
 """
 
 
-def _origin(outcomes: Sequence[Outcome]) -> list[str]:
+def _origin(outcomes: Sequence[Outcome]) -> str:
     dates = sorted({outcome.date for outcome in outcomes if outcome.date})
     versions = [
         ", ".join(f"{name} {version}" for name, version in each.versions.items())
         for each in outcomes
     ]
     when = " to ".join(dict.fromkeys((dates[0], dates[-1]))) if dates else "-"
-    return [
-        f"- Measured: {when}",
-        *(f"- Machine: {each}" for each in dict.fromkeys(o.machine for o in outcomes)),
-        *(f"- Versions: {each}" for each in dict.fromkeys(versions)),
-    ]
+    machines = dict.fromkeys(outcome.machine for outcome in outcomes)
+    return _bullets(
+        [
+            f"Measured: {when}",
+            *(f"Machine: {each}" for each in machines),
+            *(f"Versions: {each}" for each in dict.fromkeys(versions)),
+        ]
+    )
 
 
 def page(outcomes: Sequence[Outcome]) -> str:
     """Return the page; it depends on the outcomes and the syllabus alone."""
-    lines = [
-        "# Evidence: every claim of the course, under many seeds",
-        "",
-        *_verdict(outcomes),
-        "",
-        _overview(outcomes),
-        "",
-        *_origin(outcomes),
-        "",
-        _HOW_TO_READ,
-    ]
     runs = by_lesson(outcomes)
+    blocks = [
+        "# Evidence: every claim of the course, under many seeds",
+        *_verdict(outcomes),
+        _overview(outcomes),
+        _origin(outcomes),
+        _HOW_TO_READ.rstrip(),
+    ]
     for lesson in syllabus.load().lessons:
-        lines += _lesson(lesson, runs.get(lesson.id, []))
-    return "\n".join(lines).rstrip() + "\n"
+        if lesson.id in runs:
+            blocks += _lesson(lesson, by_data(runs[lesson.id]))
+    return "\n\n".join(blocks) + "\n"

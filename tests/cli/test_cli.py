@@ -138,7 +138,7 @@ def test_jupyterlab_uses_the_settings_in_the_package(monkeypatch, tmp_path):
 
 def test_a_missing_jupyterlab_is_one_sentence_with_the_remedy(course, monkeypatch):
     monkeypatch.setattr(lab, "_start", START)
-    monkeypatch.setitem(sys.modules, "jupyterlab.labapp", None)
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
     for name in lab.environment():  # set by the command, restored by the fixture
         monkeypatch.setenv(name, "")
     assert "run `python -m pip install jupyterlab`" in sentence(course_says("lab"), 2)

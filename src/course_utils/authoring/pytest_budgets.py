@@ -36,6 +36,7 @@ import pytest
 from course_utils import syllabus
 from course_utils.authoring import budgets
 from course_utils.authoring.budgets import RunTime
+from course_utils.authoring.compare_outputs import code_cells
 from course_utils.authoring.environment import this_machine
 
 FOLDERS = ("notebooks", "solutions")
@@ -125,8 +126,8 @@ class _Watch:
 
 def _order_problem(path: Path) -> str:
     """Say how the execution counts differ from 1..n, or return ``""``."""
-    cells = nbformat.read(path, as_version=4).cells
-    counts = [c.execution_count for c in cells if c.cell_type == "code"]
+    notebook = nbformat.read(path, as_version=4)
+    counts = [cell.execution_count for cell in code_cells(notebook)]
     if not counts:
         return "has no code cell."
     if counts != list(range(1, len(counts) + 1)):
@@ -234,8 +235,7 @@ class Ledger:
             return (yield)
         if not self.references:
             self._take_reference()
-        cells = item.parent.nb.cells
-        self._expected[item.path] = sum(c.cell_type == "code" for c in cells)
+        self._expected[item.path] = len(code_cells(item.parent.nb))
         cost = self.costs[item.path] = RunTime()
         began = time.perf_counter()
         result = yield

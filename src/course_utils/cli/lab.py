@@ -1,14 +1,13 @@
 """``course lab``: JupyterLab, opened at the first lesson."""
 
 import os
-import re
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from course_utils.cli.folder import course_folder
-from course_utils.cli.terminal import check_environment, one_sentence
+from course_utils.cli.terminal import check_environment, check_installed, one_sentence
 from course_utils.data.cache import ensure_writable, with_cache_folder
 
 FIRST = "notebooks/00_start_here.ipynb"
@@ -66,15 +65,9 @@ def arguments(folder: Path, port: int, browser: bool) -> list[str]:
 
 
 def _start(args: list[str]) -> None:
-    try:
-        from jupyterlab.labapp import LabApp
-    except ModuleNotFoundError as error:
-        if not re.match("jupyter", error.name or ""):
-            raise
-        raise ValueError(
-            "Expected JupyterLab to be installed but it is not: run `python -m pip "
-            "install jupyterlab` and try again."
-        ) from error
+    check_installed("jupyterlab", "JupyterLab", "jupyterlab")
+    from jupyterlab.labapp import LabApp
+
     LabApp.launch_instance(args)
 
 

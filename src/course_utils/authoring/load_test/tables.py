@@ -3,17 +3,8 @@
 from collections.abc import Iterable
 
 from course_utils import syllabus
+from course_utils.authoring.load_test import sizing
 from course_utils.authoring.load_test.record import Load, Record
-from course_utils.authoring.load_test.sizing import (
-    BUSY,
-    CLASSES,
-    SLACK,
-    Need,
-    compute_need,
-    load_of_one,
-    processor_seconds,
-    running_share,
-)
 from course_utils.formatting import markdown_table
 
 
@@ -41,7 +32,7 @@ def _measured_table(loads: Iterable[Load]) -> str:
     return markdown_table(heads, rows, "---:")
 
 
-def _sizing_table(needs: Iterable[Need]) -> str:
+def _sizing_table(needs: Iterable[sizing.Need]) -> str:
     """Return one row per class; each number is marked as measured or computed."""
     heads = (
         "Learners",
@@ -77,7 +68,8 @@ def _formulas(record: Record) -> str:
     minutes = syllabus.load().lesson(record.lesson).teaching_minutes
     largest = record.loads[-1]
     private = largest.private_megabytes / largest.learners
-    alone = load_of_one(record)
+    alone, share = sizing.load_of_one(record), sizing.running_share(record)
+    work = f"{sizing.processor_seconds(record):.0f} s"
     lines = (
         f"*Kernels:* measured for up to {largest.learners} learners, and "
         f"{private:,.0f} MB more for each further one, the memory that a kernel shares "
@@ -85,20 +77,19 @@ def _formulas(record: Record) -> str:
         f"*Servers:* {alone.server_megabytes:,.0f} MB per learner, because a "
         "JupyterHub starts a server for each.",
         "*All at once:* everyone runs the whole lesson at the same moment and waits "
-        f"{SLACK:g} times as long as one learner alone: learners × "
-        f"{processor_seconds(record):.0f} s of processor time ÷ "
-        f"({SLACK:g} × {alone.median_seconds:.0f} s).",
-        f"*A class that reads:* cells run for {running_share(record):.1%} of the time "
+        f"{sizing.SLACK:g} times as long as one learner alone: learners × "
+        f"{work} of processor time ÷ ({sizing.SLACK:g} × {alone.median_seconds:.0f} s).",
+        f"*A class that reads:* cells run for {share:.1%} of the time "
         f"({alone.median_seconds:.0f} s of {minutes} minutes): learners × "
-        f"{processor_seconds(record):.0f} s ÷ {60 * minutes:,} s, with cores that are "
-        f"busy for at most {BUSY:.0%} of the time.",
+        f"{work} ÷ {60 * minutes:,} s, with cores that are busy for at most "
+        f"{sizing.BUSY:.0%} of the time.",
     )
     return "\n".join(f"- {line}" for line in lines)
 
 
 def markdown(record: Record) -> str:
     """Return README's section on the size of a machine."""
-    needs = [compute_need(record, learners) for learners in CLASSES]
+    needs = [sizing.compute_need(record, learners) for learners in sizing.CLASSES]
     return "\n\n".join(
         (
             _how(record),

@@ -77,8 +77,8 @@ def _formulas(record: Record) -> str:
         f"*Servers:* {alone.server_megabytes:,.0f} MB per learner, because a "
         "JupyterHub starts a server for each.",
         "*All at once:* everyone runs the whole lesson at the same moment and waits "
-        f"{sizing.SLACK:g} times as long as one learner alone: learners × "
-        f"{work} of processor time ÷ ({sizing.SLACK:g} × {alone.median_seconds:.0f} s).",
+        f"{sizing.SLACK:g} times as long as one learner alone: learners × {work} "
+        f"of processor time ÷ ({sizing.SLACK:g} × {alone.median_seconds:.0f} s).",
         f"*A class that reads:* cells run for {share:.1%} of the time "
         f"({alone.median_seconds:.0f} s of {minutes} minutes): learners × "
         f"{work} ÷ {60 * minutes:,} s, with cores that are busy for at most "

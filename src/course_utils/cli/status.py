@@ -79,14 +79,15 @@ def _add_lessons(table: "Table", done: Progress) -> LessonStatus:
     """Add a row for each lesson; return the total without lesson 00."""
     total = LessonStatus(0)
     for lesson in syllabus.load().lessons:
-        name, counts = f"{lesson.id} {lesson.title}", lesson.id != "00"
+        name = f"{lesson.id} {lesson.title}"
         if lesson.ready:
             row = lesson_status(lesson, done)
             table.add_row(name, *row.cells())
         else:
             row = LessonStatus(len(lesson.practices))
             table.add_row(name, row.cells()[0], "", "", "planned", style="dim")
-        total += row if counts else LessonStatus(0)
+        if lesson.id != "00":
+            total += row
     return total
 
 

@@ -15,7 +15,6 @@ import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,37 +28,25 @@ LINGER_SECONDS = 2.0
 DISK_FULL = 74  # exit code (EX_IOERR in sysexits.h): the outcome cannot be written
 
 
-@dataclass(frozen=True)
 class WorkerFiles:
     """The files through which one worker and its parent exchange data.
 
     Attributes:
         folder: Folder shared by all processes of a run.
         rank: Number of the worker, from 0.
+        result: The pickled return value, present once the work has returned.
+        error: JSON with type, message and time, present after an exception.
+        log: Everything that the worker wrote to its standard output and error.
+        work: The pickled work of fresh processes, one file for all ranks.
     """
 
-    folder: Path
-    rank: int
-
-    @property
-    def result(self) -> Path:
-        """The pickled return value, present once the work has returned."""
-        return self.folder / f"{self.rank}.result"
-
-    @property
-    def error(self) -> Path:
-        """JSON with type, message and time, present after an exception."""
-        return self.folder / f"{self.rank}.error"
-
-    @property
-    def log(self) -> Path:
-        """Everything that the worker wrote to its standard output and error."""
-        return self.folder / f"{self.rank}.log"
-
-    @property
-    def work(self) -> Path:
-        """The pickled work of fresh processes, one file for all ranks."""
-        return self.folder / "work.pickle"
+    def __init__(self, folder: Path, rank: int) -> None:
+        """Name the files; none is created."""
+        self.folder, self.rank = folder, rank
+        self.result = folder / f"{rank}.result"
+        self.error = folder / f"{rank}.error"
+        self.log = folder / f"{rank}.log"
+        self.work = folder / "work.pickle"
 
 
 def _write_atomically(path: Path, content: bytes) -> None:

@@ -1,18 +1,14 @@
 """A claim: one measured effect held against its threshold, shown and recorded."""
 
 import math
-from collections.abc import Callable
+import operator
 from dataclasses import dataclass
 from typing import Any
 
 from course_utils.experiments import recorder
 from course_utils.experiments.result import Effect
 
-_HOLDS: dict[str, Callable[[float, float], bool]] = {
-    "at_least": lambda measured, bound: measured >= bound,
-    "at_most": lambda measured, bound: measured <= bound,
-    "equals": lambda measured, bound: measured == bound,
-}
+_HOLDS = {"at_least": operator.ge, "at_most": operator.le, "equals": operator.eq}
 
 
 def rounded(value: float | None) -> float | None:

@@ -5,41 +5,14 @@ each session writes what it ran on and how it ended. README shows the record.
 """
 
 import json
-from dataclasses import dataclass
+from collections.abc import Iterable
 from importlib import resources
 from typing import Any
 
 from course_utils.formatting import markdown_table
 
 TITLES = {"lowest": "Oldest", "pinned": "Pinned"}
-
-
-@dataclass(frozen=True)
-class Session:
-    """One run of all tests.
-
-    Attributes:
-        date: Day on which it ran, in UTC, as YYYY-MM-DD.
-        python: Version of Python.
-        system: Operating system and processor.
-        versions: Version of each package that pyproject.toml lists.
-        unit_tests: How many unit tests passed, failed and were skipped.
-        cells: The same for the cells and checks of lessons and solutions.
-        notebooks: The notebooks of which every cell passed.
-    """
-
-    date: str
-    python: str
-    system: str
-    versions: dict[str, str]
-    unit_tests: dict[str, int]
-    cells: dict[str, int]
-    notebooks: list[str]
-
-    @property
-    def failed(self) -> int:
-        """Unit tests and cells that failed."""
-        return self.unit_tests["failed"] + self.cells["failed"]
+Session = dict[str, Any]  # what `pytest_versions.Recorder.run` returns
 
 
 def record() -> dict[str, Session]:
@@ -48,36 +21,39 @@ def record() -> dict[str, Session]:
     return complete(json.loads(file.read_text("utf-8")))
 
 
-def complete(runs: dict[str, dict[str, Any]]) -> dict[str, Session]:
+def complete(runs: dict[str, Session]) -> dict[str, Session]:
     """Return the sessions of ``runs`` that ran both unit tests and notebooks."""
     return {
-        kind: Session(**runs[kind])
+        kind: runs[kind]
         for kind in TITLES
         if {"unit_tests", "cells"} <= runs.get(kind, {}).keys()
     }
 
 
-def _rows(sessions: list[Session]) -> dict[str, list[str]]:
-    names = dict.fromkeys(name for each in sessions for name in each.versions)
-    packages = {
-        name: [each.versions.get(name, "not needed") for each in sessions]
-        for name in names
-    }
-    return {
-        "Python": [each.python for each in sessions],
-        **packages,
-        "unit tests passed": [f"{each.unit_tests['passed']:,}" for each in sessions],
-        "notebooks passed": [str(len(each.notebooks)) for each in sessions],
-        "failed": [str(each.failed) for each in sessions],
-        "system": [each.system for each in sessions],
-        "date": [each.date for each in sessions],
-    }
+def failed(session: Session) -> int:
+    """Return how many unit tests and cells failed."""
+    return session["unit_tests"]["failed"] + session["cells"]["failed"]
+
+
+def _column(session: Session, packages: Iterable[str]) -> list[str]:
+    return [
+        session["python"],
+        *(session["versions"].get(name, "not needed") for name in packages),
+        f"{session['unit_tests']['passed']:,}",
+        str(len(session["notebooks"])),
+        str(failed(session)),
+        session["system"],
+        session["date"],
+    ]
 
 
 def table(sessions: dict[str, Session]) -> str:
     """Return the table "Works with" as Markdown, or a line if nothing is on record."""
     if not sessions:
         return "Nothing is on record yet."
-    rows = _rows(list(sessions.values()))
+    packages = dict.fromkeys(n for each in sessions.values() for n in each["versions"])
+    counts = ("unit tests passed", "notebooks passed", "failed")
+    names = ("Python", *packages, *counts, "system", "date")
+    columns = [_column(each, packages) for each in sessions.values()]
     header = ["", *(TITLES[kind] for kind in sessions)]
-    return markdown_table(header, [[name, *row] for name, row in rows.items()])
+    return markdown_table(header, zip(names, *columns, strict=True))

@@ -10,7 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -28,14 +28,7 @@ CHUNK = 1 << 16  # bytes
 PATIENCE = 30.0  # seconds without a byte
 
 Progress = Callable[[int, int], None]
-
-
-class Remote(NamedTuple):
-    """One file to download, its checksum, and where to try, in this order."""
-
-    file: str
-    md5: str
-    urls: tuple[str, ...]
+Remote = tuple[str, str, list[str]]  # a file's name, its MD5, where to try in order
 
 
 def _remotes(reader: Any) -> list[Remote]:
@@ -46,10 +39,10 @@ def _remotes(reader: Any) -> list[Remote]:
     """
     if hasattr(reader, "resources"):
         return [
-            Remote(file, md5, tuple(mirror + file for mirror in reader.mirrors))
+            (file, md5, [mirror + file for mirror in reader.mirrors])
             for file, md5 in reader.resources
         ]
-    return [Remote(reader.filename, reader.tgz_md5, (reader.url,))]
+    return [(reader.filename, reader.tgz_md5, [reader.url])]
 
 
 def _stream(url: str, target: Path, progress: Progress) -> str:
@@ -71,20 +64,21 @@ def _stream(url: str, target: Path, progress: Progress) -> str:
 
 def _fetch(remote: Remote, folder: Path, progress: Progress) -> Path:
     """Return the file in ``folder``, from the first server that sends it intact."""
+    name, md5, urls = remote
     failures = []
-    for url in remote.urls:
+    for url in urls:
         try:
-            found = _stream(url, folder / remote.file, progress)
+            found = _stream(url, folder / name, progress)
         except (OSError, HTTPException) as error:
             if getattr(error, "errno", None) == errno.ENOSPC:
                 raise  # no other server helps a full disk
             failures.append(f"{error or type(error).__name__} ({urlsplit(url).netloc})")
             continue
-        if found == remote.md5:
-            return folder / remote.file
+        if found == md5:
+            return folder / name
         failures.append(f"a wrong checksum ({urlsplit(url).netloc})")
     raise DataError(
-        f"Expected to download {remote.file} but got {', then '.join(failures)}: try "
+        f"Expected to download {name} but got {', then '.join(failures)}: try "
         "again later, set COURSE_DATA_DIR to a folder that holds the data, or use "
         "COURSE_DATA=embedded."
     )

@@ -24,6 +24,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -87,10 +88,8 @@ def _sampled(process: psutil.Process) -> int:
     # Unique pages of the children: what they share with the kernel counts once.
     own = process.memory_info().rss
     for child in process.children(recursive=True):
-        try:
+        with suppress(psutil.Error):  # it ended in between
             own += child.memory_full_info().uss
-        except psutil.Error:  # it ended in between
-            continue
     return own
 
 

@@ -7,15 +7,9 @@ import typer
 
 from course_utils import settings
 from course_utils.authoring.evidence.tasks import Outcome
+from course_utils.cli import terminal
 from course_utils.cli.folder import chosen_lessons, course_folder
 from course_utils.cli.runs import end, run_in_order
-from course_utils.cli.terminal import (
-    check_environment,
-    console,
-    new_table,
-    one_sentence,
-    verdict,
-)
 from course_utils.formatting import number
 
 if TYPE_CHECKING:
@@ -32,14 +26,15 @@ Names = Annotated[
 
 def claims_table(outcomes: Iterable[Outcome], on: "Console") -> "Table":
     """Return one row per claim; effects are in the unit that the claim names."""
-    table = new_table(
+    table = terminal.new_table(
         {"practice": "left", "claim": "fold"}
         | dict.fromkeys(("bad", "good", "effect"), "right")
         | {"holds": "center"}
     )
     for claim in (claim for outcome in outcomes for claim in outcome.claims):
         numbers = map(number, (claim.bad, claim.good, claim.measured))
-        table.add_row(claim.practice, claim.text, *numbers, verdict(on, claim.holds))
+        holds = terminal.verdict(on, claim.holds)
+        table.add_row(claim.practice, claim.text, *numbers, holds)
     return table
 
 
@@ -48,11 +43,11 @@ def run(lessons: Names = None) -> None:
 
     No notebook is changed. Exit status 0: every lesson ran, and every claim holds.
     """
-    with one_sentence():
-        check_environment()
+    with terminal.one_sentence():
+        terminal.check_environment()
         chosen, folder, seed = chosen_lessons(lessons), course_folder(), settings.seed()
     outcomes, interrupted = run_in_order(chosen, folder, seed)
-    on = console()
+    on = terminal.console()
     if any(outcome.claims for outcome in outcomes):
         on.print(claims_table(outcomes, on))
     end(interrupted, all(outcome.ok for outcome in outcomes))

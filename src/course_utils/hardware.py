@@ -2,10 +2,14 @@
 
 import os
 import sys
+import warnings
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
+
+from course_utils import settings
 
 
 @dataclass(frozen=True)
@@ -25,9 +29,46 @@ CPU = Profile(accelerator="cpu", data="embedded")
 GPU = Profile(accelerator="gpu", data="mnist")
 
 
+@cache  # one trial per process: a failing one can take a second
+def _failure_on_gpu() -> str:
+    """Return the first line of the error that a computation on the GPU raises."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of what is tried here
+            ones = torch.ones(2, 2, device="cuda:0")
+            (ones @ ones).sum().item()  # `item` waits until the GPU has computed
+    except (RuntimeError, AssertionError) as error:
+        return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return ""
+
+
+def why_no_gpu() -> str:
+    """Return in a sentence why a GPU that torch sees is not used, or ``""``.
+
+    Raises:
+        ValueError: If ``COURSE_DEVICE`` is set to something else than ``cpu``.
+    """
+    kept = settings.cpu_only()
+    if not torch.cuda.is_available():
+        return ""
+    if kept:
+        return "The GPU is not used: COURSE_DEVICE=cpu."
+    if failure := _failure_on_gpu():
+        return f"The GPU is not used, as a first computation on it failed: {failure}."
+    return ""
+
+
+def hide_gpu() -> None:
+    """Let everything in this process find no GPU, also what a learner writes."""
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""  # for processes that are started from here
+    # The variable alone comes too late if CUDA was asked before.
+    torch.cuda.is_available = lambda: False
+    torch.cuda.device_count = lambda: 0
+
+
 def profile() -> Profile:
-    """Return `GPU` if torch sees a CUDA device, else `CPU`."""
-    return GPU if torch.cuda.is_available() else CPU
+    """Return `GPU` if torch sees a CUDA device that can compute, else `CPU`."""
+    return CPU if why_no_gpu() or not torch.cuda.is_available() else GPU
 
 
 def place() -> str:

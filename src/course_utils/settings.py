@@ -33,6 +33,21 @@ def evidence_file() -> Path | None:
     return Path(name) if name else None
 
 
+def cpu_only() -> bool:
+    """Return whether to leave a GPU alone: ``COURSE_DEVICE=cpu``.
+
+    Raises:
+        ValueError: If it is set to something else.
+    """
+    text = os.environ.get("COURSE_DEVICE", "")
+    if text not in ("", "cpu"):
+        raise ValueError(
+            f"Expected COURSE_DEVICE to be 'cpu' or unset but got {text!r}; unset it "
+            "to use a GPU that works."
+        )
+    return text == "cpu"
+
+
 def all_images() -> bool:
     """Return whether to use all images of a data set: ``COURSE_IMAGES=all``.
 

@@ -20,6 +20,8 @@ from typing import NoReturn
 
 import cloudpickle
 
+from course_utils.environment import use_short_sockets
+
 # File descriptor 0, standard input, is a pipe of which only the parent holds the write
 # end. The system closes that end however the parent dies, SIGKILL included, and the
 # worker's blocking read returns: that is how a worker notices that it is an orphan.
@@ -153,4 +155,5 @@ def run_worker(
 def main() -> NoReturn:
     """Run as a fresh process; the command line names the folder and the rank."""
     files = WorkerFiles(Path(sys.argv[1]), int(sys.argv[2]))
+    use_short_sockets()
     run_worker(lambda: pickle.loads(files.work.read_bytes())(), files, forked=False)

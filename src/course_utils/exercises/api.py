@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from course_utils import progress, syllabus
+from course_utils import environment, progress, syllabus
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import (
     CannotCheck,
@@ -75,6 +75,7 @@ def _unforeseen(error: BaseException) -> tuple[Status, str]:
 def _verdict(exercise: Exercise, answer: Any) -> tuple[Status, str]:
     try:
         with preserve_global_state(), time_limit(exercise.seconds):
+            environment.isolate()
             # On a busy machine threads wait for each other, for longer than they save.
             torch.set_num_threads(1)
             fault = _first_fault(exercise.examine(answer))

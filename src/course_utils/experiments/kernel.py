@@ -3,6 +3,7 @@
 import gc
 import logging
 import warnings
+from collections.abc import Iterable
 
 import lightning as L
 import torch
@@ -58,11 +59,17 @@ def _version_mismatch(written_for: str) -> str:
     )
 
 
-def start(lesson: str, written_for: str) -> None:
+def start(lesson: str, written_for: str, remarks: Iterable[str] = ()) -> None:
     """Silence the libraries, seed, then print the lesson, its device and its data.
 
+    Args:
+        lesson: Lesson id.
+        written_for: Version of the helpers that the notebook was written for.
+        remarks: Sentences to print after that.
+
     Raises:
-        ValueError: If the lesson or the data that ``COURSE_DATA`` names is unknown.
+        ValueError: If the lesson or the data that ``COURSE_DATA`` names is unknown, or
+            another ``COURSE_`` variable is wrong.
     """
     title = syllabus.load().lesson(lesson).title
     _silence()
@@ -71,8 +78,12 @@ def start(lesson: str, written_for: str) -> None:
     _freeze_imported_objects()
     torch.set_num_threads(1)
     L.seed_everything(settings.seed(), verbose=False)
+    why_no_gpu = hardware.why_no_gpu()
     device = "GPU" if hardware.profile().accelerator == "gpu" else "CPU"
+    if why_no_gpu:
+        hardware.hide_gpu()
     print(f"Lesson {lesson}, {title}, on the {device} of {hardware.place()}.")
     print(ImageDataModule().describe())
-    if sentence := _version_mismatch(written_for):
+    mismatch = _version_mismatch(written_for)
+    for sentence in filter(None, [why_no_gpu, *remarks, mismatch]):
         print(sentence)

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import nbformat
 import notebook_checks as checks
 import pytest
 from nbformat import NotebookNode
 
 from course_utils import syllabus
+from course_utils.authoring.notebook_files import read_notebook
 from course_utils.authoring.sync import out_of_step
 
 ROOT = Path(__file__).parents[1]
@@ -21,7 +21,10 @@ def name(path: Path) -> str:
 
 
 def read(path: Path) -> NotebookNode:
-    return nbformat.read(path, as_version=4)
+    try:
+        return read_notebook(path)
+    except ValueError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=name)

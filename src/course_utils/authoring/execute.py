@@ -3,6 +3,7 @@
 import asyncio
 import os
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from nbformat import NotebookNode
 from traitlets import default
 
 from course_utils.authoring.cell_progress import CellProgress, OnCell, describe_failure
+from course_utils.authoring.notebook_files import read_notebook
+from course_utils.environment import for_kernel
 
 
 @dataclass(frozen=True)
@@ -114,14 +117,21 @@ def execute_notebook(
         on_cell_execute=progress.started,
         on_cell_executed=progress.finished,
     )
+    profile = tempfile.TemporaryDirectory(
+        prefix="course-ipython-", ignore_cleanup_errors=True
+    )
     start = {
         "cwd": str(folder),
-        "env": {**os.environ, **(environment or {})},
+        # The user's own profile may show more of each cell, or run code before it.
+        "env": for_kernel(os.environ)
+        | {"IPYTHONDIR": profile.name}
+        | dict(environment or {}),
         # What the kernel logs about its connections; a cell's stderr is an output.
         "stderr": subprocess.DEVNULL,
     }
     began = time.perf_counter()
-    failure = _run(client, progress, start)
+    with profile:
+        failure = _run(client, progress, start)
     return ExecutedNotebook(notebook, time.perf_counter() - began, failure)
 
 
@@ -137,14 +147,14 @@ def execute(
     The arguments are those of ``execute_notebook``.
 
     Raises:
-        ValueError: If ``path`` is not a notebook.
+        ValueError: If ``path`` is not a notebook, or is damaged.
         KeyboardInterrupt: If the run was stopped by the user.
     """
     path = Path(path).resolve()
     if path.suffix != ".ipynb" or not path.is_file():
         raise ValueError(f"Expected the path of an existing .ipynb but got {path}.")
     return execute_notebook(
-        nbformat.read(path, as_version=4),
+        read_notebook(path),
         path.parent,
         environment=environment,
         on_cell=on_cell,

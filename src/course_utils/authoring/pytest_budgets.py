@@ -29,7 +29,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import nbformat
 import numpy as np
 import psutil
 import pytest
@@ -39,6 +38,7 @@ from course_utils.authoring import budgets
 from course_utils.authoring.budgets import RunTime
 from course_utils.authoring.compare_outputs import code_cells
 from course_utils.authoring.environment import this_machine
+from course_utils.authoring.notebook_files import read_notebook
 
 FOLDERS = ("notebooks", "solutions")
 # Median on the machine for which budgets are stated: 2 cores, no GPU, otherwise idle.

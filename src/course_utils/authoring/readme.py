@@ -9,11 +9,10 @@ import re
 from functools import partial
 from pathlib import Path
 
-import nbformat
-
 from course_utils import syllabus
 from course_utils.authoring import budgets, rooms, versions
 from course_utils.authoring.load_test import record, tables
+from course_utils.authoring.notebook_files import read_notebook
 from course_utils.formatting import markdown_table
 
 FILES = ("README.md", "CONTRIBUTING.md")
@@ -51,7 +50,7 @@ def picture(folder: Path) -> tuple[bytes, str]:
         LookupError: If the notebook holds no such figure.
     """
     name, title = PICTURED
-    notebook = nbformat.read(folder / "notebooks" / f"{name}.ipynb", as_version=4)
+    notebook = read_notebook(folder / "notebooks" / f"{name}.ipynb")
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             alt = output.get("metadata", {}).get("image/png", {}).get("alt", "")

@@ -34,6 +34,7 @@ from course_utils.authoring.compare_outputs import (
     sanitizer,
 )
 from course_utils.authoring.execute import execute_notebook
+from course_utils.authoring.notebook_files import conflict, damage, read_notebook
 from course_utils.data.cache import write_atomically
 
 FOLDERS = ("notebooks", "solutions")
@@ -54,7 +55,15 @@ def _tags(cell: NotebookNode) -> list[str]:
 
 
 def _read(path: Path) -> NotebookNode | None:
-    return nbformat.read(path, as_version=4) if path.is_file() else None
+    return read_notebook(path) if path.is_file() else None
+
+
+def _damage(script: Path) -> str:
+    """Return why one file of a pair cannot be read, or ``""``."""
+    if found := conflict(script.read_text("utf-8")):
+        return f"cannot be made: {script.name} {found}"
+    stored = script.with_suffix(".ipynb")
+    return damage(stored) if stored.is_file() else ""
 
 
 def _new_id(cell: NotebookNode, taken: Iterable[str]) -> str:
@@ -109,6 +118,8 @@ def _unsound_run(stored: NotebookNode) -> str:
 
 def out_of_step(script: Path) -> str:
     """Return why the notebook of ``script`` must be regenerated, or ``""``."""
+    if found := _damage(script):
+        return found
     stored = _read(script.with_suffix(".ipynb"))
     if stored is None:
         return "is missing"
@@ -129,8 +140,11 @@ def sync(script: Path, sanitize: Callable[[str], str]) -> str:
     It runs in an empty folder, so that files a learner made beside it have no effect.
 
     Raises:
-        RuntimeError: If a cell failed; the stored notebook is left as it was.
+        RuntimeError: If a cell failed or a file is damaged; the stored notebook is left
+            as it was.
     """
+    if found := _damage(script):
+        raise RuntimeError(f"It {found}.")
     path = script.with_suffix(".ipynb")
     in_step = not out_of_step(script)
     with tempfile.TemporaryDirectory() as empty:

@@ -11,6 +11,7 @@ import typer
 
 from course_utils import syllabus
 from course_utils.authoring.evidence.tasks import Outcome, Task, code_digest
+from course_utils.authoring.notebook_files import damage
 from course_utils.cli.terminal import FAILED, INTERRUPTED, complain, console
 from course_utils.syllabus import Lesson
 
@@ -25,19 +26,11 @@ def stored_notebook(lesson: Lesson, folder: Path) -> str:
         ValueError: If there is none, or it is no notebook.
     """
     path = folder / "notebooks" / f"{lesson.file}.ipynb"
-    try:
-        text = path.read_text("utf-8")
-        json.loads(text)["cells"]
-    except OSError as error:
-        raise ValueError(
-            f"There is no {path.name}: run `make sync`, which makes it."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(
-            f"Expected {path.name} to be a notebook but it is damaged: delete it and "
-            "run `make sync`, which makes it again."
-        ) from error
-    return text
+    if not path.is_file():
+        raise ValueError(f"There is no {path.name}: run `make sync`, which makes it.")
+    if found := damage(path):
+        raise ValueError(f"{path.parent.name}/{path.name} {found}.")
+    return path.read_text("utf-8")
 
 
 def new_task(lesson: Lesson, notebook: str, seed: int, data: str = "") -> Task:

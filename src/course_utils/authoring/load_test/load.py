@@ -15,7 +15,6 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-import nbformat
 import psutil
 from nbformat import NotebookNode
 
@@ -29,6 +28,7 @@ from course_utils.authoring.compare_outputs import (
 from course_utils.authoring.execute import ExecutedNotebook, execute_notebook
 from course_utils.authoring.load_test.record import Load
 from course_utils.authoring.load_test.server import server_megabytes
+from course_utils.authoring.notebook_files import read_notebook
 
 MOST = 64
 LIMIT = 1800  # seconds for one cell, which all learners may be running at once
@@ -212,7 +212,7 @@ def measure(
         RuntimeError: If a kernel or the server does not start.
     """
     check(notebook, count)
-    stored = nbformat.read(notebook, as_version=4)
+    stored = read_notebook(notebook)
     server = server_megabytes()
     before = _processor_seconds()
     with tempfile.TemporaryDirectory() as folder:

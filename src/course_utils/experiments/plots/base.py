@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import matplotlib.style
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -203,6 +204,7 @@ def versions_of(data: Data) -> Versions:
     }
 
 
+@matplotlib.style.context("default")  # whatever the user's matplotlibrc says
 def show(picture: Picture, data: Data) -> None:
     """Display a picture with its text alternative, then its data as a table.
 

@@ -18,6 +18,7 @@ _HOMES = {
     "check": "exercises.api",
     "claim": "experiments.claims",
     "contrast": "experiments.contrast",
+    "doctor": "experiments.doctor",
     "hint": "exercises.api",
     "solution": "exercises.api",
 }

@@ -4,6 +4,7 @@ Lightning and torch read variables that a cluster, a launcher or a user's profil
 set for other programs. They would change how a lesson trains, or end it.
 """
 
+import importlib
 import multiprocessing.util
 import os
 import sys
@@ -27,8 +28,8 @@ _NAMES = {
     "TORCH_DISTRIBUTED_DEBUG",  # DETAIL ends a forked process with SIGSEGV
     "PYTHONWARNINGS",
 }
-# A kernel reads it when it starts.
-_AT_START = {"PYTHONSTARTUP"}
+# A kernel reads these when it starts.
+_AT_START = {"PYTHONSTARTUP", "PYTHONOPTIMIZE"}
 # Sockets of multiprocessing lie at `pymp-xxxxxxxx/listener-xxxxxxxx` in the temporary
 # folder. The path of a socket has 104 bytes on macOS and 108 on Linux, one for the end.
 _LONGEST_FOLDER = 103 - len("/pymp-xxxxxxxx/listener-xxxxxxxx")
@@ -76,6 +77,20 @@ def _forget_strict_warnings() -> None:
             for each in warnings.filters
             if each[0] != "error" or each[2].__module__ != "builtins" or each[3]
         ]
+
+
+def drop_unknown_backend() -> str:
+    """Unset an ``MPLBACKEND`` with which Matplotlib cannot be imported, and say so."""
+    if not os.environ.get("MPLBACKEND") or "matplotlib" in sys.modules:
+        return ""
+    backend = os.environ.pop("MPLBACKEND")
+    matplotlib = importlib.import_module("matplotlib")  # as torchmetrics does next
+    try:
+        matplotlib.rcParams["backend"] = backend
+    except ValueError:
+        return f"Ignored, since Matplotlib has no such backend: MPLBACKEND={backend}."
+    os.environ["MPLBACKEND"] = backend
+    return ""
 
 
 def longest_folder_for_sockets() -> int:
@@ -128,5 +143,14 @@ def isolate() -> list[str]:
         del os.environ[name]
     _forget_what_imports_read()
     _forget_strict_warnings()
-    said = [f"Ignored, since they change how a lesson trains: {in_short(names)}."]
-    return [*(said if names else []), *filter(None, [use_short_sockets()])]
+    ignored = f"Ignored, since they change how a lesson trains: {in_short(names)}."
+    optimized = (
+        "PYTHONOPTIMIZE removes docstrings or assertions that lessons need: unset it."
+    )
+    said = [
+        ignored if names else "",
+        optimized if sys.flags.optimize else "",
+        drop_unknown_backend(),
+        use_short_sockets(),
+    ]
+    return [*filter(None, said)]

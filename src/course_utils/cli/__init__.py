@@ -2,7 +2,17 @@
 
 import typer
 
-from course_utils.cli import data, evidence, lab, load, run, schedule, status, terminal
+from course_utils.cli import (
+    data,
+    doctor,
+    evidence,
+    lab,
+    load,
+    run,
+    schedule,
+    status,
+    terminal,
+)
 
 app = typer.Typer(
     help="A notebook course on PyTorch Lightning that measures what it claims.",
@@ -18,6 +28,7 @@ for command in (
     status.status,
     schedule.schedule,
     data.data,
+    doctor.doctor,
     load.load,
 ):
     app.command()(command)

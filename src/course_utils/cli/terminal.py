@@ -98,9 +98,11 @@ def check_environment() -> None:
     """Check the ``COURSE_`` variables now, before one stops a notebook midway.
 
     Raises:
-        ValueError: If ``COURSE_SEED``, ``COURSE_DATA`` or ``COURSE_DATA_DIR`` is wrong.
+        ValueError: If one of them has a value that it cannot have.
     """
     settings.seed()
+    settings.all_images()
+    settings.cpu_only()
     if name := os.environ.get("COURSE_DATA"):
         validate_name(name, "COURSE_DATA")
     learner_folder()

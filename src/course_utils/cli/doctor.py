@@ -1,0 +1,53 @@
+"""``course doctor``: is this machine ready for the course?"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from course_utils.authoring.notebook_files import damage
+from course_utils.cli.folder import course_folder
+from course_utils.cli.terminal import FAILED, console, sign
+
+if TYPE_CHECKING:
+    from course_utils.experiments.machine import Observation
+
+
+def _damaged_notebooks() -> Iterator[str]:
+    try:
+        folder = course_folder()
+    except ValueError:  # the package alone is here; a notebook was opened by itself
+        return
+    for path in sorted(folder.glob("*/[0-9][0-9]_*.ipynb")):
+        if found := damage(path):
+            yield f"{path.parent.name}/{path.name} {found}"
+
+
+def _observations() -> Iterator["Observation"]:
+    from course_utils.experiments.doctor import observe
+    from course_utils.experiments.machine import Observation
+
+    yield from observe()
+    damaged = list(_damaged_notebooks())
+    for sentence in damaged:
+        yield Observation("notebooks", "one cannot be read", sentence)
+    if not damaged:
+        yield Observation("notebooks", "all that are here can be read")
+
+
+def doctor() -> None:
+    """Look at this machine: packages, memory, disk, GPU, data and settings.
+
+    Exit status 1: lessons cannot run as it is.
+    """
+    on, blocked = console(), False
+    for each in _observations():
+        mark = (
+            sign(on, "✓", "ok")
+            if each.ok
+            else sign(on, "✗" if each.blocks else "→", "look")
+        )
+        on.print(f"{mark} {each}", soft_wrap=True)
+        blocked |= each.blocks
+    if blocked:
+        raise typer.Exit(FAILED)

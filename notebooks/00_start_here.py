@@ -38,6 +38,12 @@ course_utils.start("00", written_for="0.1")
 # The lines above say which data is in use. The digits are real MNIST images that come with the course, so everything works without a network. `start` also sets the seed of all random
 # numbers, and mutes Lightning's tips and warnings to keep the pages calm. In your own projects, read them.
 #
+# **Is this machine ready?** The next cell looks at its packages, memory, disk, data and settings. What is not as it should be gets a line that says what to do.
+
+# %%
+course_utils.doctor()
+
+# %% [markdown]
 # ## 0.1 Switch to evaluation mode before you measure
 #
 # Every practice begins with a question. Here is a small classifier with dropout: while it trains, a random half of its hidden units is switched off.

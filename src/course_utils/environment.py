@@ -88,7 +88,7 @@ def drop_unknown_backend() -> str:
     try:
         matplotlib.rcParams["backend"] = backend
     except ValueError:
-        return f"Ignored, since Matplotlib has no such backend: MPLBACKEND={backend}."
+        return f"MPLBACKEND={backend} is ignored: Matplotlib has no such backend."
     os.environ["MPLBACKEND"] = backend
     return ""
 
@@ -143,14 +143,9 @@ def isolate() -> list[str]:
         del os.environ[name]
     _forget_what_imports_read()
     _forget_strict_warnings()
-    ignored = f"Ignored, since they change how a lesson trains: {in_short(names)}."
-    optimized = (
-        "PYTHONOPTIMIZE removes docstrings or assertions that lessons need: unset it."
-    )
-    said = [
-        ignored if names else "",
-        optimized if sys.flags.optimize else "",
-        drop_unknown_backend(),
-        use_short_sockets(),
-    ]
+    said = [drop_unknown_backend(), use_short_sockets()]
+    if names:
+        said.append(f"Ignored, since they change a lesson's runs: {in_short(names)}.")
+    if sys.flags.optimize:  # it cannot be switched off any more
+        said.append("PYTHONOPTIMIZE removes what lessons need: unset it and restart.")
     return [*filter(None, said)]

@@ -12,6 +12,8 @@ from course_utils.cli.terminal import FAILED, console, sign
 if TYPE_CHECKING:
     from course_utils.experiments.machine import Observation
 
+SIGNS = {"✓": "ok  ", "→": "look", "✗": "stop"}
+
 
 def _damaged_notebooks() -> Iterator[str]:
     try:
@@ -41,13 +43,10 @@ def doctor() -> None:
     Exit status 1: lessons cannot run as it is.
     """
     on, blocked = console(), False
+    signs = {best: sign(on, best, plain) for best, plain in SIGNS.items()}
     for each in _observations():
-        mark = (
-            sign(on, "✓", "ok")
-            if each.ok
-            else sign(on, "✗" if each.blocks else "→", "look")
-        )
-        on.print(f"{mark} {each}", soft_wrap=True)
+        mark = "✓" if each.ok else "✗" if each.blocks else "→"
+        on.print(f"{signs[mark]} {each}", soft_wrap=True)
         blocked |= each.blocks
     if blocked:
         raise typer.Exit(FAILED)

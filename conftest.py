@@ -1,5 +1,6 @@
 """Settings of every test session: equal conditions, budgets, record of versions."""
 
+import atexit
 import gc
 import os
 import tempfile
@@ -24,13 +25,14 @@ os.environ["COURSE_STRICT"] = "1"
 # Neither a cluster's launcher nor changed defaults decide what a test finds.
 for name in os.environ.keys() - environment.for_kernel(os.environ).keys():
     del os.environ[name]
+# Nor does the user's profile of IPython. IPython writes into this one to the very end.
+profile = tempfile.TemporaryDirectory(prefix="course-ipython-")
+atexit.register(profile.cleanup)
+os.environ["IPYTHONDIR"] = profile.name
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hold notebooks against their budgets, note the versions, use no own profile."""
-    profile = tempfile.TemporaryDirectory(prefix="course-ipython-")
-    os.environ["IPYTHONDIR"] = profile.name
-    config.add_cleanup(profile.cleanup)
+    """Hold notebooks against their budgets, and note the versions."""
     pytest_budgets.register(config)
     pytest_versions.register(config)
 

@@ -15,14 +15,86 @@ def _this_machine(monkeypatch):
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize(
-    ("cuda", "accelerator", "data"),
-    [(False, "cpu", "embedded"), (True, "gpu", "mnist")],
-)
-def test_cuda_alone_decides_the_profile(monkeypatch, cuda, accelerator, data):
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-    profile = hardware.profile()
-    assert (profile.accelerator, profile.data) == (accelerator, data)
+NO_KERNEL = "CUDA error: no kernel image is available for execution on the device\nTry"
+
+
+@pytest.fixture
+def gpu(monkeypatch):
+    """Pretend a GPU on which the first computation raises, if that is asked for."""
+
+    def pretend(failure: str = "", seen: bool = True) -> list[str]:
+        trials = []
+
+        def ones(*size, device):
+            trials.append(device)
+            if failure:
+                raise RuntimeError(failure)
+            return torch.zeros(*size)
+
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: seen)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: int(seen))
+        monkeypatch.setattr(torch, "ones", ones)
+        return trials
+
+    monkeypatch.delenv("COURSE_DEVICE", raising=False)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    hardware._failure_on_gpu.cache_clear()
+    yield pretend
+    hardware._failure_on_gpu.cache_clear()
+
+
+def test_a_gpu_that_computes_is_used_and_tried_once(gpu):
+    trials = gpu()
+    assert [hardware.profile() for _ in range(3)] == [hardware.GPU] * 3
+    assert (hardware.GPU.accelerator, hardware.GPU.data) == ("gpu", "mnist")
+    assert hardware.quiet_trainer()["accelerator"] == "gpu"
+    assert hardware.why_no_gpu() == ""
+    assert trials == ["cuda:0"]
+
+
+def test_without_a_gpu_nothing_is_tried(gpu):
+    trials = gpu(seen=False)
+    assert hardware.profile() == hardware.CPU
+    assert (hardware.CPU.accelerator, hardware.CPU.data) == ("cpu", "embedded")
+    assert hardware.why_no_gpu() == ""
+    assert trials == []
+
+
+def test_a_gpu_for_which_torch_has_no_kernels_is_not_used_and_the_reason_is_said(gpu):
+    trials = gpu(NO_KERNEL)
+    assert hardware.profile() == hardware.CPU
+    assert hardware.why_no_gpu() == (
+        "The GPU is not used, as a first computation on it failed: CUDA error: no "
+        "kernel image is available for execution on the device."
+    )
+    assert trials == ["cuda:0"]
+
+
+def test_course_device_leaves_a_gpu_alone(gpu, monkeypatch):
+    trials = gpu()
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    assert hardware.profile() == hardware.CPU
+    assert hardware.why_no_gpu() == "The GPU is not used: COURSE_DEVICE=cpu."
+    assert trials == []
+
+
+@pytest.mark.parametrize("seen", [True, False])
+def test_a_wrong_course_device_is_refused_with_and_without_a_gpu(
+    gpu, monkeypatch, seen
+):
+    gpu(seen=seen)
+    monkeypatch.setenv("COURSE_DEVICE", "gpu")
+    with pytest.raises(ValueError, match="COURSE_DEVICE to be 'cpu' or unset"):
+        hardware.profile()
+
+
+def test_a_hidden_gpu_is_found_by_no_trainer_and_by_no_process_started_later(gpu):
+    gpu(NO_KERNEL)
+    hardware.hide_gpu()
+    trainer = L.Trainer(accelerator="auto", logger=False, enable_checkpointing=False)
+    assert trainer.strategy.root_device.type == "cpu"
+    assert hardware.why_no_gpu() == ""
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == ""
 
 
 def test_colab_binder_and_this_machine_are_distinguished(monkeypatch):

@@ -43,3 +43,13 @@ def test_all_images_are_used_only_on_request(monkeypatch):
     monkeypatch.setenv("COURSE_IMAGES", "60000")
     with pytest.raises(ValueError, match="COURSE_IMAGES to be 'all' or unset but got"):
         settings.all_images()
+
+
+def test_a_gpu_is_left_alone_only_on_request(monkeypatch):
+    monkeypatch.delenv("COURSE_DEVICE", raising=False)
+    assert not settings.cpu_only()
+    monkeypatch.setenv("COURSE_DEVICE", "cpu")
+    assert settings.cpu_only()
+    monkeypatch.setenv("COURSE_DEVICE", "gpu")
+    with pytest.raises(ValueError, match="COURSE_DEVICE to be 'cpu' or unset but got"):
+        settings.cpu_only()

@@ -11,7 +11,7 @@ import pytest
 from nbformat import v4
 
 import course_utils
-from course_utils import settings, syllabus
+from course_utils import hardware, settings, syllabus
 from course_utils.experiments import kernel
 
 TITLE = syllabus.load().lesson("12").title
@@ -228,3 +228,56 @@ def test_an_unknown_data_set_is_refused(started, monkeypatch):
     monkeypatch.setenv("COURSE_DATA", "letters")
     with pytest.raises(ValueError, match="letters"):
         started()
+
+
+FIT = """
+import lightning as L, torch
+print(L.Trainer(accelerator="cpu", devices=1, logger=False).world_size)
+torch.save({"x": print}, "x.pt")
+try:
+    torch.load("x.pt")
+except Exception as error:
+    print(type(error).__name__)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({}, []),
+        (
+            {"SLURM_NTASKS": "2", "SLURM_JOB_NAME": "x", "RANK": "a"},
+            ["Ignored, since they change a lesson's runs: RANK, SLURM_*."],
+        ),
+        (
+            {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "MPLBACKEND": "nonsense"},
+            [
+                "MPLBACKEND=nonsense is ignored: Matplotlib has no such backend.",
+                "Ignored, since they change a lesson's runs: "
+                "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD.",
+            ],
+        ),
+        ({"COURSE_DEVICE": "cpu"}, []),
+    ],
+)
+def test_a_lesson_starts_as_on_a_plain_machine_and_says_once_what_it_ignores(
+    monkeypatch, tmp_path, variables, said
+):
+    monkeypatch.chdir(tmp_path)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    started = fresh(START + START + FIT)
+    assert started.returncode == 0, started.stderr
+    lines = started.stdout.splitlines()
+    assert lines[2:] == [*said, *lines[:2], "1", "UnpicklingError"]
+
+
+def test_a_gpu_that_cannot_compute_is_named_and_hidden(started, monkeypatch):
+    hidden = []
+    monkeypatch.setattr(hardware, "why_no_gpu", lambda: "The GPU is not used: X.")
+    monkeypatch.setattr(hardware, "hide_gpu", lambda: hidden.append(True))
+    first, _, third = started()
+    assert "on the CPU of" in first
+    assert third == "The GPU is not used: X."
+    assert hidden == [True]

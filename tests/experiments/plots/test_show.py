@@ -6,6 +6,7 @@ import struct
 import sys
 from itertools import pairwise
 
+import matplotlib
 import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
@@ -271,3 +272,20 @@ def test_a_sample_has_at_most_twelve_even_steps_both_ends_among_them(length):
     assert len({b - a for a, b in pairwise(places[:-1])}) <= 1
     if length <= 12:
         assert places == list(range(length))
+
+
+USERS = {
+    "text.usetex": True,
+    "font.size": 30,
+    "axes.facecolor": "black",
+    "savefig.bbox": "tight",
+    "savefig.facecolor": "red",
+    "lines.markersize": 40,
+}
+
+
+def test_a_users_plotting_settings_never_reach_a_figure(shown):
+    plain = shown(PICTURES[0])
+    with matplotlib.rc_context(USERS):
+        assert shown(PICTURES[0]) == plain
+        assert matplotlib.rcParams["font.size"] == 30

@@ -17,7 +17,9 @@ from course_utils.data.cache import DataError
 from course_utils.progress import Progress
 
 START = lab._start
-COMMANDS = ("lab", "run", "evidence", "status", "schedule", "data", "load")
+COMMANDS = (
+    *("lab", "run", "evidence", "status", "schedule", "data", "doctor", "load"),
+)
 # Help and mistakes
 
 
@@ -68,7 +70,11 @@ def test_a_mistake_is_answered_in_one_sentence(course, args, part):
 @pytest.mark.parametrize("command", ["lab", "run", "evidence", "data", "load"])
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("COURSE_SEED", "x"), ("COURSE_DATA", "minst"), ("COURSE_DATA_DIR", "/none/x")],
+    [
+        *(("COURSE_SEED", "x"), ("COURSE_DATA", "minst")),
+        *(("COURSE_DATA_DIR", "/none/x"), ("COURSE_DEVICE", "gpu")),
+        ("COURSE_IMAGES", "some"),
+    ],
 )
 def test_a_typo_in_a_variable_is_named(course, monkeypatch, command, name, value):
     monkeypatch.setenv(name, value)

@@ -21,19 +21,18 @@ ENVIRONMENTS = {
     | {"SLURM_PROCID": "1", "SLURM_LOCALID": "1", "SLURM_NODEID": "0"},
     "torchrun": {"RANK": "1", "LOCAL_RANK": "1", "WORLD_SIZE": "2"}
     | {"MASTER_ADDR": "10.0.0.1", "MASTER_PORT": "1", "TORCHELASTIC_RUN_ID": "x"},
-    "Kubeflow": {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "job-master-0"},
     "LSF": {"LSB_JOBID": "1", "LSB_DJOB_RANKFILE": "/none", "JSM_NAMESPACE_SIZE": "2"}
     | {"JSM_NAMESPACE_LOCAL_RANK": "1", "JSM_NAMESPACE_RANK": "1"},
     "MPI": {"OMPI_COMM_WORLD_RANK": "1", "OMPI_COMM_WORLD_SIZE": "2", "PMI_RANK": "1"},
     "Trainer's defaults": {"PL_TRAINER_MAX_STEPS": "1", "PL_SEED_WORKERS": "1"},
     "torch.load's default": {"TORCH_FORCE_WEIGHTS_ONLY_LOAD": "1"},
-    "the other default": {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"},
-    "gloo's checks": {"TORCH_DISTRIBUTED_DEBUG": "DETAIL"},
-    "strict warnings": {"PYTHONWARNINGS": "error"},
-    "no assertions": {"PYTHONOPTIMIZE": "1"},
-    "long TMPDIR": {"TMPDIR": f"{{folder}}/{LONG}"},
-    "no TMPDIR": {"TMPDIR": "{folder}/none"},
-    "matplotlibrc": {"MPLCONFIGDIR": "{folder}", "MPLBACKEND": "TkAgg"},
+    "the other default, no assertions": {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"}
+    | {"PYTHONOPTIMIZE": "1"},
+    "strict warnings, gloo's checks": {"PYTHONWARNINGS": "error"}
+    | {"TORCH_DISTRIBUTED_DEBUG": "DETAIL"},
+    "a long TMPDIR": {"TMPDIR": f"{{folder}}/{LONG}"},
+    "no TMPDIR, a matplotlibrc": {"TMPDIR": "{folder}/none"}
+    | {"MPLCONFIGDIR": "{folder}", "MPLBACKEND": "TkAgg"},
     "the CPU": {"COURSE_DEVICE": "cpu", "CUDA_VISIBLE_DEVICES": ""},
 }
 

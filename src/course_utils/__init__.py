@@ -40,11 +40,11 @@ def start(lesson: str, *, written_for: str) -> None:
     """
     from course_utils import environment
 
-    remarks = environment.isolate()  # Lightning reads its rank when it is imported
     if "torch" not in sys.modules:  # which reads the variable once, at its import
         os.environ.setdefault("OMP_NUM_THREADS", "1")
     # With a read-only home, Matplotlib logs a long warning about its fallback cache.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)
+    remarks = environment.isolate()  # Lightning reads its rank when it is imported
     from course_utils.experiments import kernel
 
     kernel.start(lesson, written_for, remarks)

@@ -125,7 +125,7 @@ class _Watch:
 
 def _order_problem(path: Path) -> str:
     """Say how the execution counts differ from 1..n, or return ``""``."""
-    notebook = nbformat.read(path, as_version=4)
+    notebook = read_notebook(path)
     counts = [cell.execution_count for cell in code_cells(notebook)]
     if not counts:
         return "has no code cell."

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from course_utils.hardware import quiet_trainer
-from course_utils.measure import UpdateLog
+from course_utils.measure import OptimizerSteps, UpdateLog
 
 
 class Weight(L.LightningModule):
@@ -85,3 +85,41 @@ def test_nothing_is_heard_after_a_fit_that_failed():
     with pytest.raises(RuntimeError, match="broken"):
         L.Trainer(**options).fit(Fails(), DataLoader([torch.tensor(3.0)], None))
     assert_deaf(log)
+
+
+class Clips(torch.optim.SGD):
+    """Its step calls that of its base."""
+
+    def step(self, closure=None):
+        return super().step(closure)
+
+
+class Two(torch.optim.SGD):
+    """Steps another optimizer of other weights in its own step."""
+
+    def step(self, closure=None):
+        self.other.step()
+        return super().step(closure)
+
+
+@pytest.mark.parametrize("base_was_made", [False, True])
+def test_a_step_that_calls_the_step_of_its_base_counts_once(base_was_made):
+    base = type("Base", (Clips,), {"step": lambda self: torch.optim.SGD.step(self)})
+    sub = type("Sub", (base,), {"step": lambda self: base.step(self)})
+    weight = torch.nn.Parameter(torch.ones(1))
+    if base_was_made:
+        base([weight], lr=0.1)
+    optimizer = sub([weight], lr=0.1)
+    with OptimizerSteps() as steps:
+        optimizer.step()
+        optimizer.step()
+    assert steps.count == 2
+
+
+def test_a_step_inside_the_step_of_other_weights_counts_as_well():
+    first, second = (torch.nn.Parameter(torch.ones(1)) for _ in range(2))
+    optimizer = Two([first], lr=0.1)
+    optimizer.other = torch.optim.SGD([second], lr=0.1)
+    with OptimizerSteps() as steps:
+        optimizer.step()
+    assert steps.count == 2

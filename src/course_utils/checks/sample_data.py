@@ -1,6 +1,7 @@
 """Digits and a trained network to examine answers with, the same for every learner."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -69,20 +70,34 @@ def new_instance(answer: Any) -> L.LightningModule:
         return module_class()
 
 
+def _takes(kind: type, count: int) -> bool:
+    """Return whether an instance is made from ``count`` positional arguments."""
+    try:
+        inspect.signature(kind).bind(*[None] * count)
+    except (TypeError, ValueError):  # ValueError: a built-in class has no signature
+        return False
+    return True
+
+
 def quiet_function(answer: Any) -> Callable[..., Any]:
     """Return the learner's function, silent and with its errors told from ours.
+
+    Any callable will do: a partial, an object, or a class that takes the arguments.
 
     Raises:
         LearnerError: If ``answer`` cannot be called.
     """
-    if not callable(answer) or isinstance(answer, type):
-        raise LearnerError(
-            f"Expected a function but got {type(answer).__name__}; hand over the "
-            "function itself, without calling it."
-        )
+    refusal = (
+        f"Expected a function but got {type(answer).__name__}; hand over the function "
+        "itself, without calling it."
+    )
+    if not callable(answer):
+        raise LearnerError(refusal)
 
     @functools.wraps(answer)
     def run(*args: Any) -> Any:
+        if isinstance(answer, type) and not _takes(answer, len(args)):
+            raise LearnerError(refusal)
         with learners_code(getattr(answer, "__name__", "Your function")):
             return answer(*args)
 

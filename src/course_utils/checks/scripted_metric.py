@@ -49,13 +49,15 @@ class ScriptedMetric(L.LightningModule):
         """Return a loss."""
         return (self.weight * batch).sum()
 
-    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
-        """Compute nothing."""
-
-    def on_validation_epoch_end(self) -> None:
-        """Log the next number of the script."""
-        self.log(self.name, self.script[int(self.checks)])
+    def on_validation_epoch_start(self) -> None:
+        """Count the validation run."""
         self.checks += not self.trainer.sanity_checking
+
+    def validation_step(self, batch: Tensor, batch_idx: int) -> None:
+        """Log the number of this validation run."""
+        # Here, and not at the end: callbacks are called before the module, and may
+        # read the metric in their own `on_validation_epoch_end`.
+        self.log(self.name, self.script[max(int(self.checks) - 1, 0)])
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return plain SGD."""

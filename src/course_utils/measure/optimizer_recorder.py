@@ -11,7 +11,10 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_post_hook
+from torch.optim.optimizer import (
+    register_optimizer_step_post_hook,
+    register_optimizer_step_pre_hook,
+)
 
 
 def _weights(optimizer: Optimizer) -> list[Tensor]:
@@ -34,21 +37,33 @@ class OptimizerRecorder:
         """Start empty."""
         self.values: list[Any] = []
         self._read = read
-        self._handle: Any = None
+        self._handles: list[Any] = []
+
+    def _enter(self, *_: Any) -> None:
+        self._depth += 1
 
     def _record(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if any(weight.requires_grad for weight in _weights(optimizer)):
+        weights = {id(each) for each in _weights(optimizer) if each.requires_grad}
+        # A subclass whose step calls that of its base is hooked twice, or once if no
+        # optimizer of the base was ever made: the inner step counts, the outer doesn't.
+        if weights - self._stepped:
             value = self._read(optimizer)
             self.values += [] if value is None else [value]
+        self._depth -= 1
+        self._stepped = self._stepped | weights if self._depth else set()
 
     def start(self) -> None:
         """Begin to record every optimizer of this process."""
-        self._handle = register_optimizer_step_post_hook(self._record)
+        self._depth, self._stepped = 0, set[int]()
+        self._handles = [
+            register_optimizer_step_pre_hook(self._enter),
+            register_optimizer_step_post_hook(self._record),
+        ]
 
     def stop(self) -> None:
         """Stop recording, if it has begun."""
-        if self._handle is not None:
-            self._handle.remove()
+        for handle in self._handles:
+            handle.remove()
 
     def __enter__(self) -> Any:
         """Begin to record."""

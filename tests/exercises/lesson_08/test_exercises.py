@@ -1,6 +1,7 @@
 """Answers to the exercises of lesson 08, right and wrong, and what each is told."""
 
 import textwrap
+from dataclasses import replace
 
 import lightning as L
 import pytest
@@ -10,7 +11,8 @@ from lightning.pytorch.callbacks import EarlyStopping
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.exercises.lesson_08.clipping import clips_by_norm
+from course_utils.checks.applied_gradients import Applied, applied_gradients, merged
+from course_utils.exercises.lesson_08.clipping import Update, clips_by_norm
 from course_utils.exercises.lesson_08.early_stopping import (
     ScriptedRun,
     best_check,
@@ -20,7 +22,6 @@ from course_utils.exercises.lesson_08.early_stopping import (
 )
 from course_utils.exercises.lesson_08.gradient_flow import gradient_norms
 from course_utils.exercises.lesson_08.labels_reach_weights import labels_reach_weights
-from course_utils.exercises.lesson_08.used_gradients import UsedGradient, used_gradients
 
 
 @pytest.fixture(autouse=True)
@@ -56,6 +57,18 @@ BY_TENSOR = """
         for weight in self.parameters():
             nn.utils.clip_grad_norm_(weight, 1.0)
 """
+TWO_OPTIMIZERS = """
+def configure_optimizers(self):
+    first, *others = self.parameters()
+    return [torch.optim.SGD([first], lr=0.1), torch.optim.SGD(others, lr=0.1)]
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    a, b = self.optimizers()
+    self.manual_backward(F.cross_entropy(self(images), labels) / 2)
+    if batch_idx % 2:
+        {}
+        a.step(); b.step(); a.zero_grad(); b.zero_grad()
+"""
 
 RIGHT_8_1 = {
     "clip_gradients": BACKWARD
@@ -75,17 +88,89 @@ def training_step(self, batch, batch_idx):
 def on_before_optimizer_step(self, optimizer):
     nn.utils.clip_grad_norm_(self.net.parameters(), max_norm=1)
 """,
+    "two optimizers, clipped together": TWO_OPTIMIZERS.format(CLIP),
+    "two optimizers, each clips its own": TWO_OPTIMIZERS.format(
+        "self.clip_gradients(a, 1.0, 'norm'); self.clip_gradients(b, 1.0, 'norm')"
+    ),
+    "keeps the first loss, one backward pass": """
+def training_step(self, batch, batch_idx):
+    loss = F.cross_entropy(self(batch[0]), batch[1])
+    if batch_idx % 2 == 0:
+        self.first = loss
+        return
+    optimizer = self.optimizers()
+    optimizer.zero_grad()
+    self.manual_backward((self.first + loss) / 2)
+    nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+    optimizer.step()
+""",
+    "keeps the first batch, one forward pass": """
+def training_step(self, batch, batch_idx):
+    if batch_idx % 2 == 0:
+        self.first = batch
+        return
+    images, labels = (torch.cat(pair) for pair in zip(self.first, batch))
+    optimizer = self.optimizers()
+    optimizer.zero_grad()
+    self.manual_backward(F.cross_entropy(self(images), labels))
+    self.clip_gradients(optimizer, 1.0, "norm")
+    optimizer.step()
+""",
+    "automatic optimization of both losses": """
+def __init__(self):
+    super().__init__()
+    self.automatic_optimization, self.first = True, None
+def training_step(self, batch, batch_idx):
+    loss = F.cross_entropy(self(batch[0]), batch[1])
+    if batch_idx % 2 == 0:
+        self.first = loss
+        return None
+    return self.first + loss
+def configure_gradient_clipping(self, optimizer, *_, **__):
+    self.clip_gradients(optimizer, 1.0, "norm")
+""",
+    "an optimizer that clips in its step": BACKWARD
+    + STEP.format("pass")
+    + """
+def configure_optimizers(self):
+    class ClippedSGD(torch.optim.SGD):
+        def step(self, closure=None):
+            nn.utils.clip_grad_norm_(self.param_groups[0]["params"], 1.0)
+            return super().step(closure)
+    return ClippedSGD(self.parameters(), lr=0.3)
+""",
+    "Adam, gradients from autograd.grad": """
+def training_step(self, batch, batch_idx):
+    params = list(self.parameters())
+    loss = F.cross_entropy(self(batch[0]), batch[1])
+    grads = torch.autograd.grad(loss, params)
+    if batch_idx % 2 == 0:
+        self.sums = grads
+        return
+    mean = [(a + b) / 2 for a, b in zip(self.sums, grads)]
+    norm = sum(g.square().sum() for g in mean).sqrt()
+    for p, g in zip(params, mean):
+        p.grad = g * min(1.0, 1.0 / norm.item())
+    self.optimizers().step()
+def configure_optimizers(self):
+    return torch.optim.Adam(self.parameters(), lr=1e-3)
+""",
+    "a counter of its own": BACKWARD.replace(
+        "    images,", "    self.n = getattr(self, 'n', 0) + 1\n    images,", 1
+    )
+    + STEP.format(CLIP).replace("batch_idx % 2 == 1", "self.n == 2")
+    + "        self.n = 0\n",
 }
 WRONG_8_1 = {
     "only renamed": (
         BACKWARD.replace("loss", "mean_loss")
         + "    nn.utils.clip_grad_value_(self.parameters(), 1.0)\n"
         + STEP.format("pass"),
-        "has a norm of 108.5",
+        "has a norm of 122.0",
     ),
     "a small value": (
         BACKWARD + STEP.format("nn.utils.clip_grad_value_(self.parameters(), 0.003)"),
-        "points elsewhere than what its backward passes added up (cosine 0.",
+        "points elsewhere than the sum over its batches (cosine 0.5",
     ),
     "each tensor for itself": (
         BACKWARD + STEP.format(BY_TENSOR.strip()),
@@ -122,12 +207,77 @@ WRONG_8_1 = {
     ),
     "never zeroes": (
         BACKWARD + STEP.format(CLIP).replace("        optimizer.zero_grad()\n", ""),
-        "added up, and begin the next update with zero_grad.",
+        "factor, and begin the next update with zero_grad.",
+    ),
+    "skips the first of the two": (
+        BACKWARD.replace(
+            "    images,", "    if batch_idx % 2 == 0: return\n    images,"
+        )
+        + STEP.format(CLIP),
+        "points elsewhere than the sum over its batches (cosine 0.",
+    ),
+    "each loss again in halves": (
+        BACKWARD.replace("/ 2", "/ 4") + STEP.format(CLIP),
+        "was given 0.",
+    ),
+    "halves the first batch only": (
+        BACKWARD.replace("/ 2", "/ (1 + (batch_idx + 1) % 2)") + STEP.format(CLIP),
+        "Add up all its batches, each counted the same",
+    ),
+    "steps after the first of the two": (
+        BACKWARD + STEP.format(CLIP).replace("== 1", "== 0"),
+        "Update 1 comes after batch 1. Update after every 2 batches",
+    ),
+    "after every third batch": (
+        BACKWARD + STEP.format(CLIP).replace("% 2 == 1", "% 3 == 2"),
+        "There are 4 updates in 12 batches. Update after every 2",
+    ),
+    "each batch to one half, then the sum": (
+        BACKWARD.replace(" / 2", "")
+        + "    mine = [p.grad.clone() for p in self.parameters()]\n"
+        + "    norm = torch.cat([g.flatten() for g in mine]).norm()\n"
+        + "    optimizer.zero_grad()\n"
+        + "    half = [g * min(.5, .5 / norm.item()) for g in mine]\n"
+        + "    if batch_idx % 2 == 0:\n        self.half = half\n        return\n"
+        + "    for p, a, b in zip(self.parameters(), self.half, half): p.grad = a + b\n"
+        + "    optimizer.step()\n",
+        "points elsewhere than the sum over its batches",
+    ),
+    "clips the weights, not the biases": (
+        BACKWARD
+        + STEP.format(CLIP).replace(
+            "self.parameters()", "[p for p in self.parameters() if p.ndim > 1]"
+        ),
+        "has a norm of ",
+    ),
+    "clips after the step": (
+        BACKWARD
+        + STEP.format("pass").replace(
+            "optimizer.step()\n", f"optimizer.step()\n        {CLIP}\n"
+        ),
+        "has a norm of ",
+    ),
+    "an optimizer for the head only": (
+        BACKWARD
+        + STEP.format(CLIP)
+        + "def configure_optimizers(self):\n"
+        + "    return torch.optim.SGD(self.net[-1].parameters(), lr=0.3)",
+        "points elsewhere",
+    ),
+    "two optimizers, clipped tensor by tensor": (
+        TWO_OPTIMIZERS.format(
+            "[nn.utils.clip_grad_norm_(p, 1.0) for p in self.parameters()]"
+        ),
+        "has a norm of 1.",
+    ),
+    "two optimizers, one never steps": (
+        TWO_OPTIMIZERS.format(CLIP).replace("b.step(); ", ""),
+        "points elsewhere",
     ),
     "scales the images instead": (
         BACKWARD.replace("self(images)", "self(images / images.max())")
         + STEP.format("pass"),
-        "The gradient of update 6 of 6 has a norm of 4.",
+        "The gradient of update 6 of 6 has a norm of 3.790",
     ),
     "a tenth of the limit": (
         BACKWARD + STEP.format(CLIP).replace("1.0)", "0.1)"),
@@ -135,7 +285,7 @@ WRONG_8_1 = {
     ),
     "the largest entry's norm": (
         BACKWARD + STEP.format(CLIP).replace("1.0)", "1.0, float('inf'))"),
-        "has a norm of 14.6",
+        "has a norm of 18.26",
     ),
     "forgets the first batch": (
         BACKWARD.replace(
@@ -576,27 +726,43 @@ class Product(L.LightningModule):
 LONG, SHORT = torch.tensor([[3.0, 4.0]]), torch.tensor([[0.3, 0.4]])
 
 
-def test_8_1_used_gradients_are_those_of_hand_arithmetic():
-    first, second = used_gradients(Product(clip=True), [LONG, SHORT])
-    assert first.norm == pytest.approx(1.0, rel=1e-4)
-    assert (first.raw_norm, first.passes) == (pytest.approx(5.0), 1)
-    assert second.norm == second.raw_norm == pytest.approx(0.5)
-    assert second.cosine == pytest.approx(1.0)
+def test_8_1_applied_gradients_are_those_of_hand_arithmetic():
+    module = Product(clip=True)
+    first, second = applied_gradients(module, [LONG, SHORT])
+    assert torch.allclose(first.gradient, LONG[0] / 5)
+    assert torch.allclose(second.gradient, SHORT[0])
+    assert (first.batch, second.batch) == (1, 2)
+    assert not module.weight.any()  # put back after each update
 
 
 def test_8_1_a_sum_of_two_batches_is_one_update():
-    turned = torch.tensor([[-4.0, 3.0]])  # at a right angle: 5 and 5 make 5 * sqrt 2
-    (used,) = used_gradients(Product(every=2), [LONG, turned])
-    assert (used.raw_norm, used.passes) == (pytest.approx(50**0.5), 2)
+    (used,) = applied_gradients(Product(every=2), [LONG, SHORT])
+    assert torch.allclose(used.gradient, (LONG + SHORT)[0])
 
 
-def test_8_1_without_a_short_gradient_one_question_stays_open():
-    *_, short = clips_by_norm([UsedGradient(1.0, 5.0, 1.0, 1)], 1.0)
-    assert short.ok is None
+def test_8_1_a_step_without_gradients_is_no_update():
+    class Idle(Product):
+        def training_step(self, batch, batch_idx):
+            self.optimizers().step()
+
+    assert applied_gradients(Idle(), [LONG]) == []
 
 
-def test_8_1_no_update_is_no_clipping():
-    assert [finding.ok for finding in clips_by_norm([], 1.0)] == [False]
+def test_8_1_steps_of_several_optimizers_are_one_update_of_all_weights():
+    first, second = torch.tensor([1.0, 0.0]), torch.tensor([0.0, 2.0])
+    left, right = torch.tensor([True, False]), torch.tensor([False, True])
+    steps = [Applied(1, 7, first, left), Applied(1, 8, second, right)]
+    (update,) = merged(steps)
+    assert (update.gradient.tolist(), update.own.all()) == ([1.0, 2.0], True)
+    assert len(merged([*steps, steps[0]])) == 2  # the same weights a second time
+    assert len(merged([steps[0], replace(steps[1], batch=2)])) == 2
+
+
+@pytest.mark.parametrize(("scale", "ok"), [(1, True), (2, True), (3, False)])
+def test_8_1_the_sum_of_the_batches_is_as_good_as_the_mean(scale, ok):
+    short = Update(scale * SHORT[0], SHORT[0], 2)
+    *_, untouched = clips_by_norm([short], 2.0, batches=2, every=2)
+    assert untouched.ok is ok
 
 
 class Small(L.LightningModule):

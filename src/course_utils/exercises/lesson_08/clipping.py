@@ -1,71 +1,107 @@
 """Is the gradient of each update short enough, and does it keep its direction?"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn import functional as F
 
 from course_utils.checks.finding import Finding
-from course_utils.exercises.lesson_08.used_gradients import UsedGradient
 
 _ROUNDING = 1.001
 
 
-def _is_short(used: Sequence[UsedGradient], limit: float) -> Finding:
-    number, longest = max(enumerate(used, 1), key=lambda pair: pair[1].norm)
-    seen = f"The gradient of update {number} of {len(used)} has a norm of "
-    seen += f"{longest.norm:.3f}."
+@dataclass(frozen=True)
+class Update:
+    """One update of the weights.
+
+    Attributes:
+        used: The gradient that the optimizer used, as one vector.
+        due: The mean gradient of the batches since the previous update.
+        batches: How many they are.
+    """
+
+    used: Tensor
+    due: Tensor
+    batches: int
+
+    @property
+    def cosine(self) -> float:
+        """Of the angle between the two gradients; 1 is the same direction."""
+        pair = self.used.double(), self.due.double()
+        return F.cosine_similarity(*pair, dim=0).item()
+
+
+def _collects(updates: Sequence[Update], batches: int, every: int) -> Finding:
+    """Check that an update comes after every ``every`` of all ``batches``."""
+    seen = f"There are {len(updates)} updates in {batches} batches."
+    numbers = [update.batches for update in updates]
+    other = next((i for i, n in enumerate(numbers) if n != every), None)
+    if len(updates) == batches // every and other is not None:
+        seen = f"Update {other + 1} comes after batch {sum(numbers[: other + 1])}."
+    remedy = f"Update after every {every} batches, with the gradients of all of them."
+    return Finding(seen, len(updates) == batches // every and other is None, remedy)
+
+
+def _is_short(updates: Sequence[Update], limit: float) -> Finding:
+    norms = [update.used.norm().item() for update in updates]
+    longest = max(norms)
+    seen = f"The gradient of update {norms.index(longest) + 1} of {len(norms)} has a "
+    seen += f"norm of {longest:.3f}."
     remedy = "Clip the norm of all gradients together, after the last backward pass."
-    return Finding(seen, longest.norm <= limit * _ROUNDING, remedy)
+    return Finding(seen, longest <= limit * _ROUNDING, remedy)
 
 
-def _keeps_direction(used: Sequence[UsedGradient], least: float) -> Finding:
-    number, turned = min(enumerate(used, 1), key=lambda pair: pair[1].cosine)
+def _keeps_direction(updates: Sequence[Update], least: float) -> Finding:
+    cosines = [update.cosine for update in updates]
+    turned = min(cosines)
     seen = (
-        f"The gradient of update {number} of {len(used)} points elsewhere than what "
-        f"its backward passes added up (cosine {turned.cosine:.3f})."
+        f"The gradient of update {cosines.index(turned) + 1} of {len(cosines)} points "
+        f"elsewhere than the sum over its batches (cosine {turned:.3f})."
     )
     remedy = (
-        "Scale all gradients by one factor, once, when all batches of the update are "
-        "added up, and begin the next update with zero_grad."
+        "Add up all its batches, each counted the same, scale all gradients by one "
+        "factor, and begin the next update with zero_grad."
     )
-    return Finding(seen, turned.cosine >= least, remedy)
+    return Finding(seen, turned >= least, remedy)
 
 
-def _is_unclipped(used: UsedGradient) -> bool:
-    """Return whether the norm is that of the sum or mean over all passes."""
-    allowed = (used.raw_norm, used.raw_norm / max(used.passes, 1))
-    return any(norm / _ROUNDING <= used.norm <= norm * _ROUNDING for norm in allowed)
-
-
-def _leaves_short_ones(used: Sequence[UsedGradient], limit: float) -> Finding:
-    short = [each for each in used if 0 < each.raw_norm < 0.9 * limit]
-    if not short:
-        return Finding("No gradient was short.", None, "Ask with other batches.")
-    changed = [each for each in short if not _is_unclipped(each)]
-    if not changed:
-        return Finding(f"All {len(short)} short gradients are untouched.", True)
-    first = changed[0]
-    seen = (
-        f"A gradient of norm {first.raw_norm:.3f} was given {first.norm:.3f}; it was "
-        "short enough."
-    )
-    return Finding(seen, False, "Shorten the ones above the limit only.")
+def _leaves_short_ones(updates: Sequence[Update], limit: float, scale: int) -> Finding:
+    for update in updates:
+        raw, used = scale * update.due.norm().item(), update.used.norm().item()
+        unchanged = raw / _ROUNDING <= used <= raw * _ROUNDING
+        if raw < 0.9 * limit and not unchanged:
+            seen = f"A gradient of norm {raw:.3f} was given {used:.3f}; it was short "
+            return Finding(f"{seen}enough.", False, "Shorten only those above 1.")
+    return Finding("Short gradients are untouched.", True)
 
 
 def clips_by_norm(
-    used: Sequence[UsedGradient], limit: float, least_cosine: float = 0.9999
+    updates: Sequence[Update],
+    limit: float,
+    *,
+    batches: int,
+    every: int,
+    least_cosine: float = 0.9999,
 ) -> list[Finding]:
     """Check each update's gradient: short, in its direction, unchanged if it was short.
 
+    The mean over the batches is as good as their sum.
+
     Args:
-        used: From `used_gradients`; some of the raw norms should be above ``limit``
+        updates: Those of one run; some of the gradients due should be above ``limit``
             and some below.
         limit: The largest norm allowed.
+        batches: Batches of the run.
+        every: Batches per update.
         least_cosine: How far a direction may turn; below 1 for rounding.
     """
-    if not used:
-        seen = "The optimizer made no update."
-        return [Finding(seen, False, "Call step, or return the loss.")]
+    collects = _collects(updates, batches, every)
+    if not collects.ok:
+        return [collects]
+    leave = [_leaves_short_ones(updates, limit, scale) for scale in (1, every)]
     return [
-        _is_short(used, limit),
-        _keeps_direction(used, least_cosine),
-        _leaves_short_ones(used, limit),
+        _is_short(updates, limit),
+        _keeps_direction(updates, least_cosine),
+        next((finding for finding in leave if finding.ok), leave[0]),
     ]

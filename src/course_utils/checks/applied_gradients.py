@@ -1,0 +1,119 @@
+"""The gradients that optimizers apply during training, all at the same weights."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import lightning as L
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from course_utils.checks.fit import fit
+from course_utils.measure import OptimizerRecorder
+
+
+@dataclass(frozen=True)
+class Applied:
+    """The gradient that one step of an optimizer used, or several at the same time.
+
+    Attributes:
+        batch: After which batch of the run, counted from 1.
+        optimizer: Which one, any number that tells them apart.
+        gradient: Shape ``(weights,)``, for all weights of the module that are trained;
+            0 where it is none of this optimizer's.
+        own: Shape ``(weights,)``, whether the optimizer steps that weight.
+    """
+
+    batch: int
+    optimizer: int
+    gradient: Tensor
+    own: Tensor
+
+
+class FixedWeights(L.Callback):
+    """Put the weights back after each batch, so that all batches see the same ones.
+
+    Attributes:
+        batch: Which one of the run is trained on, counted from 1.
+    """
+
+    batch = 0
+
+    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Remember the weights."""
+        self._weights = [p.detach().clone() for p in pl_module.parameters()]
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        """Count the batch."""
+        self.batch += 1
+
+    def on_train_batch_end(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
+    ) -> None:
+        """Put the weights back."""
+        for param, weights in zip(pl_module.parameters(), self._weights, strict=True):
+            # By `.data`, which autograd does not notice: a graph may be kept for later.
+            param.data.copy_(weights)
+
+
+def trained_weights(module: nn.Module) -> list[nn.Parameter]:
+    """Return the parameters that require a gradient."""
+    return [p for p in module.parameters() if p.requires_grad]
+
+
+def applied_gradients(
+    module: L.LightningModule, batches: Sequence[Any], **trainer: Any
+) -> list[Applied]:
+    """Train on the CPU and return the gradient that each step of an optimizer used.
+
+    A step for which no weight has a gradient is left out: it is no update.
+
+    Args:
+        module: Is trained; its weights stay what they are.
+        batches: Ready-made batches in the form that ``training_step`` expects.
+        **trainer: Arguments of the Trainer, for example ``max_epochs``.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    fixed = FixedWeights()
+
+    def read(optimizer: Optimizer) -> Applied | None:
+        params = trained_weights(module)
+        own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+        mine = [id(p) in own for p in params]
+        pairs = list(zip(params, mine, strict=True))
+        if all(p.grad is None for p, is_mine in pairs if is_mine):
+            return None
+        used = [
+            p.grad if is_mine and p.grad is not None else torch.zeros_like(p)
+            for p, is_mine in pairs
+        ]
+        return Applied(
+            fixed.batch,
+            id(optimizer),
+            torch.cat([each.detach().flatten() for each in used]).clone(),
+            torch.cat([torch.full((p.numel(),), is_mine) for p, is_mine in pairs]),
+        )
+
+    with OptimizerRecorder(read) as recorder:
+        fit(module, batches, callbacks=[fixed], **trainer)
+    return recorder.values
+
+
+def merged(steps: Sequence[Applied]) -> list[Applied]:
+    """Return the updates of the whole module: steps after one batch belong together.
+
+    Several optimizers may each step their own weights. A second step of the same
+    weights is another update.
+    """
+    updates: list[Applied] = []
+    for step in steps:
+        last = updates[-1] if updates else None
+        if last and last.batch == step.batch and not (last.own & step.own).any():
+            gradient, own = last.gradient + step.gradient, last.own | step.own
+            updates[-1] = Applied(step.batch, step.optimizer, gradient, own)
+        else:
+            updates.append(step)
+    return updates

@@ -344,6 +344,20 @@ LINES = (
     "LambdaLR(optimizer, lambda i: min(4 * i / updates, (updates - i) / updates / .75))"
 )
 
+BY_COUNTING = """
+def configure_optimizers(self):
+    self.sgd = torch.optim.SGD(self.parameters(), lr=0.0, momentum=0.9)
+    return self.sgd
+def on_train_start(self):
+    trainer, self.done = self.trainer, 0
+    group = trainer.accumulate_grad_batches
+    self.total = trainer.max_epochs * -(-trainer.num_training_batches // group)
+def on_before_zero_grad(self, optimizer):
+    at, rise = self.done, self.total / 4
+    rate = at / rise if at < rise else (self.total - at) / (self.total - rise)
+    self.sgd.param_groups[0]["lr"] = 0.1 * rate
+    self.done += 1
+"""
 PLATEAU = "min(1, 4 * (i + 1) / updates, 2 * (updates - i) / updates)"
 
 RIGHT_8_2 = {
@@ -353,6 +367,27 @@ RIGHT_8_2 = {
     ),
     "its own function": schedule(LINES),
     "another rate to begin with": schedule(lr=3.0),
+    "an exponential rise, then a power": schedule(
+        "LambdaLR(optimizer, lambda i: .01 ** max(1 - 4 * i / updates, 0) "
+        "* min((updates - i) / (.75 * updates), 1) ** 1.5)"
+    ),
+    "two parameter groups": schedule().replace(
+        "self.parameters()",
+        "[{'params': self.net[1].parameters()}, {'params': self.net[3].parameters()}]",
+    ),
+    "an SGD of its own, Nesterov": schedule()
+    .replace("torch.optim.SGD(", "Own(")
+    .replace("momentum=0.9", "momentum=0.9, nesterov=True")
+    .replace(
+        "    optimizer =", "    class Own(torch.optim.SGD): pass\n    optimizer =", 1
+    ),
+    "counts by hand when training starts": BY_COUNTING,
+    "steps the scheduler itself": schedule(returned="optimizer").replace(
+        "    return", "    self.schedule = scheduler\n    return"
+    )
+    + "def optimizer_step(self, *args, **kwargs):\n"
+    + "    super().optimizer_step(*args, **kwargs)\n"
+    + "    self.schedule.step()\n",
     "two schedulers in a row": SEQUENTIAL,
     "set in a hook": BY_HOOK,
 }
@@ -363,11 +398,11 @@ WRONG_8_2 = {
             "'n'",
             "[optimizer], [scheduler]",
         ),
-        "there are 2 rates in 24 updates. A scheduler steps once an epoch unless",
+        "there are 2 rates in 24 updates. Change it with every update: a scheduler",
     ),
     "by epoch": (
         schedule(returned="{'optimizer': optimizer, 'lr_scheduler': scheduler}"),
-        "there are 2 rates in 24 updates. A scheduler steps once an epoch",
+        "a scheduler steps once per epoch unless",
     ),
     "three hundred steps": (
         schedule(updates="300"),
@@ -375,15 +410,63 @@ WRONG_8_2 = {
     ),
     "batches, not updates": (
         schedule(updates="self.trainer.max_epochs * 12"),
-        "In 2 epochs that accumulate 3 batches the ",
+        "In 3 epochs the last rate is 0.0250. Rise during the first quarter",
     ),
     "fits one run only": (
         schedule(updates="24"),
         "Training raised ValueError: Tried to",
     ),
+    "twelve batches per epoch, in groups": (
+        schedule(
+            updates="12 * self.trainer.max_epochs "
+            "/ self.trainer.accumulate_grad_batches"
+        ),
+        "In 3 epochs the last rate is 0.0250. Rise during the first quarter",
+    ),
+    "forgets the groups that are not full": (
+        BY_COUNTING.replace("-(-trainer.num_", "(trainer.num_"),
+        "In 4 epochs that accumulate 4 batches the last rate is -0.1000.",
+    ),
+    "the batches before they are known": (
+        schedule(LINES, updates="self.trainer.num_training_batches * 2 // 1"),
+        "In 2 epochs the largest rate is nan",
+    ),
+    "the number of epochs, stepped by update": (
+        schedule(LINES, updates="self.trainer.max_epochs"),
+        "In 2 epochs the ",
+    ),
+    "RMSprop with a momentum": (
+        schedule().replace("SGD(", "RMSprop("),
+        "In 2 epochs the optimizer is RMSprop. Train with SGD.",
+    ),
+    "a low rate, then all of it": (
+        schedule(
+            "LambdaLR(optimizer, lambda i: .1 if 4 * i < updates "
+            "else (updates - i) / updates / .75)"
+        ),
+        "the rate does not rise once and fall once.",
+    ),
+    "half of the weights without a schedule": (
+        schedule(
+            LINES.replace("lambda i", "[lambda i").replace("75))", "75), lambda i: 1])")
+        ).replace(
+            "self.parameters()",
+            "[{'params': self.net[1].parameters()}, "
+            "{'params': self.net[3].parameters()}]",
+        ),
+        "In 2 epochs, for parameter group 2, the rate is 0.1000 in all 24 updates",
+    ),
+    "half of the weights without momentum": (
+        schedule().replace(
+            "self.parameters()",
+            "[{'params': self.net[1].parameters()}, "
+            "{'params': self.net[3].parameters(), 'momentum': 0.0}]",
+        ),
+        "for parameter group 2, the momentum is 0.000.",
+    ),
     "cycles the momentum": (
         schedule(CYCLE.replace(", cycle_momentum=False", "")),
-        "the momentum goes from 0.850 to 0.950. OneCycleLR also turns the momentum",
+        "the momentum goes from 0.850 to 0.950. Keep it at 0.9: OneCycleLR turns it",
     ),
     "default share": (
         schedule(CYCLE.replace("0.25", "0.5")),
@@ -395,7 +478,7 @@ WRONG_8_2 = {
     ),
     "never falls": (
         schedule("LinearLR(optimizer, 0.04, 1.0, updates // 4)"),
-        "the last rate is 0.1000. Let it fall after the peak.",
+        "the last rate is 0.1000. Rise during the first quarter",
     ),
     "Adam instead": (
         schedule().replace("SGD(", "Adam(").replace(", momentum=0.9", ""),
@@ -419,23 +502,19 @@ WRONG_8_2 = {
         schedule(
             "LambdaLR(optimizer, lambda i: min(1, 4 * (i + 1) / updates) - i / 1e5)"
         ),
-        "the last rate is 0.1000. Count the updates",
+        "In 2 epochs the last rate is 0.1000",
     ),
     "starts high": (
-        schedule(
-            LINES.replace("min(", "max(0.8 * (i < updates / 4), min(").replace(
-                "75))", "75)))"
-            )
-        ),
+        schedule(LINES.replace("min(4 * i", "min(.8 + .8 * i")),
         "the first rate is 0.0800. Begin far below",
     ),
     "a constant rate": (
         schedule("ConstantLR(optimizer, 1.0)"),
-        "the rate is 0.1000 in all 24 updates. Return a scheduler",
+        "the rate is 0.1000 in all 24 updates. Change it",
     ),
     "too high": (
         schedule(CYCLE.replace("0.1,", "0.2,")),
-        "the largest rate is 0.2000 instead of 0.1000. Lower the peak.",
+        "the largest rate is 0.2000 instead of 0.1000. Rise",
     ),
     "returns no optimizer": (schedule(returned="None"), "there was no update"),
 }

@@ -18,7 +18,6 @@ from course_utils.checks.applied_gradients import (
     trained_weights,
 )
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import applied_rates
 from course_utils.checks.learner_code import learners_code
 from course_utils.checks.sample_data import (
     digits,
@@ -37,11 +36,7 @@ from course_utils.exercises.lesson_08.early_stopping import (
 )
 from course_utils.exercises.lesson_08.gradient_flow import gradients_flow
 from course_utils.exercises.lesson_08.labels_reach_weights import labels_reach_weights
-from course_utils.exercises.lesson_08.warm_up import (
-    applied_momenta,
-    momentum_stays,
-    rate_warms_up,
-)
+from course_utils.exercises.lesson_08.warm_up import applied_settings, sgd_warms_up
 
 # 8.1 ----------------------------------------------------------------------------
 
@@ -134,18 +129,24 @@ _PEAK, _SHARE, _MOMENTUM = 0.1, 0.25, 0.9
 
 
 def rises_and_falls(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 8.2: three runs of 24, 36 and 8 updates."""
-    loader = DataLoader(TensorDataset(*digits(96)), batch_size=8)
-    for run, epochs, group in (
-        ("2 epochs", 2, 1),
-        ("3 epochs", 3, 1),
-        ("2 epochs that accumulate 3 batches", 2, 3),
+    """Examine exercise 8.2: three runs of 24, 27 and 8 updates.
+
+    In the last one, an epoch ends with a group of one batch, which is an update too.
+    """
+    for run, epochs, batches, group in (
+        ("2 epochs", 2, 12, 1),
+        ("3 epochs", 3, 9, 1),
+        ("4 epochs that accumulate 4 batches", 4, 5, 4),
     ):
+        loader = DataLoader(TensorDataset(*digits(8 * batches)), batch_size=8)
         options = {"max_epochs": epochs, "accumulate_grad_batches": group}
-        with applied_momenta() as momenta:
-            rates = applied_rates(new_instance(answer), loader, **options)
-        yield from rate_warms_up(rates, _PEAK, _SHARE, run)
-        yield momentum_stays(momenta.values, _MOMENTUM, run)
+        yield from sgd_warms_up(
+            applied_settings(new_instance(answer), loader, **options),
+            peak=_PEAK,
+            share=_SHARE,
+            momentum=_MOMENTUM,
+            run=run,
+        )
     batches = in_batches(digits(96), 8)
     learns = any(done.changed for done in updates(new_instance(answer), batches))
     seen = f"{'Batches' if learns else 'No batch'} changed the weights."

@@ -1,58 +1,94 @@
 """Does the learning rate rise to its peak in time, and then fall to zero?"""
 
 from collections.abc import Sequence
+from math import isnan
+from typing import Any
+
+import lightning as L
+from torch.optim import SGD, Optimizer
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.measure import OptimizerRecorder
 
-_COUNT = "Count the updates of the whole run: total steps, not batches or epochs."
-_BY_EPOCH = 'A scheduler steps once an epoch unless its "interval" is "step".'
+_RULE = (
+    "Rise during the first quarter of all updates of the run, then fall to zero; the "
+    "number of updates depends on epochs, batches and accumulation."
+)
+_EACH_UPDATE = (
+    "Change it with every update: a scheduler steps once per epoch unless its "
+    '"interval" is "step".'
+)
+Setting = tuple[str, float, float]  # optimizer, rate, momentum
 
 
-def applied_momenta() -> OptimizerRecorder:
-    """Return a recorder of the momentum of every optimizer step in a ``with`` block.
+def _settings(optimizer: Optimizer) -> list[Setting]:
+    kind = "SGD" if isinstance(optimizer, SGD) else type(optimizer).__name__
+    return [
+        (kind, float(group["lr"]), float(group.get("momentum", 0.0)))
+        for group in optimizer.param_groups
+    ]
 
-    Its ``values`` are those of the first parameter group, 0 without a momentum.
+
+def applied_settings(
+    module: L.LightningModule, loader: Any, **trainer: Any
+) -> list[list[Setting]]:
+    """Train on the CPU and return each parameter group's settings, update by update.
+
+    Groups that have the same settings all the time count once.
+
+    Args:
+        module: Is trained.
+        loader: Training batches, as the Trainer should get them.
+        **trainer: Arguments of the Trainer, for example ``max_epochs``.
+
+    Raises:
+        LearnerError: If training raises.
     """
-    return OptimizerRecorder(
-        lambda optimizer: float(optimizer.param_groups[0].get("momentum", 0.0))
-    )
+    with OptimizerRecorder(_settings) as recorder:
+        fit(module, loader, **trainer)
+    groups = [list(group) for group in zip(*recorder.values, strict=False)]
+    return [group for i, group in enumerate(groups) if group not in groups[:i]]
 
 
 def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:
     steps = [b - a for a, b in zip(rates, rates[1:], strict=False)]
-    rises = all(step >= -slack for step in steps[:top])
-    return rises and all(step <= slack for step in steps[top:])
+    return all(step > 0 for step in steps[:top]) and all(
+        step <= slack for step in steps[top:]
+    )
+
+
+def _top(rates: Sequence[float]) -> int:
+    """Return where the largest rate is reached, but for rounding."""
+    return next(i for i, rate in enumerate(rates) if rate >= max(rates) * (1 - 1e-6))
 
 
 def _judge_shape(rates: Sequence[float], peak: float, run: str) -> Finding:
     distinct = len(set(rates))
+    top = next((rate for rate in rates if isnan(rate)), max(rates))
     if distinct == 1:
         seen = f"In {run} the rate is {rates[0]:.4f} in all {len(rates)} updates."
-        remedy = "Return a scheduler that changes it."
-        return Finding(seen, False, f"{remedy} {_BY_EPOCH}")
+        return Finding(seen, False, _EACH_UPDATE)
     if distinct < len(rates) / 2 and rates[0] == rates[1]:
         seen = f"In {run} there are {distinct} rates in {len(rates)} updates."
-        return Finding(seen, False, _BY_EPOCH)
-    top = max(rates)
-    if abs(top - peak) > 0.03 * peak:
+        return Finding(seen, False, _EACH_UPDATE)
+    if not abs(top - peak) <= 0.03 * peak:
         seen = f"In {run} the largest rate is {top:.4f} instead of {peak:.4f}."
-        remedy = _COUNT if top < peak else "Lower the peak."
-        return Finding(seen, False, remedy)
-    if not _is_hill(rates, rates.index(top), 0.001 * peak):
+        return Finding(seen, False, _RULE)
+    if not _is_hill(rates, _top(rates), 0.001 * peak):
         seen = f"In {run} the rate does not rise once and fall once."
-        return Finding(seen, False, _COUNT)
+        return Finding(seen, False, _RULE)
     return Finding(f"In {run} the rate rises to {top:.4f} and falls.", True)
 
 
 def _judge_peak(rates: Sequence[float], share: float, run: str) -> Finding:
-    count, place = len(rates), rates.index(max(rates))
+    count, place = len(rates), _top(rates)
     off = abs(place - share * count)
     seen = (
         f"In {run} the peak comes in update {place + 1} of {count}; wanted is "
         f"{100 * share:.0f} % of the way."
     )
-    return Finding(seen, off <= max(1.6, 0.04 * count), _COUNT)
+    return Finding(seen, off <= max(1.6, 0.04 * count), _RULE)
 
 
 def _judge_ends(
@@ -62,11 +98,10 @@ def _judge_ends(
     end = f"In {run} the last rate is {rates[-1]:.4f}."
     # Two ways of counting are right: zero in the last update, or after it.
     slack = peak * max(0.02, 1.6 / (len(rates) * (1 - share)))
-    low = rates[0] <= peak / 2
-    fall = "Let it fall after the peak." if rates[-1] == max(rates) else _COUNT
+    low = rates[0] <= peak / 2 * (1 + 1e-6)
     return [
         Finding(start, low, "Begin far below the peak."),
-        Finding(end, rates[-1] <= slack, fall),
+        Finding(end, -1e-9 <= rates[-1] <= slack, _RULE),
     ]
 
 
@@ -78,14 +113,11 @@ def rate_warms_up(
     It may rise and fall along a line or a cosine.
 
     Args:
-        rates: The rates applied, one per update; see `applied_rates`.
+        rates: The rates applied, one per update.
         peak: The largest rate wanted.
         share: Where in the run it is wanted, in 0..1.
         run: The run in words, for the message, for example ``"2 epochs"``.
     """
-    if not rates:
-        seen = f"In {run} there was no update."
-        return [Finding(seen, False, "Train.")]
     shape = _judge_shape(rates, peak, run)
     if not shape.ok:
         return [shape]
@@ -93,19 +125,45 @@ def rate_warms_up(
     return [shape, place, *_judge_ends(rates, peak, share, run)]
 
 
-def momentum_stays(momenta: Sequence[float], value: float, run: str) -> Finding:
-    """Check that every update has the momentum ``value``.
-
-    Args:
-        momenta: The momenta applied, one per update; see `applied_momenta`.
-        value: The momentum wanted.
-        run: The run in words, for the message.
-    """
-    low, high = min(momenta, default=0.0), max(momenta, default=0.0)
+def _momentum_stays(group: Sequence[Setting], value: float, run: str) -> Finding:
+    momenta = [momentum for _, _, momentum in group]
+    low, high = min(momenta), max(momenta)
     seen = f"In {run} the momentum goes from {low:.3f} to {high:.3f}."
-    remedy = "OneCycleLR also turns the momentum unless cycle_momentum is False."
+    remedy = f"Keep it at {value}: OneCycleLR turns it too unless cycle_momentum=False."
     if low == high:
         seen = f"In {run} the momentum is {low:.3f}."
         remedy = f"Train with SGD and momentum={value}."
     ok = abs(low - value) < 1e-6 and abs(high - value) < 1e-6
     return Finding(seen, ok, remedy)
+
+
+def sgd_warms_up(
+    groups: Sequence[Sequence[Setting]],
+    *,
+    peak: float,
+    share: float,
+    momentum: float,
+    run: str,
+) -> list[Finding]:
+    """Check that SGD trains all groups with the same rise and fall, and one momentum.
+
+    Args:
+        groups: From `applied_settings`.
+        peak: The largest rate wanted.
+        share: Where in the run it is wanted, in 0..1.
+        momentum: The one wanted in every update.
+        run: The run in words, for the message.
+    """
+    if not groups:
+        seen = f"In {run} there was no update."
+        return [Finding(seen, False, "Train.")]
+    findings = []
+    for number, group in enumerate(groups, start=1):
+        name = run if len(groups) == 1 else f"{run}, for parameter group {number},"
+        rates = [rate for _, rate, _ in group]
+        findings += rate_warms_up(rates, peak, share, name)
+        findings.append(_momentum_stays(group, momentum, name))
+    kinds = [kind for group in groups for kind, _, _ in group]
+    other = next((kind for kind in kinds if kind != "SGD"), "SGD")
+    seen = f"In {run} the optimizer is {other}."
+    return [*findings, Finding(seen, other == "SGD", "Train with SGD.")]

@@ -565,6 +565,41 @@ RIGHT_8_3 = {
         RESIDUAL, DEEP.format(activation="nn.Sigmoid()", more="")
     ),
     "by hand": deep(more=MANUAL) + MANUALLY,
+    "another activation in each layer": deep(
+        "[nn.GELU(), nn.ELU(), nn.Hardtanh()][_ % 3]"
+    ),
+    "functional, in a loop": classifier(
+        """
+def forward(self, images):
+    hidden = F.relu(self.encoder[1](images.flatten(1)))
+    for layer in self.net:
+        hidden = F.leaky_relu(layer[0](hidden))
+    hidden = hidden + F.mish(self.refine(hidden))
+    return self.head(hidden)
+""",
+        DEEP.format(activation="nn.Identity()", more=""),
+    ),
+    "activations before the layers, and ways around": classifier(
+        """
+def forward(self, images):
+    hidden = self.encoder[:2](images)
+    for layer in self.net:
+        hidden = hidden + layer(hidden.relu())
+    return self.head(hidden.relu() + self.refine(hidden.relu()))
+""",
+        DEEP.format(activation="nn.Identity()", more=""),
+    ),
+    "sigmoids four times as steep": deep("Steep()").replace(
+        "class Answer",
+        "class Steep(nn.Module):\n    def forward(self, x):\n"
+        "        return torch.sigmoid(4 * x) * 2 - 1\nclass Answer",
+        1,
+    ),
+    "one more layer, and dropout": deep(
+        "nn.ReLU(), nn.Dropout(0.1)",
+        more="layers = nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10)\n"
+        "self.head = nn.Sequential(*layers)",
+    ),
     "rounded straight through": deep(
         last="features + (r := self.refine(features)) + (r.round() - r).detach()"
     ),
@@ -609,7 +644,7 @@ WRONG_8_3 = {
     ),
     "no activation": (
         deep("nn.Identity()"),
-        "6 linear layers follow another one directly. Without an activation",
+        "No activation follows net.0.0, net.1.0, net.2.0 and 3 more. Put one after",
     ),
     "a penalty gives each a gradient": (
         deep("nn.Sigmoid()", ".detach()", "features + self.refine(features).round()")
@@ -622,7 +657,46 @@ WRONG_8_3 = {
     ),
     "a dropout is no activation": (
         deep("nn.Dropout()"),
-        "6 linear layers follow another one directly.",
+        "No activation follows net.0.0, net.1.0, net.2.0 and 3 more.",
+    ),
+    "a normalization is no activation": (
+        deep("nn.BatchNorm1d(64)"),
+        "No activation follows net.0.0, net.1.0, net.2.0 and 3 more.",
+    ),
+    "a way around is no activation": (
+        classifier(RESIDUAL, DEEP.format(activation="nn.Identity()", more="")),
+        "No activation follows net.0.0, net.1.0, net.2.0 and 3 more.",
+    ),
+    "the first activation is gone": (
+        deep(more="self.encoder = self.encoder[:2]"),
+        "No activation follows encoder.1. Put one after each hidden layer",
+    ),
+    "scaled instead": (
+        deep("Doubles()").replace(
+            "class Answer",
+            "class Doubles(nn.Module):\n    def forward(self, x):\n"
+            "        return 2 * x + 1\nclass Answer",
+            1,
+        ),
+        "No activation follows net.0.0, net.1.0, net.2.0 and 3 more.",
+    ),
+    "one layer for all": (
+        deep(more="self.net = nn.Sequential(*[self.net[0]] * 6)"),
+        "4 weight matrices are trained; there were 9. Keep all layers",
+    ),
+    "one of them without a way back": (
+        deep().replace(
+            "self.net(self.encoder(images))",
+            "self.encoder(images)\n"
+            "        for i, layer in enumerate(self.net):\n"
+            "            features = layer(features.detach() if i == 3 else features)",
+            1,
+        ),
+        "No gradient reaches net.0.0.weight, net.0.0.bias, net.1.0.weight and 5 more",
+    ),
+    "a step instead of round": (
+        deep(last="features + (self.refine(features) > 0).float()"),
+        "No gradient reaches refine.weight, refine.bias.",
     ),
     "a faint way back": (
         deep(cut=" * 1e-6 + 1"),

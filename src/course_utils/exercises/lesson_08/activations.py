@@ -1,5 +1,6 @@
-"""Is there something between one linear layer and the next?"""
+"""Is there something that bends between one linear layer and the next?"""
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -7,48 +8,73 @@ from torch import Tensor, nn
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import learners_code
+from course_utils.exercises.lesson_08.gradient_flow import first_names
 from course_utils.measure import evaluation_mode
 
-_ALLOWED = 1  # a linear layer may refine features on their way to the head
+_BEND = 1e-3  # of the change; rounding makes less than 1e-5
 
 
-def linear_pairs(module: nn.Module, images: Tensor) -> int:
-    """Return how many linear layers get exactly what another one returned.
+def _inputs(module: nn.Module, images: Tensor, shifts: dict[str, Any]) -> Any:
+    """Return what each linear layer gets, in the order of the calls, and the output.
 
     Args:
-        module: Is run once, without gradients and in evaluation mode.
+        module: Is run once.
         images: What its forward pass gets.
-
-    Raises:
-        LearnerError: If the forward pass raises.
+        shifts: What is added to a layer's output, by the layer's name.
     """
-    given: list[Tensor] = []
-    pairs = 0
+    found: dict[str, Tensor] = {}
 
-    def compare(layer: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
-        nonlocal pairs
-        pairs += any(torch.equal(args[0], earlier) for earlier in given)
-        given.append(output)
+    def look(name: str, _: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
+        found.setdefault(name, args[0])
+        return output + shifts.get(name, 0)
 
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear)]
-    handles = [layer.register_forward_hook(compare) for layer in layers]
+    handles = [
+        layer.register_forward_hook(partial(look, name))
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear)
+    ]
     try:
         with torch.no_grad(), evaluation_mode(module), learners_code("forward"):
-            module(images)
+            found["output"] = module(images)
     finally:
         for handle in handles:
             handle.remove()
-    return pairs
+    return found
+
+
+def _is_bent(module: nn.Module, images: Tensor, name: str, width: int) -> bool:
+    """Return whether what comes after a layer is no affine function of its output."""
+    shift = 3 * torch.randn(width, generator=torch.Generator().manual_seed(0))
+    there, back, plain = (
+        _inputs(module, images, {name: sign * shift}) for sign in (1, -1, 0)
+    )
+    for other in plain:  # the first that depends on the layer decides
+        change = (there[other] - back[other]).norm()
+        if change > 0:
+            bend = (there[other] + back[other] - 2 * plain[other]).norm()
+            return bool(bend > _BEND * change)
+    return True  # nothing depends on it, which is another fault
 
 
 def has_activations(module: nn.Module, images: Tensor) -> Finding:
-    """Check that activations stand between the linear layers.
+    """Check that an activation follows each linear layer but the last two.
+
+    A layer that is called ``refine`` counts as the last but one, wherever it stands.
+
+    Its kind does not matter: between two layers, only affine maps are refused.
 
     Args:
-        module: Is run once, in evaluation mode.
+        module: Is run in evaluation mode.
         images: What its forward pass gets.
     """
-    pairs = linear_pairs(module, images)
-    seen = f"{pairs} linear layers follow another one directly."
-    remedy = "Without an activation in between, they are one layer: put one there."
-    return Finding(seen, pairs <= _ALLOWED, remedy)
+    called = [name for name in _inputs(module, images, {}) if name != "output"]
+    free = {*called[-1:], *(["refine"] if "refine" in called else called[-2:])}
+    straight = [
+        name
+        for name in called
+        if name not in free
+        and not _is_bent(module, images, name, module.get_submodule(name).out_features)
+    ]
+    seen = f"No activation follows {first_names(straight)}."
+    remedy = "Put one after each hidden layer: two linear layers in a row are one."
+    return Finding(seen, not straight, remedy)

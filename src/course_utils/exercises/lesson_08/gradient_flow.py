@@ -60,7 +60,7 @@ def _none(norms: Norms) -> Finding:
 def _zero(norms: Norms) -> Finding:
     zero = [name for name, norm in norms.items() if norm == 0]
     seen = f"The gradient of {first_names(zero)} is zero." if zero else "None is zero."
-    remedy = "What they compute is multiplied by zero or cut off; let it count."
+    remedy = "The loss must change with what they compute: no factor 0, no steps."
     return Finding(seen, not zero, remedy)
 
 
@@ -75,7 +75,7 @@ def _vanishing(module: L.LightningModule, norms: Norms, least: float) -> Finding
     share = min(matrices.values()) / largest
     seen = f"The faintest gradient is {share:.1e} times the strongest"
     seen += f": {first_names(faint)}." if faint else "."
-    remedy = "It vanishes on the way back: look at the activations it passes through."
+    remedy = "Let more of it through: look at every operation on its way back."
     return Finding(seen, not faint, remedy)
 
 

@@ -1,6 +1,7 @@
 """Run a learner's callbacks while a validation metric follows a script."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lightning as L
@@ -10,6 +11,7 @@ from torch import Tensor
 from course_utils.checks.learner_code import LearnerError, learners_code
 
 MakeCallbacks = Callable[[str], Any]
+STEP = 0.125  # a power of two, so that no step is rounded
 
 
 def callbacks_for(make: MakeCallbacks, folder: str) -> list[L.Callback]:
@@ -36,6 +38,9 @@ class ScriptedMetric(L.LightningModule):
 
     Attributes:
         checks: Validation runs so far, as a buffer: a checkpoint holds it.
+        weight: One number that training lowers by `STEP` with each batch, so that it
+            tells how long it was trained.
+        judged: What the weight was in each validation run so far.
     """
 
     def __init__(self, name: str, script: Sequence[float]) -> None:
@@ -44,6 +49,7 @@ class ScriptedMetric(L.LightningModule):
         self.name, self.script = name, list(script)
         self.weight = torch.nn.Parameter(torch.ones(1))
         self.register_buffer("checks", torch.zeros((), dtype=torch.int64))
+        self.judged: list[float] = []
 
     def training_step(self, batch: Tensor, batch_idx: int) -> Tensor:
         """Return a loss."""
@@ -51,7 +57,9 @@ class ScriptedMetric(L.LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         """Count the validation run."""
-        self.checks += not self.trainer.sanity_checking
+        if not self.trainer.sanity_checking:
+            self.checks += 1
+            self.judged.append(self.weight.item())
 
     def validation_step(self, batch: Tensor, batch_idx: int) -> None:
         """Log the number of this validation run."""
@@ -61,4 +69,27 @@ class ScriptedMetric(L.LightningModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return plain SGD."""
-        return torch.optim.SGD(self.parameters(), lr=0.1)
+        return torch.optim.SGD(self.parameters(), lr=STEP)
+
+
+def loaded(file: Path) -> Any:
+    """Return what ``torch.save`` wrote into a file, None if it is of another kind."""
+    try:  # trusted: this process wrote the file a moment ago
+        return torch.load(file, map_location="cpu", weights_only=False)
+    except Exception:  # whatever torch says to a text or a picture
+        return None
+
+
+def scripted_state(content: Any) -> dict[str, Any] | None:
+    """Return the state of a `ScriptedMetric` in what a file holds, if there is one.
+
+    The file may be a checkpoint of Lightning, or a state dict that a callback saved,
+    alone or as a part of something else.
+    """
+    parts = [content]
+    while parts:
+        part = parts.pop(0)
+        if isinstance(part, Mapping) and {"weight", "checks"} <= part.keys():
+            return dict(part)
+        parts += part.values() if isinstance(part, Mapping) else []
+    return None

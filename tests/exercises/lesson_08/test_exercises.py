@@ -15,7 +15,7 @@ from course_utils.checks.applied_gradients import Applied, applied_gradients, me
 from course_utils.exercises.lesson_08.clipping import Update, clips_by_norm
 from course_utils.exercises.lesson_08.early_stopping import (
     ScriptedRun,
-    best_check,
+    best_checks,
     last_check,
     scripted_run,
     stops_in_time,
@@ -751,19 +751,49 @@ RIGHT_8_4 = {
     ),
     "weights only": returns(STOP, KEEP.replace("mode", "save_weights_only=True, mode")),
     "a callback of one's own": OWN,
+    "one that keeps a state dict, before the module's hook": OWN.replace(
+        'trainer.save_checkpoint(folder + "/best.ckpt")',
+        'torch.save({"weights": model.state_dict()}, folder + "/best.pt")',
+    ).replace("on_validation_end", "on_validation_epoch_end"),
+    "a high that comes again is as good": OWN.replace(
+        "if score > self.best:",
+        "if score == self.best: trainer.save_checkpoint(folder + '/best.ckpt')\n"
+        "            if score > self.best:",
+    ),
+    "the newest beside it, first": returns(
+        "ModelCheckpoint(folder, 'new')", STOP, KEEP
+    ),
+    "a partial": "import functools\n"
+    "def make(folder, patience):\n"
+    f"    return [{STOP.replace('8', 'patience')}, {KEEP}]\n"
+    "callbacks = functools.partial(make, patience=8)\n",
+    "a class that is a list": "class callbacks(list):\n"
+    "    def __init__(self, folder):\n"
+    f"        super().__init__([{STOP}, {KEEP}])\n",
+    "an object": "class Make:\n"
+    "    patience = 8\n"
+    "    def __call__(self, folder):\n"
+    f"        return [{KEEP}, {STOP.replace('8', 'self.patience')}]\n"
+    "callbacks = Make()\n",
+    "subclasses": "class Stop(EarlyStopping): pass\n"
+    "class Keep(ModelCheckpoint): pass\n"
+    "def callbacks(folder):\n"
+    f"    return [{KEEP.replace('ModelCheckpoint', 'Keep')}, "
+    f"{STOP.replace('EarlyStopping', 'Stop')}]\n",
 }
 WRONG_8_4 = {
     "only renamed": (
         "def callbacks(to):\n    return [EarlyStopping(monitor='val_acc', patience=2)]",
-        "should stop after 19. The best value of this metric is the maximum",
+        'stop after 19. EarlyStopping has patience=2, mode="min". Stop after 2',
     ),
     "patience in epochs": (
         returns(STOP.replace("8", "2"), KEEP),
-        "the run stopped after 5; it should stop after 19. Patience counts validation",
+        'after 5; it should stop after 19. EarlyStopping has patience=2, mode="max"',
     ),
     "mode forgotten": (
         returns("EarlyStopping('val_acc', patience=8)", KEEP),
-        "the run stopped after 9; it should stop after 19. The best value of this",
+        "stopped after 9; it should stop after 19. EarlyStopping has patience=8, "
+        'mode="min". Stop after 2 epochs without a new high, which are 8 checks',
     ),
     "no checkpoint": (returns(STOP), "No checkpoint is in the folder. EarlyStopping"),
     "keeps the worst": (
@@ -792,23 +822,25 @@ WRONG_8_4 = {
     ),
     "one check too many": (
         returns(STOP.replace("8", "9"), KEEP),
-        "the run stopped after 20; it should stop after 19. Stop after 2 epochs",
+        "stopped after 20; it should stop after 19. EarlyStopping has patience=9",
     ),
     "at the end of an epoch": (
         returns(STOP.replace("8", "2, check_on_train_epoch_end=True"), KEEP),
-        "the run stopped after 16; it should stop after 19.",
+        "stopped after 20; it should stop after 19. EarlyStopping has patience=2, "
+        'mode="max". Stop after 2 epochs',
     ),
     "a small high does not count": (
         returns(STOP.replace("mode", "min_delta=0.05, mode"), KEEP),
-        "the run stopped after 11; it should stop after 19.",
+        'EarlyStopping has patience=8, mode="max", min_delta=0.05. Stop after 2 epochs',
     ),
     "looks every second epoch": (
         returns(STOP, KEEP.replace("mode", "every_n_epochs=2, mode")),
-        "at every check.",
+        "The weights kept are those of check 8; the best was check 11.",
     ),
     "a tie counts": (
         returns(STOP.replace("mode", "min_delta=-0.001, mode"), KEEP),
-        "the run stopped after 21; it should stop after 19.",
+        "stopped after 20; it should stop after 19. EarlyStopping has patience=8, "
+        'mode="max", min_delta=-0.001.',
     ),
     "another metric": (
         returns("EarlyStopping('val_loss', patience=8)", KEEP),
@@ -821,6 +853,35 @@ WRONG_8_4 = {
     "raises": (
         "def callbacks(folder):\n    return [EarlyStopping(folder.name)]",
         "callbacks raised AttributeError",
+    ),
+    "saved while training, judged by the check before": (
+        returns(STOP, KEEP.replace("mode", "every_n_train_steps=1, mode")),
+        "The weights kept are of no check; the best was check 11. Keep the weights",
+    ),
+    "all files, and none is the best": (
+        returns(STOP, "ModelCheckpoint(folder, save_top_k=-1)"),
+        "Nothing says which of the 19 checkpoints is the best.",
+    ),
+    "whole epochs after that of the high": (
+        OWN.replace("self.waited += 1", "self.waited = trainer.current_epoch - self.at")
+        .replace("best, waited = -1.0, 0", "best, waited, at = -1.0, 0, 0")
+        .replace("self.waited = score, 0", "self.at = score, trainer.current_epoch")
+        .replace(">= 8", ">= 2"),
+        "the run stopped after 9; it should stop after 19. Stop after 2 epochs",
+    ),
+    "eight batches": (
+        OWN.replace("self.waited += 1", "self.waited = trainer.global_step - self.at")
+        .replace("best, waited = -1.0, 0", "best, waited, at = -1.0, 0, 0")
+        .replace("self.waited = score, 0", "self.at = score, trainer.global_step"),
+        "the run stopped after 7; it should stop after 19.",
+    ),
+    "keeps what it began with": (
+        OWN.replace("self.best, self.waited = score, 0", "self.waited = 0"),
+        "it should stop after 19.",
+    ),
+    "the last that was not worse": (
+        returns(STOP, "ModelCheckpoint(folder, monitor='step', mode='max')"),
+        "The weights kept are those of check 19; the best was check 11.",
     ),
     "a class": (
         "class callbacks:\n    pass",
@@ -972,8 +1033,9 @@ def test_8_4_the_right_check_is_found_by_hand():
     assert last_check(LOSSES, 2, "min") == 4
     assert last_check(LOSSES, 5, "min") == 10
     assert last_check(LOSSES, 3, "max") == 4
-    assert best_check(LOSSES, "min", checks=8) == 5
-    assert best_check(LOSSES, "max", checks=8) == 1
+    assert best_checks(LOSSES, "min", checks=8) == [5]
+    assert best_checks(LOSSES, "min", checks=3) == [2]
+    assert best_checks((4, 4, 1), "max", checks=3) == [1, 2]
 
 
 @pytest.mark.parametrize("mode", ["min", "max"])
@@ -981,11 +1043,29 @@ def test_8_4_the_right_check_is_found_by_hand():
 def test_8_4_early_stopping_stops_where_the_arithmetic_says(patience, mode):
     stop = EarlyStopping("loss", patience=patience, mode=mode)
     run = scripted_run(lambda folder: [stop], "loss", LOSSES)
-    assert run == ScriptedRun(last_check(LOSSES, patience, mode), 0, 0)
+    assert run == ScriptedRun(
+        last_check(LOSSES, patience, mode),
+        frozenset(),
+        0,
+        f' EarlyStopping has patience={patience}, mode="{mode}".',
+    )
 
 
-def test_8_4_the_opposite_mode_is_named():
+@pytest.mark.parametrize("mode", ["min", "max"])
+def test_8_4_settings_are_read_not_guessed(mode):
+    def make(folder):
+        return [EarlyStopping("loss", patience=3, mode=mode, min_delta=0.5)]
+
+    settings = scripted_run(make, "loss", LOSSES).settings
+    assert settings == f' EarlyStopping has patience=3, mode="{mode}", min_delta=0.5.'
+
+
+def test_8_4_a_lower_value_may_be_the_better_one():
     rising = tuple(range(1, 9))
-    finding = stops_in_time(ScriptedRun(4, 0, 0), rising, 3, "max", epochs=1)
-    assert 'is the maximum: set mode="max"' in finding.remedy
-    assert "it should run to its end" in finding.seen
+    finding = stops_in_time(ScriptedRun(5, frozenset(), 0), rising, 3, "min", epochs=1)
+    assert (
+        finding.seen == "Of 8 checks, the run stopped after 5; it should stop after 4."
+    )
+    assert finding.remedy.endswith(
+        "without a new low, which are 3 checks; the lower, the better."
+    )

@@ -52,6 +52,44 @@ RIGHT_9_1 = {
         "return [ModelCheckpoint(folder, name, monitor=each, mode='max')",
         "        for each, name in watched.items()]",
     ),
+    "the newest first": room(f"return [{LAST}), {BEST})]"),
+    "the newest before its validation": room(
+        f"return [{LAST}, every_n_train_steps=2), {BEST})]"
+    ),
+    "a subclass, and a generator made a list": (
+        "class Keeps(ModelCheckpoint):\n"
+        "    def __init__(self, folder, **options):\n"
+        "        options.setdefault('filename', 'new')\n"
+        "        super().__init__(dirpath=folder, **options)\n"
+    )
+    + room(
+        "options = {}, {'monitor': 'val_acc', 'mode': 'max', 'filename': 'best'}",
+        "return list(Keeps(folder, **each) for each in options)",
+    ),
+    "a partial": "import functools\n"
+    "def keeps(metric, folder):\n"
+    f"    return {BEST.replace(chr(34) + 'val_acc' + chr(34), 'metric')}), {LAST})\n"
+    "room_for_two = functools.partial(keeps, 'val_acc')",
+    "state dicts and a note, written by hand": """
+class Keeps(L.Callback):
+    def __init__(self, folder):
+        self.folder, self.best = Path(folder), -1.0
+    def on_validation_epoch_end(self, trainer, module):
+        if trainer.sanity_checking:
+            return
+        score = float(trainer.callback_metrics["val_acc"])
+        if score > self.best:
+            self.best = score
+            torch.save(module.state_dict(), self.folder / "best.pt")
+            (self.folder / "best.txt").write_text(str(score))
+    def on_train_epoch_end(self, trainer, module):
+        trainer.save_checkpoint(self.folder / "newest.ckpt")
+def room_for_two(folder):
+    return [Keeps(folder)]
+""",
+    "a link beside them": room(
+        f'return [{BEST}, save_last="link"), {LAST.replace("last", "newest")})]'
+    ),
     "the best without what a resume needs": room(
         f"return [{BEST}, save_weights_only=True), {LAST})]"
     ),
@@ -79,7 +117,7 @@ WRONG_9_1 = {
     ),
     "only the newest": (
         room(f"return [{LAST})]"),
-        "The best epoch, 2 of 7, is not kept. Monitor the metric",
+        "The best epoch, 2 of 7, is not kept. Of all epochs so far, keep",
     ),
     "everything": (
         room(f"return [{BEST}, save_top_k=-1, save_last=True)]"),
@@ -99,7 +137,7 @@ WRONG_9_1 = {
     ),
     "the two best": (
         room(f"return [{BEST}, save_top_k=2), {LAST})]"),
-        "The disk holds 3 checkpoints. There is room for 2: save_top_k=1.",
+        "The disk holds 3 checkpoints. There is room for 2: delete older ones.",
     ),
     "three files": (
         room(f"return [{BEST}, save_last=True), {LAST.replace('last', 'new')})]"),
@@ -129,6 +167,48 @@ WRONG_9_1 = {
     "returns nothing": (
         room(f"[{BEST}), {LAST})]"),
         "Expected a list of callbacks but got NoneType",
+    ),
+    "saved while training, judged by the epoch before": (
+        room(f"return [{BEST}, every_n_train_steps=2), {LAST})]"),
+        "The best epoch, 2 of 7, is not kept; the file of epoch 3 was written before "
+        "its value existed. Save after the validation that judges the weights.",
+    ),
+    "the same, the newest first": (
+        room(f"return [{LAST}), {BEST}, every_n_train_steps=2)]"),
+        "the file of epoch 3 was written before its value existed.",
+    ),
+    "the best of every second epoch": (
+        room(f"return [{BEST}, every_n_epochs=2), {LAST})]"),
+        "The best epoch, 5 of 6, is not kept. Of all epochs so far, keep",
+    ),
+    "remembers the first score only": (
+        OWN_CALLBACK.replace("self.best = trainer", "self.first = trainer"),
+        "The best epoch, 2 of 7, is not kept",
+    ),
+    "the best of the last three": (
+        OWN_CALLBACK.replace(
+            "if trainer.callback",
+            "if trainer.current_epoch % 3 == 0: self.best = 0.0\n"
+            "        if trainer.callback",
+        ),
+        "The best epoch, 2 of 7, is not kept",
+    ),
+    "the newest by hand, weights only": (
+        OWN_CALLBACK.replace(
+            'trainer.save_checkpoint(f"{self.folder}/new.ckpt")',
+            'torch.save(module.state_dict(), f"{self.folder}/new.pt")',
+        ),
+        "its last weights without what is needed to go on. Save the optimizer's state",
+    ),
+    "the newest at the end only": (
+        OWN_CALLBACK.replace(
+            '        trainer.save_checkpoint(f"{self.folder}/new.ckpt")\n', ""
+        ).replace(
+            "def room",
+            "    def on_fit_end(self, trainer, module):\n"
+            "        trainer.save_checkpoint(self.folder + '/new.ckpt')\ndef room",
+        ),
+        "nothing newer than epoch 2",
     ),
     "raises": (room("return folder.best"), "raised AttributeError"),
     "a class": (

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import lightning as L
 import torch
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
@@ -16,6 +16,8 @@ from course_utils.checks.scripted_metric import (
     MakeCallbacks,
     ScriptedMetric,
     callbacks_for,
+    loaded,
+    scripted_state,
 )
 
 
@@ -25,28 +27,46 @@ class ScriptedRun:
 
     Attributes:
         checks: Validation runs until it stopped.
-        kept: After which check the kept weights were saved, 0 if none were kept.
+        kept: The checks whose weights are in the files kept as the best; 0 for weights
+            that no check has judged.
         files: Checkpoints in the folder.
+        settings: What an `EarlyStopping` among the callbacks is set to, in words.
     """
 
     checks: int
-    kept: int
+    kept: frozenset[int]
     files: int
+    settings: str = ""
 
 
-def _kept(callbacks: Sequence[L.Callback], folder: str) -> tuple[int, int]:
-    """Return the check of the best file, and how many files there are."""
-    files = sorted(Path(folder).rglob("*.ckpt"))
-    best = [getattr(callback, "best_model_path", "") for callback in callbacks]
-    paths = [Path(path) for path in best if path and Path(path) in files] or files
-    if not paths:
-        return 0, 0
-    states = torch.load(paths[0], weights_only=False)["state_dict"]
-    return int(states["checks"]), len(files)
+def _settings(callbacks: Sequence[L.Callback]) -> str:
+    """Return a sentence with the settings of the first `EarlyStopping`, or none."""
+    for each in callbacks:
+        if isinstance(each, EarlyStopping):
+            delta = each.min_delta * (1 if each.mode == "max" else -1)
+            beside = f", min_delta={delta}" if delta else ""
+            told = f'patience={each.patience}, mode="{each.mode}"{beside}'
+            return f" EarlyStopping has {told}."
+    return ""
+
+
+def _kept_as_best(callbacks: Sequence[L.Callback], files: Sequence[Path]) -> set[Path]:
+    """Return the files that a callback or their being the only one names the best."""
+    if len(files) == 1 or any(
+        type(each) not in (ModelCheckpoint, EarlyStopping) for each in callbacks
+    ):
+        return set(files)
+    savers = [each for each in callbacks if isinstance(each, ModelCheckpoint)]
+    best = {Path(each.best_model_path).resolve() for each in savers if each.monitor}
+    return best & set(files)
 
 
 def scripted_run(
-    make: MakeCallbacks, name: str, script: Sequence[float], checks_per_epoch: int = 1
+    make: MakeCallbacks,
+    name: str,
+    script: Sequence[float],
+    checks_per_epoch: int = 1,
+    batches_per_check: int = 1,
 ) -> ScriptedRun:
     """Train with the learner's callbacks on the CPU while a metric follows a script.
 
@@ -55,6 +75,7 @@ def scripted_run(
         name: Name of the metric.
         script: Its values, one per validation run; whole epochs.
         checks_per_epoch: Validation runs per epoch.
+        batches_per_check: Training batches between them.
 
     Raises:
         LearnerError: If ``make`` or training raises, or returns no callbacks.
@@ -64,7 +85,7 @@ def scripted_run(
         callbacks, module = callbacks_for(make, folder), ScriptedMetric(name, script)
         fit(
             module,
-            DataLoader(torch.ones(checks_per_epoch, 1)),
+            DataLoader(torch.ones(checks_per_epoch * batches_per_check, 1)),
             DataLoader(torch.ones(1, 1)),
             callbacks=callbacks,
             enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
@@ -73,7 +94,14 @@ def scripted_run(
             val_check_interval=1 / checks_per_epoch,
             num_sanity_val_steps=0,
         )
-        return ScriptedRun(int(module.checks), *_kept(callbacks, folder))
+        found = [file for file in Path(folder).rglob("*") if file.is_file()]
+        states = {f: state for f in found if (state := scripted_state(loaded(f)))}
+        check_of = {weight: i for i, weight in enumerate(module.judged, start=1)}
+        kept = frozenset(
+            check_of.get(float(states[file]["weight"]), 0)
+            for file in _kept_as_best(callbacks, list(states))
+        )
+        return ScriptedRun(int(module.checks), kept, len(states), _settings(callbacks))
 
 
 def last_check(script: Sequence[float], patience: int, mode: str) -> int:
@@ -96,10 +124,11 @@ def last_check(script: Sequence[float], patience: int, mode: str) -> int:
     return len(script)
 
 
-def best_check(script: Sequence[float], mode: str, checks: int) -> int:
-    """Return which of the first ``checks`` was the first best, counted from 1."""
+def best_checks(script: Sequence[float], mode: str, checks: int) -> list[int]:
+    """Return which of the first ``checks`` were the best, counted from 1."""
     seen = list(script[:checks])
-    return 1 + seen.index(max(seen) if mode == "max" else min(seen))
+    best = max(seen) if mode == "max" else min(seen)
+    return [number for number, value in enumerate(seen, start=1) if value == best]
 
 
 def stops_in_time(
@@ -112,22 +141,16 @@ def stops_in_time(
         script: The metric of each check.
         patience: Checks without improvement after which it should stop.
         mode: ``"max"`` or ``"min"``.
-        epochs: The patience in epochs; a mistake names it.
+        epochs: The patience in epochs; the remedy names it.
     """
     wanted = last_check(script, patience, mode)
-    other = "min" if mode == "max" else "max"
-    # With mode and patience wrong at once, the mode is the first thing to mend.
-    opposite = {last_check(script, waits, other) for waits in (epochs, patience, 3)}
     stopped = run.checks < len(script)
     when = f"stopped after {run.checks}" if stopped else "never stopped"
     should = "run to its end" if wanted == len(script) else f"stop after {wanted}"
-    seen = f"Of {len(script)} checks, the run {when}; it should {should}."
-    limit = f"{epochs} epochs without a new best, which are {patience} checks"
-    remedy = f"Stop after {limit}."
-    if run.checks == last_check(script, epochs, mode):
-        remedy = "Patience counts validation checks, not epochs."
-    elif run.checks in opposite:
-        remedy = f'The best value of this metric is the {mode}imum: set mode="{mode}".'
+    seen = f"Of {len(script)} checks, the run {when}; it should {should}.{run.settings}"
+    high = "high" if mode == "max" else "low"
+    remedy = f"Stop after {epochs} epochs without a new {high}, which are {patience} "
+    remedy += f"checks; the {high}er, the better."
     return Finding(seen, run.checks == wanted, remedy)
 
 
@@ -139,11 +162,18 @@ def keeps_the_best(run: ScriptedRun, script: Sequence[float], mode: str) -> Find
         script: The metric of each check.
         mode: ``"max"`` or ``"min"``.
     """
-    best = best_check(script, mode, run.checks)
+    best = best_checks(script, mode, run.checks)
+    high = "highest" if mode == "max" else "lowest"
+    remedy = f"Keep the weights that were judged by the {high} value."
     if not run.files:
         seen = "No checkpoint is in the folder."
-        remedy = "EarlyStopping keeps no weights: add a ModelCheckpoint for the folder."
+        remedy = "EarlyStopping keeps no weights: save the best ones into the folder."
         return Finding(seen, False, remedy)
-    seen = f"The weights kept are those of check {run.kept}; the best was check {best}."
-    remedy = f'Monitor the same metric with mode="{mode}", at every check.'
-    return Finding(seen, run.kept == best, remedy)
+    if not run.kept:
+        seen = f"Nothing says which of the {run.files} checkpoints is the best."
+        return Finding(seen, False, remedy)
+    kept = max(run.kept)
+    seen = f"The weights kept are those of check {kept}; the best was check {best[0]}."
+    if not kept:
+        seen = f"The weights kept are of no check; the best was check {best[0]}."
+    return Finding(seen, bool(run.kept.intersection(best)), remedy)

@@ -39,6 +39,7 @@ def keeps_best_and_last(answer: Any) -> Iterator[Finding]:
         [0.5, 0.8, 0.7, 0.6, 0.4, 0.3, 0.2],
         [0.6, 0.5, 0.7, 0.8],
         [0.3, 0.7, 0.6, 0.65, 0.9, 0.1],
+        [0.2, 0.1],
     ):
         left = checkpoints_after_kill(make, "val_acc", scores)
         yield keeps_the_last(left, finished=len(scores))

@@ -14,9 +14,12 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import LearnerError
 from course_utils.checks.scripted_metric import (
+    STEP,
     MakeCallbacks,
     ScriptedMetric,
     callbacks_for,
+    loaded,
+    scripted_state,
 )
 
 BATCHES = 2  # per epoch
@@ -28,15 +31,17 @@ class SavedCheckpoint:
 
     Attributes:
         name: Its path below the folder, with ``/``.
-        epoch: Epoch in which it was saved, from 1.
-        whole: Whether it was saved at the end of that epoch.
+        epoch: Epoch whose training its weights have seen last, from 1.
+        whole: Whether they have seen all of it.
         resumable: Whether it holds what resuming needs, not only weights.
+        validated: Whether that epoch's validation had begun when it was saved.
     """
 
     name: str
     epoch: int
     whole: bool
     resumable: bool
+    validated: bool = True
 
 
 class _StopRun(Exception):
@@ -56,13 +61,26 @@ class _ReadsFolder(ScriptedMetric):
         return super().training_step(batch, batch_idx)
 
 
-def _saved(file: Path, folder: Path) -> SavedCheckpoint:
-    # Trusted: this process wrote the file a moment ago.
-    content = torch.load(file, map_location="cpu", weights_only=False)
-    epoch = content["epoch"] + 1
-    whole = content["global_step"] == epoch * BATCHES
-    name = file.relative_to(folder).as_posix()
-    return SavedCheckpoint(name, epoch, whole, "optimizer_states" in content)
+def _saved(file: Path, folder: Path) -> SavedCheckpoint | None:
+    content = loaded(file)
+    if (state := scripted_state(content)) is None:
+        return None
+    batches = round((1 - float(state["weight"])) / STEP)
+    epoch = max(-(-batches // BATCHES), 1)
+    return SavedCheckpoint(
+        file.relative_to(folder).as_posix(),
+        epoch,
+        whole=batches == epoch * BATCHES,
+        resumable=any("optim" in str(name) for name in content),
+        validated=int(state["checks"]) >= epoch,
+    )
+
+
+def _all_saved(folder: Path) -> list[SavedCheckpoint]:
+    """Return the checkpoints in a folder; a link to another one takes no room."""
+    files = [file for file in sorted(folder.rglob("*")) if not file.is_symlink()]
+    saved = [_saved(file, folder) for file in files if file.is_file()]
+    return [each for each in saved if each is not None]
 
 
 def checkpoints_after_kill(
@@ -84,9 +102,7 @@ def checkpoints_after_kill(
     found: list[SavedCheckpoint] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder, module = Path(name).resolve(), _ReadsFolder(metric, scores)
-        module.read = lambda: found.extend(
-            _saved(file, folder) for file in sorted(folder.rglob("*.ckpt"))
-        )
+        module.read = lambda: found.extend(_all_saved(folder))
         callbacks = callbacks_for(make, name)
         loader = DataLoader(torch.ones(BATCHES, 1))
         try:
@@ -125,7 +141,7 @@ def keeps_the_last(left: Sequence[SavedCheckpoint], finished: int) -> Finding:
         return Finding(f"{killed} its last epoch.", True)
     if any(each.epoch >= finished for each in left):
         seen = f"{killed} its last weights without what is needed to go on."
-        return Finding(seen, False, "Leave save_weights_only out.")
+        return Finding(seen, False, "Save the optimizer's state and the epoch as well.")
     seen = f"{killed} nothing newer than epoch {newest} to go on from."
     seen = seen if newest else f"{killed} nothing to go on from."
     remedy = "Save every epoch, whatever its score, with a callback that monitors none."
@@ -144,14 +160,18 @@ def keeps_the_best(
     """
     top, bottom = (max, min) if mode == "max" else (min, max)
     best, worst = scores.index(top(scores)) + 1, scores.index(bottom(scores)) + 1
-    kept = {each.epoch for each in left if each.whole}
-    if best in kept:
+    kept = [scores[each.epoch - 1] for each in left if each.whole]
+    if top(scores) in kept:
         return Finding("The best epoch is kept.", True)
     seen = f"The best epoch, {best} of {len(scores)}, is not kept"
-    if worst in kept and worst != len(scores):
-        seen += f", but the worst, {worst}, is."
-        return Finding(seen, False, "Is less better, or more? See `mode`.")
-    remedy = "Monitor the metric, so that the file of the best epoch stays."
+    word = "highest" if mode == "max" else "lowest"
+    remedy = f"Of all epochs so far, keep the one with the {word} value."
+    early = [each.epoch for each in left if not each.validated]
+    if older := [epoch for epoch in early if epoch < len(scores)]:
+        seen += f"; the file of epoch {older[0]} was written before its value existed"
+        remedy = "Save after the validation that judges the weights."
+    elif bottom(scores) in kept and worst != len(scores):
+        seen += f", but the worst, {worst}, is"
     return Finding(f"{seen}.", False, remedy)
 
 
@@ -161,4 +181,4 @@ def keeps_few(left: Sequence[SavedCheckpoint], most: int) -> Finding:
     seen = f"The disk holds {count} checkpoint{'' if count == 1 else 's'}."
     if count <= most:
         return Finding(seen, True)
-    return Finding(seen, False, f"There is room for {most}: save_top_k=1.")
+    return Finding(seen, False, f"There is room for {most}: delete older ones.")

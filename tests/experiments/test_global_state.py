@@ -43,6 +43,7 @@ def sticky() -> dict[str, object]:
         "level": logging.getLogger("lightning.pytorch").level,
         "root level": logging.root.level,
         "logging off": logging.root.manager.disable,
+        "safe globals": torch.serialization.get_safe_globals(),
     }
 
 
@@ -53,6 +54,7 @@ def change_everything(folder) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_float32_matmul_precision("medium")
     torch.set_grad_enabled(False)
+    torch.serialization.add_safe_globals([bytearray])
     torch.autograd.set_detect_anomaly(True, check_nan=False)
     torch.set_num_threads(torch.get_num_threads() + 1)
     torch.backends.cudnn.benchmark = True

@@ -1,5 +1,6 @@
 """The gradients that optimizers apply during training, all at the same weights."""
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.optim import Optimizer
 
 from course_utils.checks.fit import fit
+from course_utils.checks.learner_code import learners_code
 from course_utils.measure import OptimizerRecorder
 
 
@@ -60,6 +63,28 @@ class FixedWeights(L.Callback):
 def trained_weights(module: nn.Module) -> list[nn.Parameter]:
     """Return the parameters that require a gradient."""
     return [p for p in module.parameters() if p.requires_grad]
+
+
+def losses_and_gradients(
+    module: L.LightningModule, batches: Sequence[tuple[Tensor, Tensor]]
+) -> list[tuple[float, Tensor]]:
+    """Return each batch's mean cross-entropy, and its gradient as one vector.
+
+    Args:
+        module: Maps images to logits; it is copied, not changed.
+        batches: Images and labels.
+
+    Raises:
+        LearnerError: If the forward pass raises.
+    """
+    twin, found = copy.deepcopy(module).train(), []
+    params = trained_weights(twin)
+    for images, labels in batches:
+        with torch.enable_grad(), learners_code("forward"):
+            loss = F.cross_entropy(twin(images), labels)
+        grads = torch.autograd.grad(loss, params, materialize_grads=True)
+        found.append((loss.item(), torch.cat([grad.flatten() for grad in grads])))
+    return found
 
 
 def applied_gradients(

@@ -82,6 +82,16 @@ def _warnings() -> Restore:
     return restore
 
 
+def _safe_globals() -> Restore:
+    known = torch.serialization.get_safe_globals()
+
+    def restore() -> None:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(known)
+
+    return restore
+
+
 def _log_levels() -> Restore:
     known = [logging.root, *logging.root.manager.loggerDict.values()]
     levels = [(each, each.level) for each in known if isinstance(each, logging.Logger)]
@@ -103,7 +113,7 @@ def preserve_global_state() -> Iterator[None]:
     Covered: random generators (Python, NumPy, torch, CUDA), deterministic mode,
     default dtype and device, matmul precision, grad and anomaly mode, thread count,
     cuDNN's ``benchmark`` and ``deterministic``, the environment, the working folder,
-    warning filters and log levels.
+    warning filters, log levels and what torch may load from files.
 
     Example:
         >>> import torch
@@ -120,6 +130,7 @@ def preserve_global_state() -> Iterator[None]:
         _environment(),
         _warnings(),
         _log_levels(),
+        _safe_globals(),
         lambda: os.chdir(folder),
     ]
     with contextlib.ExitStack() as stack:  # one that fails does not stop the others

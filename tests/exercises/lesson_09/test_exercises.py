@@ -464,6 +464,42 @@ class DividesByRecent(DigitNet):
         self.count += 1
         return loss / (self.recent.sum() / self.count.clamp(max=8)).float()
 """
+NUMBERS = "checkpoint['recent'] = list(np.array(self.recent))"
+DECLARED = (
+    "torch.serialization.add_safe_globals("
+    "[np._core.multiarray.scalar, np.dtype, np.dtypes.Float64DType])"
+)
+BY_HAND = (
+    window(LIST, WINDOW)
+    .replace("maxlen=8)", "maxlen=8); self.automatic_optimization = False", 1)
+    .replace(
+        "        return loss / np.mean(self.recent)",
+        "        (loss / np.mean(self.recent)).backward()\n"
+        "        for each in self.optimizers():\n"
+        "            each.step()\n"
+        "            each.zero_grad()\n"
+        "    def configure_optimizers(self):\n"
+        "        first, *others = self.parameters()\n"
+        "        return [torch.optim.Adam([first]), torch.optim.SGD(others, lr=0.1)]",
+    )
+)
+IN_A_CALLBACK = """
+class Window(L.Callback):
+    def __init__(self):
+        self.losses = []
+    def state_dict(self):
+        return {"losses": self.losses}
+    def load_state_dict(self, state):
+        self.losses = state["losses"]
+class DividesByRecent(DigitNet):
+    def configure_callbacks(self):
+        self.window = Window()
+        return [self.window]
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.window.losses = [*self.window.losses, float(loss)][-8:]
+        return loss / np.mean(self.window.losses)
+"""
 RIGHT_9_3 = {
     "a list": window(LIST, WINDOW),
     "a tensor": window(
@@ -489,6 +525,16 @@ RIGHT_9_3 = {
         "[self.recent.append(each) for each in checkpoint['mine']['recent']]",
     ),
     "buffers": BUFFERS,
+    "in a callback, by hand": IN_A_CALLBACK,
+    "by hand, with two optimizers": BY_HAND,
+    "a base class between": window(LIST, WINDOW).replace("DividesByRecent", "Between")
+    + "\nclass DividesByRecent(Between):\n"
+    "    def configure_optimizers(self):\n"
+    "        sgd = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)\n"
+    "        return [sgd], [torch.optim.lr_scheduler.StepLR(sgd, 1)]",
+    "NumPy's numbers, declared safe when it is built": window(
+        NUMBERS, WINDOW, init=f"{DECLARED}; self.recent = deque(maxlen=8)"
+    ),
 }
 WRONG_9_3 = {
     "cosmetic: the list never forgets": (
@@ -509,10 +555,7 @@ WRONG_9_3 = {
         "does not load by default: recent is a numpy.ndarray",
     ),
     "NumPy numbers in a list": (
-        window(
-            "checkpoint['recent'] = list(np.array(self.recent))",
-            WINDOW,
-        ),
+        window(NUMBERS, WINDOW),
         "does not load by default: recent is a numpy.float64",
     ),
     "cheats: begins anew with each epoch, so nothing needs saving": (
@@ -547,6 +590,48 @@ WRONG_9_3 = {
     "divides by all": (
         window(LIST, "self.recent = checkpoint['recent']", init="self.recent = []"),
         "The loss of batch 9 is not divided by the mean of the last 8.",
+    ),
+    "fills up with zeros to eight": (
+        window(
+            "checkpoint['recent'] = ([0.0] * 8 + list(self.recent))[-8:]",
+            WINDOW,
+        ),
+        "Resumed at the end of epoch 1, the run ends with",
+    ),
+    "saves the mean alone": (
+        window(
+            "checkpoint['recent'] = float(np.mean(self.recent))",
+            "self.recent = deque([checkpoint['recent']] * 8, maxlen=8)",
+        ),
+        "The window must come back as it was: its values and its length.",
+    ),
+    "rounds": (
+        window("checkpoint['recent'] = [round(x, 6) for x in self.recent]", WINDOW),
+        "The window must come back as it was",
+    ),
+    "forgets the last": (
+        window("checkpoint['recent'] = list(self.recent)[:-1]", WINDOW),
+        "The window must come back as it was",
+    ),
+    "declares NumPy's numbers safe when it saves": (
+        window(f"{DECLARED}; {NUMBERS}", WINDOW),
+        "Resuming raised UnpicklingError",
+    ),
+    "keeps it in the class, so nothing is saved": (
+        window("", "", init="pass").replace(
+            "    def __init__", "    recent = deque(maxlen=8)\n    def __init__"
+        ),
+        "The window must come back as it was",
+    ),
+    "a mean of seven": (
+        window(LIST, WINDOW.replace("8", "7"), init="self.recent = deque(maxlen=7)"),
+        "The loss of batch 8 is not divided by the mean of the last 8.",
+    ),
+    "trains on every second batch": (
+        window(LIST, WINDOW).replace(
+            "        return loss", "        return None if batch_idx % 2 else loss"
+        ),
+        "24 batches made 12 updates. Update after each batch",
     ),
     "loads under another name": (
         window(LIST, "self.recent = deque(checkpoint['window'], maxlen=8)"),

@@ -1,31 +1,27 @@
 """The exercises of lesson 08, training stability."""
 
-import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import lightning as L
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.applied_gradients import (
     Applied,
     applied_gradients,
+    losses_and_gradients,
     merged,
-    trained_weights,
 )
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import learners_code
 from course_utils.checks.sample_data import (
     digits,
     in_batches,
     new_instance,
     quiet_function,
 )
-from course_utils.checks.weight_updates import Batches, updates
+from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_08.activations import has_activations
 from course_utils.exercises.lesson_08.clipping import Update, clips_by_norm
@@ -55,19 +51,6 @@ def _batches_of_all_lengths() -> list[tuple[Tensor, Tensor]]:
     return [(f * x, y) for f, (x, y) in zip(_FACTORS, batches, strict=True)]
 
 
-def _gradients_of(module: L.LightningModule, batches: Batches) -> list[Tensor]:
-    """Return the gradient of each batch's mean cross-entropy, as one vector."""
-    twin, found = copy.deepcopy(module), []
-    for images, labels in batches:
-        with torch.enable_grad(), learners_code("forward"):
-            loss = F.cross_entropy(twin(images), labels)
-        grads = torch.autograd.grad(loss, trained_weights(twin), allow_unused=True)
-        pairs = zip(grads, trained_weights(twin), strict=True)
-        flat = [(0 * p if g is None else g).flatten() for g, p in pairs]
-        found.append(torch.cat(flat).detach())
-    return found
-
-
 def _with_batches(steps: list[Applied], due: list[Tensor]) -> list[Update]:
     """Return each step beside the mean gradient of the batches since the one before."""
     found, begin = [], 0
@@ -88,7 +71,7 @@ def clips_over_two_batches(answer: Any) -> Iterator[Finding]:
     may clip its own.
     """
     module, batches = new_instance(answer), _batches_of_all_lengths()
-    due = _gradients_of(module, batches)
+    due = [gradient for _, gradient in losses_and_gradients(module, batches)]
     steps = applied_gradients(module, batches)
     together = [replace(each, own=torch.ones_like(each.own)) for each in merged(steps)]
     each_alone = [

@@ -4,14 +4,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
-import torch
-from torch import nn
-from torch.nn import functional as F
+from torch.serialization import (
+    add_safe_globals,
+    clear_safe_globals,
+    get_safe_globals,
+)
 from torch.utils.data import DataLoader
 
+from course_utils.checks.applied_gradients import (
+    applied_gradients,
+    losses_and_gradients,
+    merged,
+)
 from course_utils.checks.exact_resume import resumes_exactly
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import fit, loader_of
+from course_utils.checks.fit import loader_of
 from course_utils.checks.interrupted_run import Place
 from course_utils.checks.learner_code import CannotCheck
 from course_utils.checks.sample_data import (
@@ -96,39 +103,26 @@ WINDOW = 8
 class _FixedBatches(L.LightningDataModule):
     """The same batches in the same order in every epoch."""
 
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.batches = in_batches(digits(16 * count), 16)
+
     def train_dataloader(self) -> DataLoader[Any]:
-        return loader_of(in_batches(digits(12 * 16), 16))
+        return loader_of(self.batches)
 
 
-class _Losses(L.Callback):
-    """Record each batch's cross-entropy, and the loss that the step returns for it."""
-
-    def __init__(self) -> None:
-        self.plain: list[float] = []
-        self.returned: list[float] = []
-
-    def on_train_batch_start(
-        self, trainer: L.Trainer, module: Any, batch: Any, *_: Any
-    ) -> None:
-        with torch.no_grad():
-            self.plain.append(F.cross_entropy(module(batch[0]), batch[1]).item())
-
-    def on_train_batch_end(
-        self, trainer: L.Trainer, module: Any, outputs: Any, *_: Any
-    ) -> None:
-        outputs = outputs["loss"] if isinstance(outputs, dict) else outputs
-        self.returned.append(float("nan") if outputs is None else float(outputs))
-
-
-def _divides_by_recent(module: nn.Module) -> Finding:
-    """Check that each loss is divided by the mean of the last eight with itself."""
-    losses = _Losses()
-    fit(module, _FixedBatches(), callbacks=[losses], max_epochs=2)
-    pairs = zip(losses.plain, losses.returned, strict=True)
-    for number, (plain, returned) in enumerate(pairs, start=1):
-        recent = losses.plain[max(number - WINDOW, 0) : number]
-        expected = plain * len(recent) / sum(recent)
-        if not abs(returned - expected) < 1e-3 * expected:
+def _divides_by_recent(module: L.LightningModule) -> Finding:
+    """Check that each gradient is divided by the mean of the last eight losses."""
+    batches, epochs = _FixedBatches(12).batches, 2
+    due = losses_and_gradients(module, batches) * epochs
+    steps = merged(applied_gradients(module, batches, max_epochs=epochs))
+    if len(steps) != len(due):
+        seen = f"{len(due)} batches made {len(steps)} updates."
+        return Finding(seen, False, "Update after each batch, as before.")
+    for number, (step, (_, gradient)) in enumerate(zip(steps, due, strict=True), 1):
+        recent = [loss for loss, _ in due[max(number - WINDOW, 0) : number]]
+        expected = gradient * len(recent) / sum(recent)
+        if (step.gradient - expected).norm() > 1e-3 * expected.norm():
             seen = f"The loss of batch {number} is not divided by the mean of the last "
             seen += f"{len(recent)}."
             remedy = "Leave the step as it was; only saving and loading need a change."
@@ -144,20 +138,26 @@ class _ComparesParameters(L.Callback):
 
 
 def remembers_its_window(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 9.3: one run goes through, one is resumed after its first epoch.
+    """Examine exercise 9.3: runs that go through, and those resumed after an epoch.
 
-    Nothing is random in it, so other bits mean a window that was not restored.
+    Nothing is random in them, so other bits mean a window that was not restored. It is
+    full in the first run, and holds three and six values in the second.
     """
-
-    def build() -> tuple[Any, Any, list[L.Callback]]:
-        return new_instance(answer), _FixedBatches(), [_ComparesParameters()]
-
-    module = new_instance(answer)
+    module, known = new_instance(answer), get_safe_globals()
     if type(module).training_step is L.LightningModule.training_step:
         raise CannotCheck("The check trains your class, which has no training_step.")
     yield _divides_by_recent(module)
     remedy = "The window must come back as it was: its values and its length."
-    yield from resumes_exactly(build, [Place("epoch", 1)], remedy=remedy, max_epochs=2)
+    for batches, epochs in ((12, 2), (3, 3)):
+
+        def build(batches: int = batches) -> tuple[Any, Any, list[L.Callback]]:
+            # As in a new process: what saving a file declared safe is not remembered.
+            clear_safe_globals()
+            add_safe_globals(known)
+            return new_instance(answer), _FixedBatches(batches), [_ComparesParameters()]
+
+        places = [Place("epoch", number) for number in range(1, epochs)]
+        yield from resumes_exactly(build, places, remedy=remedy, max_epochs=epochs)
 
 
 _9_3 = Exercise(

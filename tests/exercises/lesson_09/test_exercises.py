@@ -277,7 +277,65 @@ RIGHT_9_2["a callback of one's own"] = job(
     "options = quiet_trainer(accelerator='cpu', callbacks=[saves])",
     "L.Trainer(max_epochs=4, **options).fit(model, loader, ckpt_path=path)",
 )
+RIGHT_9_2["a partial, the newest file by its time"] = (
+    "import functools\n"
+    + function(
+        "run(model, loader, folder, *, epochs)",
+        "saves = ModelCheckpoint(folder + '/mine', save_top_k=-1)",
+        TRAINER[0],
+        TRAINER[1].replace("4", "epochs"),
+        "files = sorted(Path(folder).rglob('*.ckpt'), key=os.path.getmtime)",
+        "trainer.fit(model, loader, ckpt_path=files[-1] if files else None)",
+    )
+    + "\njob = functools.partial(run, epochs=4)"
+)
+RIGHT_9_2["a class, a module that saves itself"] = """
+class job:
+    def __init__(self, model, loader, folder):
+        self.file = Path(folder, "state")
+        options = quiet_trainer(accelerator="cpu", max_epochs=4)
+        self.trainer = L.Trainer(**options)
+        model.on_train_epoch_end = self.save
+        found = self.file if self.file.exists() else None
+        self.trainer.fit(model, train_dataloaders=loader, ckpt_path=found)
+    def save(self):
+        self.trainer.save_checkpoint(self.file)
+"""
 WRONG_9_2 = {
+    "done as soon as there is a file": (
+        job("if os.listdir(folder):", "    return", SAVES, *TRAINER, RESUMES),
+        "made no more updates when it was called again. Train the epochs that are",
+    ),
+    "cleans up when it is done": (
+        job(SAVES, *TRAINER, RESUMES, "os.remove(folder + '/last.ckpt')"),
+        "A further call, after all epochs are done, makes 20 updates more.",
+    ),
+    "an epoch for each call": (
+        job(
+            SAVES,
+            "done = len(os.listdir(folder))",
+            TRAINER[0],
+            TRAINER[1].replace("4", "min(done + 1, 4)"),
+            RESUMES,
+        ),
+        "Never killed, the job makes 5 updates; 4 epochs of 5 were asked for.",
+    ),
+    "resumes with another schedule": (
+        at_train_start("trainer.lr_scheduler_configs[0].scheduler.gamma = 0.5").replace(
+            "gamma = 0.5", "gamma **= 1 + bool(trainer.current_epoch)"
+        ),
+        "ends with other weights than one that was never killed.",
+    ),
+    "the oldest file": (
+        job(
+            "saves = ModelCheckpoint(folder, save_top_k=-1)",
+            *TRAINER,
+            "files = sorted(os.listdir(folder))",
+            "path = os.path.join(folder, files[0]) if files else None",
+            "trainer.fit(model, loader, ckpt_path=path)",
+        ),
+        "A further call, after all epochs are done, makes 15 updates more.",
+    ),
     "cosmetic: resumes a file that a kill never leaves": (
         job(
             "path = f'{folder}/model.ckpt'",

@@ -8,20 +8,19 @@ import textwrap
 import lightning as L
 import pytest
 import torch
-from learner import assert_correct, assert_incorrect, each_answer, judged
+from learner import assert_correct, assert_incorrect, each_answer
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_utils.exercises.lesson_07.accumulation import (
-    gradients_of_updates,
-    mean_gradient,
-)
+from course_utils.checks.applied_gradients import applied_gradients
+from course_utils.exercises.lesson_07.accumulation import mean_gradient
 from course_utils.exercises.lesson_07.memory_growth import growth_per_step
 from course_utils.exercises.lesson_07.saved_for_backward import (
     cost_of_step,
     saved_for_backward,
 )
+from course_utils.measure import flat_weights
 
 HEAD = "def cheaper_precision(net, images):\n"
 SAVED = "with SavedTensors({0}) as {1}{2}:\n    {3}\n"
@@ -62,7 +61,69 @@ RIGHT_7_1 = {
         "return min(['32-true', 'bf16-mixed'], key=cost)\n"
     ),
 }
+RIGHT_7_1 |= {
+    "a partial": "import functools\n"
+    + both()
+    .replace("(net, images)", "(names, net, images)")
+    .replace("'bf16-mixed' if", "names[1] if")
+    .replace("else '32-true'", "else names[0]")
+    .replace("cheaper_precision", "choose")
+    + "\ncheaper = functools.partial(choose, ('32-true', 'bf16-mixed'))",
+    "an object": both()
+    .replace("(net, images)", "(self, net, images)", 1)
+    .replace("def cheaper_precision", "class Cheaper:\n  def __call__")
+    + "cheaper_precision = Cheaper()\n",
+    "a copy of the network that learns": function(
+        "import copy\n",
+        "twin = copy.deepcopy(net).train()\n",
+        SAVED.format("ignore=twin.parameters()", "full", "", "twin(images).sum()"),
+        SAVED.format("ignore=twin.parameters()", "half", AUTO, "twin(images).sum()"),
+        "return ('32-true', 'bf16-mixed')[half.peak < full.peak]\n",
+    ),
+}
 WRONG_7_1 = {
+    "many images, or convolutions": (
+        function(
+            "conv = any(isinstance(part, nn.Conv2d) for part in net.modules())\n"
+            "return 'bf16-mixed' if conv or len(images) > 32 else '32-true'\n"
+        ),
+        "For a conv net of many channels and 1 image it returned 'bf16-mixed'",
+    ),
+    "many images alone": (
+        function("return 'bf16-mixed' if len(images) > 32 else '32-true'\n"),
+        "For a conv net and 4 images it returned '32-true'",
+    ),
+    "more images than a layer is wide": (
+        function(
+            "wide = max(p.shape[0] for p in net.parameters() if p.ndim == 2) "
+            "if len(images) > 4 or len(net) == 6 else 0\n"
+            "return 'bf16-mixed' if len(images) > min(wide, 60) else '32-true'\n"
+        ),
+        "For a wider MLP and 80 images it returned 'bf16-mixed'",
+    ),
+    "adds a layer": (
+        function("net.append(nn.ReLU())\n", "return '32-true'\n"),
+        "Your function changed the network: its layers",
+    ),
+    "leaves a hook": (
+        function(
+            "net[0].register_forward_hook(lambda *_: None)\n", "return '32-true'\n"
+        ),
+        "Your function changed the network: its hooks.",
+    ),
+    "trains a step": (
+        function(
+            "grads = torch.autograd.grad(net(images).sum(), list(net.parameters()))\n"
+            "with torch.no_grad():\n"
+            "    for p, g in zip(net.parameters(), grads): p -= g\n",
+            "return '32-true'\n",
+        ),
+        "Your function changed the network: its weights.",
+    ),
+    "freezes it": (
+        function("net.requires_grad_(False)\n", "return '32-true'\n"),
+        "Your function changed the network: what it trains.",
+    ),
     "weighs parameters against pixels": (
         function(
             "weights = sum(weight.numel() for weight in net.parameters())\n",
@@ -166,30 +227,149 @@ RIGHT_7_2 = {
         init=BY_HAND,
     ),
 }
+RIGHT_7_2 |= {
+    "by hand, two optimizers": sub(
+        "ConvNet",
+        MANUAL.format("", "self.n == 4 or self.trainer.is_last_batch", "self.n")
+        .replace("self.optimizers().step()", "[o.step() for o in self.optimizers()]")
+        .replace("self.optimizers().zero_grad()", "self.zero_grad()"),
+        """
+        def configure_optimizers(self):
+            first, *others = self.parameters()
+            return [torch.optim.SGD([first], 0.1), torch.optim.Adam(others)]
+        """,
+        init=BY_HAND,
+    ),
+    "by hand, the whole group at once": sub(
+        "ConvNet",
+        """
+        def training_step(self, batch, batch_idx):
+            self.kept = [*self.kept, batch]
+            if len(self.kept) == 4 or self.trainer.is_last_batch:
+                images, labels = map(torch.cat, zip(*self.kept))
+                self.optimizers().zero_grad()
+                self.manual_backward(F.cross_entropy(self(images), labels))
+                self.optimizers().step()
+                self.kept = []
+        """,
+        init="self.automatic_optimization = False\nself.kept = []",
+    ),
+    "a factor in backward": sub(
+        "ConvNet",
+        STEP.format("self.index = batch_idx\n    return loss"),
+        """
+        def backward(self, loss, *args, **kwargs):
+            first = self.index // 4 * 4
+            size = min(4, self.trainer.num_training_batches - first)
+            super().backward(loss * 4 / size, *args, **kwargs)
+        """,
+    ),
+    "an optimizer that divides": sub(
+        "ConvNet",
+        STEP.format("self.optimizer.n += 1\n    return 4 * loss"),
+        """
+        def configure_optimizers(self):
+            class Divides(torch.optim.Adam):
+                n = 0
+                def step(self, closure=None):
+                    loss = closure()
+                    for p in self.param_groups[0]["params"]:
+                        p.grad /= self.n
+                    self.n = 0
+                    super().step()
+                    return loss
+            self.optimizer = Divides(self.parameters())
+            return self.optimizer
+        """,
+    ),
+    "a base class between": sub("ConvNet", STEP.format(SIZE + "return loss * 4 / size"))
+    + "\nclass Other(Answer):\n    def configure_optimizers(self):\n"
+    "        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)\n",
+}
 WRONG_7_2 = {
+    "counts on into the next epoch": (
+        sub(
+            "ConvNet",
+            MANUAL.format("", "self.n % 4 == 0 or self.trainer.is_last_batch", "4")
+            .replace("p.grad /= 4", "p.grad /= (self.n - 1) % 4 + 1")
+            .replace("self.n = 0", "pass"),
+            init=BY_HAND,
+        ),
+        "In 2 epochs of 6 batches",
+    ),
+    "knows groups up to eight": (
+        sub(
+            "ConvNet",
+            STEP.format(
+                "n = self.trainer.num_training_batches\n"
+                "    size = n - 4 if batch_idx > 3 else min(n, 4)\n"
+                "    return loss * 4 / size"
+            ),
+        ),
+        "In 2 epochs of 9 batches, update 2 of 6 used 0.80 times",
+    ),
+    "what is left over by four": (
+        sub(
+            "ConvNet",
+            STEP.format(
+                "n = self.trainer.num_training_batches\n"
+                "    return loss * 4 / (n % 4) if batch_idx >= n // 4 * 4 else loss"
+            ).replace("return loss * 4 / (n % 4)", "return loss * 4 / max(n % 3, 1)"),
+        ),
+        "In 2 epochs of 6 batches, update 2 of 4 used 2.00 times",
+    ),
+    "the first epoch only": (
+        sub(
+            "ConvNet",
+            STEP.format(SIZE + "return loss * (1 if self.current_epoch else 4 / size)"),
+        ),
+        "In 2 epochs of 6 batches, update 4 of 4 used 0.50 times",
+    ),
+    "scales the last batch only": (
+        sub(
+            "ConvNet",
+            STEP.format(
+                SIZE
+                + "last = self.trainer.is_last_batch\n"
+                + "    return loss * 4 / size if last else loss"
+            ),
+        ),
+        "In 2 epochs of 6 batches, update 2 of 4 ",
+    ),
+    "zeroes before each batch": (
+        sub(
+            "ConvNet",
+            MANUAL.format(
+                "", "self.n == 4 or self.trainer.is_last_batch", "self.n"
+            ).replace("    self.manual", "    self.zero_grad()\n    self.manual"),
+            init=BY_HAND,
+        ),
+        "In 2 epochs of 6 batches, update 1 of 4 ",
+    ),
     "only renamed": (
         sub("ConvNet", STEP.format("return loss")),
-        "With 6 batches, update 2 of 2 used 0.50 times the mean gradient",
+        "In 2 epochs of 6 batches, update 2 of 4 used 0.50 times the mean gradient",
     ),
     "logs a scaled loss": (
         sub(
             "ConvNet",
             STEP.format(SIZE + "self.log('l', loss * 4 / size)") + "    return loss",
         ),
-        "update 2 of 2 used 0.50 times the mean gradient of its batches. Divide",
+        "update 2 of 4 used 0.50 times the mean gradient of its batches. Use the mean "
+        "of its 2 batches; the Trainer divides each loss by 4.",
     ),
     "scales all groups": (
         sub("ConvNet", STEP.format("return loss * 2")),
-        "update 1 of 2 used 2.00 times the mean gradient of its batches. Leave full "
-        "groups to the Trainer",
+        "update 1 of 4 used 2.00 times the mean gradient of its batches. Use the mean "
+        "of its 4 batches; the Trainer divides",
     ),
     "knows six batches": (
         sub("ConvNet", STEP.format("return loss * (2 if batch_idx > 3 else 1)")),
-        "With 8 batches, update 2 of 2 used 2.00 times",
+        "In 2 epochs of 8 batches, update 2 of 4 used 2.00 times",
     ),
     "divides twice": (
         sub("ConvNet", STEP.format("return loss / 4")),
-        "update 1 of 2 used 0.25 times",
+        "update 1 of 4 used 0.25 times",
     ),
     "after each backward": (
         sub(
@@ -201,11 +381,11 @@ WRONG_7_2 = {
                 p.grad *= 2
         """,
         ),
-        "With 6 batches, update 1 of 2 used ",
+        "In 2 epochs of 6 batches, update 1 of 4 used ",
     ),
     "by hand, forgets the rest": (
         sub("ConvNet", MANUAL.format("", "self.n == 4", "4"), init=BY_HAND),
-        "6 batches made 1 updates instead of 2. Update after every 4 batches, and",
+        "6 batches made 3 updates instead of 4. Update after every 4 batches, and",
     ),
     "by hand, by four": (
         sub(
@@ -213,11 +393,11 @@ WRONG_7_2 = {
             MANUAL.format("", "self.n == 4 or self.trainer.is_last_batch", "4"),
             init=BY_HAND,
         ),
-        "update 2 of 2 used 0.50 times",
+        "update 2 of 4 used 0.50 times",
     ),
     "by hand, twice in a group": (
         sub("ConvNet", MANUAL.format("", "self.n == 2", "2"), init=BY_HAND),
-        "6 batches made 3 updates instead of 2.",
+        "6 batches made 6 updates instead of 4.",
     ),
     "by hand, never zeroes": (
         sub(
@@ -227,15 +407,15 @@ WRONG_7_2 = {
             ).replace("self.optimizers().zero_grad()", "pass"),
             init=BY_HAND,
         ),
-        "With 6 batches, update 2 of 2 ",
+        "In 2 epochs of 6 batches, update 2 of 4 ",
     ),
     "sums": (
         sub("ConvNet", STEP.format("return loss * len(images)")),
-        "update 1 of 2 used 8.00 times",
+        "update 1 of 4 used 8.00 times",
     ),
     "climbs": (
         sub("ConvNet", STEP.format("return -loss")),
-        "update 1 of 2 used -1.00 times",
+        "update 1 of 4 used -1.00 times",
     ),
     "statistics of a batch": (
         sub(
@@ -243,7 +423,7 @@ WRONG_7_2 = {
             STEP.format(SIZE + "return loss * 4 / size"),
             init="self.net = nn.Sequential(nn.BatchNorm2d(1), self.net)",
         ),
-        "With 6 batches, update 1 of 2 ",
+        "In 2 epochs of 6 batches, update 1 of 4 ",
     ),
     "raises": (sub("ConvNet", STEP.format("return loss / None")), "raised TypeError"),
     "no module": ("class Answer:\n    pass", "Expected a LightningModule class"),
@@ -278,6 +458,54 @@ def stages(large: str, small: str = BLOCKS) -> str:
 
 
 RIGHT_7_3 = {
+    "by hand, two optimizers": sub(
+        "TwoStages",
+        FORWARD.format(GROUPS.format(3, False), BLOCKS),
+        """
+        def training_step(self, batch, batch_idx):
+            loss = super().training_step(batch, batch_idx)
+            self.log("loss", loss * self.trainer.max_epochs)
+            self.manual_backward(loss)
+            [each.step() for each in self.optimizers()]
+        """,
+        """
+        def configure_optimizers(self):
+            first, *others = self.parameters()
+            return [torch.optim.SGD([first], 0.1), torch.optim.Adam(others)]
+        """,
+        init="self.automatic_optimization = False",
+    ),
+    "groups made in __init__": sub(
+        "TwoStages",
+        """
+        def forward(self, images):
+            hidden = self.stem(images)
+            for group in self.groups:
+                hidden = checkpoint(group, hidden, use_reentrant=False)
+            for block in (self.shrink, *self.small):
+                hidden = block(hidden)
+            return self.head(hidden)
+        """,
+        init="self.groups = nn.ModuleList(\n"
+        "    nn.Sequential(*self.large[i : i + 3]) for i in (0, 3, 6))\n"
+        "del self.large",
+    ),
+    "a module that recomputes": "class Again(nn.Sequential):\n"
+    "    def forward(self, x):\n"
+    "        return checkpoint(super().forward, x, use_reentrant=False)\n"
+    + sub(
+        "TwoStages",
+        "def forward(self, images):\n    return self.all(images)",
+        init="large = [Again(*self.large[i : i + 2]) for i in range(0, 8, 2)]\n"
+        "self.all = nn.Sequential(\n"
+        "    self.stem, *large, Again(self.large[8]), self.shrink, *self.small, "
+        "self.head)",
+    ),
+    "segments of a sequence": stages(
+        "from torch.utils.checkpoint import checkpoint_sequential\n    "
+        "hidden = checkpoint_sequential(\n        nn.Sequential(*self.large), 3, "
+        "hidden, use_reentrant=False)\n    "
+    ),
     "threes": stages(GROUPS.format(3, False)),
     "twos": stages(GROUPS.format(2, False)),
     "twos, reentrant": stages(GROUPS.format(2, True)),
@@ -332,7 +560,7 @@ WRONG_7_3 = {
             FORWARD.format(GROUPS.format(3, False), BLOCKS),
             init="self.large = self.large[:6]",
         ),
-        "The stages have 6 and 3 blocks; there were 9 and 3. Keep all layers",
+        "6 of 30 weight tensors of TwoStages are gone or have other values. Keep all",
     ),
     "leaves blocks out": (
         stages("hidden = self.large[0](hidden)"),
@@ -360,28 +588,52 @@ WRONG_7_3 = {
         "\n        return super().training_step(batch, batch_idx).detach()",
         "the loss has no gradient",
     ),
-    "raises": (stages("hidden = checkpoint(hidden)"), "training_step raised"),
-    "no module": ("class Answer:\n    pass", "Expected a LightningModule class"),
-}
-
-
-UNCHECKED_7_3 = {
-    "another network": (sub("ConvNet", "def other(self):\n    pass"), "self.stem"),
+    "raises": (stages("hidden = checkpoint(hidden)"), "Training raised TypeError"),
+    "another network": (
+        sub("ConvNet", "def other(self):\n    pass"),
+        "There is no self.stem; extend TwoStages.",
+    ),
     "asks the Trainer": (
         sub(
             "TwoStages",
             FORWARD.format(LARGE, BLOCKS),
             STEP.format("return loss * self.trainer.max_epochs"),
         ),
-        "Trainer",
+        "The step's peak is 100% of the plain one; 60% is asked.",
     ),
+    "leaves blocks out when it predicts": (
+        stages(
+            "if self.training:\n        "
+            + GROUPS.format(3, False).replace("\n", "\n    ")
+            + "\n    else:\n        hidden = self.large[0](hidden)"
+        ),
+        "In evaluation mode, the network returns other logits than before.",
+    ),
+    "other weights": (
+        sub(
+            "TwoStages",
+            FORWARD.format(GROUPS.format(3, False), BLOCKS),
+            init="nn.init.zeros_(self.head[1].bias)",
+        ),
+        "1 of 30 weight tensors of TwoStages are gone or have other values.",
+    ),
+    "half of the gradient": (
+        stages(GROUPS.format(3, False))
+        + "\n    def training_step(self, batch, batch_idx):"
+        "\n        return super().training_step(batch, batch_idx) / 2",
+        "The gradients are not those of the plain step.",
+    ),
+    "two groups": (
+        stages(GROUPS.format(5, False)),
+        "60% is asked. Only ",
+    ),
+    "no loss": (
+        stages(GROUPS.format(3, False)) + "\n    def training_step(self, *_):\n"
+        "        pass",
+        "Training made no update; return the loss.",
+    ),
+    "no module": ("class Answer:\n    pass", "Expected a LightningModule class"),
 }
-
-
-@each_answer("practice, source, message", {"7.3": UNCHECKED_7_3})
-def test_7_3_cannot_check_everything(practice, source, message):
-    result = judged(practice, source)
-    assert (result.status, message in result.message) == ("cannot be checked", True)
 
 
 KEEP = """
@@ -414,7 +666,78 @@ RIGHT_7_4 = {
         init=LISTS,
     ),
 }
+RIGHT_7_4 |= {
+    "one growing tensor": sub(
+        "ConvNet",
+        KEEP.format(
+            "worst = images[losses.argmax()][None]\n"
+            "    self.worst = torch.cat([*self.worst[:1], worst][-1:]) if not len("
+            "self.worst) else torch.cat([self.worst, worst])\n"
+            "    self.scores.append(float(losses.max()))"
+        ),
+        init=LISTS,
+    ),
+    "by hand, two optimizers": keeps("images[losses.argmax()].clone()")
+    .replace("], []\n", "], []\n        self.automatic_optimization = False\n", 1)
+    .replace(
+        "return losses.mean()",
+        "self.manual_backward(losses.mean())\n"
+        "        [(o.step(), o.zero_grad()) for o in self.optimizers()]\n"
+        "    def configure_optimizers(self):\n"
+        "        a, *others = self.parameters()\n"
+        "        return [torch.optim.SGD([a], 0.1), torch.optim.Adam(others)]",
+    ),
+    "in a hook": sub(
+        "ConvNet",
+        KEEP.format("self.last = losses.detach()"),
+        """
+        def on_train_batch_end(self, outputs, batch, batch_idx):
+            worst = self.last.argmax()
+            self.worst.append(batch[0][worst].clone())
+            self.scores.append(self.last[worst].item())
+        """,
+        init=LISTS,
+    ),
+}
 WRONG_7_4 = {
+    "a part of a copy of the batch, in NumPy": (
+        keeps("images.numpy().copy()[losses.argmax()]"),
+        "The 10 images in worst keep ",
+    ),
+    "copies the batch, then takes a part": (
+        keeps("images.clone()[losses.argmax()]"),
+        "A part of a batch is a view, and keeps the whole batch: clone it.",
+    ),
+    "a list of all batches beside them": (
+        keeps("images[losses.argmax()].clone()").replace(
+            "self.scores.append",
+            "self.all = [*getattr(self, 'all', []), images]\n"
+            "        self.scores.append",
+        ),
+        "would do. Keep nothing else of a batch",
+    ),
+    "the last ten": (
+        keeps("images[losses.argmax()].clone()")
+        .replace("], []\n", "], []\n        self.n = 0\n", 1)
+        .replace(
+            "self.worst.append",
+            "if len(self.worst) == 10: return losses.mean()\n        self.worst.append",
+        )
+        .replace("== 10", "== 9"),
+        "After 10 batches, worst has 9 entries.",
+    ),
+    "ten at most": (
+        keeps("images[losses.argmax()].clone()").replace(
+            LISTS,
+            "from collections import deque\n"
+            "        self.worst, self.scores = deque(maxlen=10), deque(maxlen=10)",
+        ),
+        "After 13 batches, worst has 10 entries.",
+    ),
+    "flattened": (
+        keeps("images[losses.argmax()].clone().flatten()"),
+        "not the images with the highest loss. Keep one image of each batch, in its",
+    ),
     "detached": (
         keeps("images[losses.argmax()].detach()", "losses.max().detach()"),
         "A part of a batch is a view, and keeps the whole batch: clone it.",
@@ -467,7 +790,7 @@ WRONG_7_4 = {
             ),
             init=LISTS,
         ),
-        "After 10 batches, worst has 1 entries.",
+        "After 10 batches, worst has 1 entry.",
     ),
     "mean scores": (
         keeps("images[losses.argmax()].clone()", "losses.mean().item()"),
@@ -525,7 +848,90 @@ RIGHT_7_5 = {
         init=f"{WHOLE}\nself.brightness = torch.zeros((), dtype=torch.float64)",
     ),
 }
+RIGHT_7_5 |= {
+    "by hand, two optimizers": sub(
+        "FineTuned",
+        COUNT.format(EXACT).replace("return", "self.manual_backward(").rstrip()
+        + ")\n    [(o.step(), o.zero_grad()) for o in self.optimizers()]",
+        """
+        def configure_optimizers(self):
+            first, *others = self.parameters()
+            return [torch.optim.SGD([first], 0.1), torch.optim.Adam(others)]
+        """,
+        init=NUMBERS + "\nself.automatic_optimization = False",
+    ),
+    "whole numbers of 1/256": sub(
+        "FineTuned",
+        """
+        def on_train_batch_start(self, batch, batch_idx):
+            self.seen += len(batch[0])
+            self.total += (batch[0].double() * 256).round().long().sum()
+            self.pixels += batch[0].numel()
+        """,
+        """
+        @property
+        def brightness(self):
+            return self.total.item() / 256 / self.pixels.item()
+        """,
+        init=f"{WHOLE}\n"
+        + WHOLE.replace("seen", "total")
+        + "\n"
+        + WHOLE.replace("seen", "pixels"),
+    ),
+    "NumPy": sub(
+        "FineTuned",
+        COUNT.format("mean = images.float().numpy().mean(dtype=np.float64)"),
+        init="self.seen, self.brightness = np.int64(0), np.float64(0)",
+    ),
+}
 WRONG_7_5 = {
+    "four bytes while it trains": (
+        sub(
+            "FineTuned",
+            "def on_train_start(self):\n    self.net.float()",
+            "def forward(self, images):\n    return self.net(images.float())",
+            "def on_train_end(self):\n    self.net.bfloat16()",
+            COUNT.format(EXACT),
+            init=NUMBERS,
+        ),
+        "The network's weights are torch.float32, not all bfloat16 any more.",
+    ),
+    "float16": (
+        sub(
+            "FineTuned",
+            "def on_train_start(self):\n    self.net.half()",
+            "def forward(self, images):\n    return self.net(images.half())",
+            COUNT.format(EXACT),
+            init=NUMBERS,
+        ),
+        "The network's weights are torch.float16, not all bfloat16 any more.",
+    ),
+    "the last batch only": (
+        sub(
+            "FineTuned",
+            COUNT.format(EXACT).replace("self.seen += len(images)", "self.seen = 600"),
+            init=NUMBERS,
+        ),
+        "brightness is ",
+    ),
+    "rounds each mean": (
+        sub(
+            "FineTuned",
+            COUNT.format("mean = round(images.float().mean().item(), 2)"),
+            init=NUMBERS,
+        ),
+        "brightness is ",
+    ),
+    "counts batches": (
+        sub(
+            "FineTuned",
+            COUNT.format(EXACT)
+            .replace("+= len(images)", "+= 1")
+            .replace("* len(images) /", "/"),
+            init=NUMBERS,
+        ),
+        "After 600 images, seen is 24 (int). Count every image, in a type that counts",
+    ),
     "a metric that follows the default type": (
         sub(
             "FineTuned",
@@ -565,7 +971,7 @@ WRONG_7_5 = {
             COUNT.format(EXACT).replace("self.seen += len(images)", "self.seen += 33"),
             init=NUMBERS,
         ),
-        "After 600 images, seen is 792.",
+        "After 600 images, seen is 792 (int).",
     ),
     "only renamed": (
         sub(
@@ -581,7 +987,7 @@ WRONG_7_5 = {
             COUNT.format(EXACT),
             init=BUFFER.format("seen", ", dtype=torch.float32") + f"\n{MEAN}",
         ),
-        "A buffer of floats becomes bfloat16, too.",
+        "(torch.bfloat16). Count every image, in a type that counts exactly",
     ),
     "buffers of float64": (
         sub(
@@ -602,7 +1008,7 @@ WRONG_7_5 = {
             COUNT.format("mean = images.float().mean()"),
             init=f"{BUFFER.format('seen', '')}\n{MEAN}",
         ),
-        "The network's weights are not all bfloat16 any more.",
+        "The network's weights are torch.float32, not all bfloat16 any more.",
     ),
     "drops the loss": (
         sub(
@@ -610,7 +1016,7 @@ WRONG_7_5 = {
             COUNT.format(EXACT).replace("return", "self.loss ="),
             init=NUMBERS,
         ),
-        "The weights stay as they are. Return the loss.",
+        "No update uses a gradient. Return the loss.",
     ),
     "without a counter": (
         sub("FineTuned", STEP.format("return loss")),
@@ -669,6 +1075,9 @@ class Linear(L.LightningModule):
             self.kept.append(self.keep(self, images, losses))
         return losses.mean()
 
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
 
 def test_7_2_the_mean_gradient_is_that_of_hand_arithmetic():
     module = Linear()
@@ -678,14 +1087,19 @@ def test_7_2_the_mean_gradient_is_that_of_hand_arithmetic():
     truth = torch.cat([(errors.T @ images / 12).flatten(), errors.mean(0)])
     batches = list(zip(images.split(4), labels.split(4), strict=True))
     assert torch.allclose(mean_gradient(module, batches), truth, atol=1e-6)
-    [used] = gradients_of_updates(module, batches, 3)
-    assert torch.allclose(used, truth, atol=1e-6)
+    [used] = applied_gradients(module, batches, accumulate_grad_batches=3)
+    assert torch.allclose(used.gradient, truth, atol=1e-6)
 
 
 def test_7_3_a_measured_step_leaves_no_gradients():
     module = Linear()
-    cost_of_step(module, (torch.rand(4, 100), torch.zeros(4).long()))
+    before = flat_weights(module)
+    batch = torch.rand(4, 100), torch.zeros(4).long()
+    cost = cost_of_step(module, batch, list(module.parameters()))
     assert all(p.grad is None for p in module.parameters())
+    assert torch.equal(flat_weights(module), before)
+    # Of 4 images: the products of two layers forwards, and three backwards.
+    assert cost.flops == 2 * 4 * (2 * 100 * 500 + 3 * 500 * 3)
 
 
 @pytest.mark.parametrize(("requires_grad", "copied"), [(True, 8 + 16), (False, 8)])

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
-from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
+from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.sample_data import (
     in_batches,
     lesson_images,
@@ -23,7 +23,7 @@ from course_utils.checks.sample_data import (
 )
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_07.accumulation import uses_mean_gradients
-from course_utils.exercises.lesson_07.memory_growth import keeps_little_memory
+from course_utils.exercises.lesson_07.memory_growth import growth_per_step
 from course_utils.exercises.lesson_07.saved_for_backward import (
     adds_few_operations,
     cost_of_step,
@@ -31,7 +31,7 @@ from course_utils.exercises.lesson_07.saved_for_backward import (
     same_gradients,
     saved_for_backward,
 )
-from course_utils.measure import flat_weights
+from course_utils.measure import OptimizerRecorder, flat_weights
 
 # 7.1 ----------------------------------------------------------------------------
 
@@ -46,6 +46,16 @@ def _wide_net() -> list[nn.Module]:
     return [*layers, nn.Linear(96, 10)]
 
 
+def _deep_conv_net() -> list[nn.Module]:
+    layers = nn.Conv2d(1, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.ReLU()
+    return [*layers, nn.Flatten(), nn.Linear(64 * 64, 10)]
+
+
+def _wider_net() -> list[nn.Module]:
+    layers = nn.Flatten(), nn.Linear(144, 512), nn.ReLU(), nn.Linear(512, 512)
+    return [*layers, nn.ReLU(), nn.Linear(512, 10)]
+
+
 def _large_first_layer() -> list[nn.Module]:
     # Autograd saves no copy of these weights: the images need no gradient.
     return [nn.Flatten(), nn.Linear(144, 256), nn.Tanh(), nn.Linear(256, 10)]
@@ -56,33 +66,39 @@ _NETS = {  # none is near its break-even
     "a conv net and 4 images": (_conv_net, 4),
     "a wide MLP and 512 images": (_wide_net, 512),
     "an MLP with a large first layer and 64 images": (_large_first_layer, 64),
+    "a conv net of many channels and 1 image": (_deep_conv_net, 1),
+    "a wider MLP and 80 images": (_wider_net, 80),
 }
 _PRECISIONS = ("32-true", "bf16-mixed")
 
 
 def _changes(net: nn.Module, before: nn.Module) -> list[str]:
     """Return in words what is different in ``net``."""
-    properties = {
-        "the type of its weights": lambda p: p.dtype,
-        "its gradients": lambda p: p.grad is None,
-        "what it trains": lambda p: p.requires_grad,
-    }
-    pairs = list(zip(net.parameters(), before.parameters(), strict=True))
-    modes = zip(net.modules(), before.modules(), strict=True)
-    found = [
-        name
-        for name, read in properties.items()
-        if any(read(now) != read(then) for now, then in pairs)
-    ]
-    if any(now.training != then.training for now, then in modes):
-        found.append("its training mode")
-    if not found and not all(torch.equal(now, then) for now, then in pairs):
+
+    def read(network: nn.Module) -> dict[str, Any]:
+        parts, params = list(network.modules()), list(network.parameters())
+        return {
+            "its layers": [str(part) for part in parts],
+            "the type of its weights": [p.dtype for p in params],
+            "its gradients": [p.grad is None for p in params],
+            "what it trains": [p.requires_grad for p in params],
+            "its training mode": [part.training for part in parts],
+            "its hooks": [
+                len(hooks)
+                for part in parts
+                for hooks in (part._forward_hooks, part._forward_pre_hooks)
+            ],
+        }
+
+    now, then = read(net), read(before)
+    found = [name for name in now if now[name] != then[name]]
+    if not found and not all(map(torch.equal, net.parameters(), before.parameters())):
         found.append("its weights")
     return found
 
 
 def chooses_the_precision(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 7.1: three kinds of networks, small batches and large."""
+    """Examine exercise 7.1: several kinds of networks, small batches and large."""
     choose = quiet_function(answer)
     for name, (layers, count) in _NETS.items():
         torch.manual_seed(0)
@@ -119,8 +135,8 @@ _7_1 = Exercise(
 
 
 def counts_the_leftover(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 7.2: epochs of 8, 6, 5 and 3 batches in groups of four."""
-    for count in (6, 8, 5, 3):
+    """Examine exercise 7.2: epochs of 6, 8, 9 and 3 batches in groups of four."""
+    for count in (6, 8, 9, 3):
         batches = in_batches(lesson_images(8 * count), 8)
         yield from uses_mean_gradients(new_instance(answer), batches, 4)
 
@@ -141,7 +157,7 @@ _7_2 = Exercise(
 # 7.3 ----------------------------------------------------------------------------
 
 
-_BLOCKS = (9, 3)  # of the large and of the small stage
+_BASE, _PARTS = "TwoStages", ("stem", "large", "shrink", "small", "head")
 
 
 class _Plain(L.LightningModule):
@@ -149,35 +165,56 @@ class _Plain(L.LightningModule):
 
     def __init__(self, module: Any) -> None:
         super().__init__()
-        self.module = module
         stages = [module.stem, *module.large, module.shrink, *module.small]
-        self.layers = [*stages, module.head]
+        self.layers = nn.Sequential(*stages, module.head)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.layers(images)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
-        hidden, labels = batch
-        for layer in self.layers:
-            hidden = layer(hidden)
-        return F.cross_entropy(hidden, labels)
+        return F.cross_entropy(self(batch[0]), batch[1])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def _plain_network(answer: Any, module: L.LightningModule) -> _Plain:
+    """Return the network that the lesson gave, with the weights of ``module``.
+
+    A learner may group the layers in another way, so it is built from the base class.
+    """
+    base = next((each for each in answer.__mro__ if each.__name__ == _BASE), None)
+    given = new_instance(base) if base else module
+    if missing := [name for name in _PARTS if not hasattr(given, name)]:
+        raise LearnerError(f"There is no self.{missing[0]}; extend {_BASE}.")
+    return _Plain(given)
+
+
+def _same_values(module: nn.Module, plain: nn.Module) -> list[Tensor]:
+    """Return the weights of ``module`` in the order of those of ``plain``."""
+    mine, given = list(module.parameters()), list(plain.parameters())
+    found = [[p for p in mine if torch.equal(p, each)] for each in given]
+    if lost := found.count([]):
+        raise LearnerError(
+            f"{lost} of {len(given)} weight tensors of {_BASE} are gone or have other "
+            "values. Keep all its layers as they are."
+        )
+    return [same[0] for same in found]
 
 
 def checkpoints_the_cheap_stage(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.3: gradients, peak and operations of one step."""
     module, batch = new_instance(answer), lesson_images(8)
-    for name in ("stem", "large", "shrink", "small", "head"):
-        if not hasattr(module, name):
-            raise CannotCheck(f"The check needs self.{name}; keep the base class.")
-    if (blocks := (len(module.large), len(module.small))) != _BLOCKS:
-        raise LearnerError(
-            f"The stages have {blocks[0]} and {blocks[1]} blocks; there were "
-            f"{_BLOCKS[0]} and {_BLOCKS[1]}. Keep all layers of the base class."
-        )
-    module.train()
-    plain = cost_of_step(_Plain(module), batch)
-    cost = cost_of_step(module, batch)
+    network = _plain_network(answer, module)
+    weights = _same_values(module, network)
+    plain = cost_of_step(network, batch, list(network.parameters()))
+    cost = cost_of_step(module, batch, weights)
     yield same_gradients(cost, plain)
     yield lowers_the_peak(cost, plain, 0.6)
     yield adds_few_operations(cost, plain, 0.1)
-    output_of(module, batch[0])  # it must also predict
+    pair = output_of(module, batch[0]), output_of(network, batch[0])
+    seen = "In evaluation mode, the network returns other logits than before."
+    yield Finding(seen, torch.allclose(*pair, atol=1e-5), "Compute the same layers.")
 
 
 _7_3 = Exercise(
@@ -218,30 +255,68 @@ def _same_images(kept: Any, truth: list[tuple[Tensor, float]]) -> bool:
     )
 
 
+def _memory_of(entries: list[Any]) -> int:
+    """Return the bytes of all memory that the entries are in, wholly or in part."""
+    sizes = {}
+    for each in entries:
+        while isinstance(each, np.ndarray) and each.base is not None:
+            each = each.base  # of an array that is a view, also of a tensor
+        if isinstance(each, Tensor):
+            sizes[each.untyped_storage().data_ptr()] = each.untyped_storage().nbytes()
+        else:
+            sizes[id(each)] = getattr(each, "nbytes", 0)
+    return sum(sizes.values())
+
+
+def _keeps_few_bytes(
+    module: Any, grows: float, count: int, image: Tensor
+) -> Iterator[Finding]:
+    """Check what the images kept weigh, and then what each step leaves.
+
+    Args:
+        module: Has kept one image of each batch.
+        grows: Bytes that each step leaves.
+        count: Batches.
+        image: One image; three times its bytes are allowed.
+    """
+    held, own = _memory_of(list(module.worst)), count * image.nbytes
+    seen = f"The {count} images in worst keep {held / 1024:.1f} KB of memory; they are "
+    seen += f"{own / 1024:.1f} KB."
+    view = "A part of a batch is a view, and keeps the whole batch: clone it."
+    yield Finding(seen, held <= 3 * own, view)
+    seen = f"Each step leaves {grows / 1024:.1f} KB; {3 * image.nbytes / 1024:.1f} KB "
+    kept = [*module.worst, *module.scores]
+    remedy = "Keep nothing else of a batch: a graph or a view is larger than it looks."
+    if any(isinstance(each, Tensor) and each.grad_fn is not None for each in kept):
+        remedy = "An entry has a grad_fn: something still holds a graph, detach it."
+    yield Finding(f"{seen}would do.", grows <= 3 * image.nbytes, remedy)
+
+
 def keeps_the_worst(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 7.4: what is kept of ten batches, and the memory it takes."""
-    module = new_instance(answer)
-    images, labels = lesson_images(160)
-    loader = DataLoader(TensorDataset(images, labels), batch_size=16)
-    truth = _worst_of(module, loader)
-    batch_bytes = images[:16].nbytes
-    little = keeps_little_memory(module, loader, 3 * images[0].nbytes, batch_bytes)
-    for name in ("worst", "scores"):
-        if not hasattr(module, name):
-            raise LearnerError(f"There is no self.{name}; keep both lists.")
-    with learners_code("Reading worst and scores"):
-        right = _same_images(module.worst, truth)
-        scores = [torch.as_tensor(score).detach().item() for score in module.scores]
-    close = len(scores) == len(truth) and all(
-        abs(score - best) < 1e-4 for score, (_, best) in zip(scores, truth, strict=True)
-    )
-    count = len(module.worst)
-    others = ", not the images with the highest loss" if count == len(truth) else ""
-    seen = f"After {len(truth)} batches, worst has {count} entries{others}."
-    yield Finding(seen, right, "Keep one image of each batch, in its own shape.")
-    seen = "scores are not the highest loss of each batch."
-    yield Finding(seen, close, "Keep one loss of each batch.")
-    yield little
+    """Examine exercise 7.4: what is kept of 10 and 13 batches, and its memory."""
+    for count, size in ((10, 16), (13, 12)):
+        module, data = new_instance(answer), lesson_images(count * size)
+        loader = DataLoader(TensorDataset(*data), batch_size=size)
+        truth = _worst_of(module, loader)
+        grows = growth_per_step(module, loader)
+        for name in ("worst", "scores"):
+            if not hasattr(module, name):
+                raise LearnerError(f"There is no self.{name}; keep both lists.")
+        with learners_code("Reading worst and scores"):
+            right = _same_images(module.worst, truth)
+            scores = [torch.as_tensor(each).detach().item() for each in module.scores]
+            kept = len(module.worst)
+        close = len(scores) == count and all(
+            abs(score - best) < 1e-4
+            for score, (_, best) in zip(scores, truth, strict=True)
+        )
+        others = ", not the images with the highest loss" if kept == count else ""
+        entries = f"{kept} {'entry' if kept == 1 else 'entries'}"
+        seen = f"After {count} batches, worst has {entries}{others}."
+        yield Finding(seen, right, "Keep one image of each batch, in its own shape.")
+        seen = "scores are not the highest loss of each batch."
+        yield Finding(seen, close, "Keep one loss of each batch.")
+        yield from _keeps_few_bytes(module, grows, count, data[0][0])
     before = flat_weights(module)
     again = new_instance(answer)  # at its own learning rate
     fit(again, loader)
@@ -285,29 +360,38 @@ def _uneven_batches() -> list[tuple[Tensor, Tensor]]:
     return [(images, labels)] * 12 + [(fewer + 1 / 64, their_labels)] * 12
 
 
-def _network_still_trains(module: L.LightningModule, before: Tensor) -> list[Finding]:
-    types = {p.dtype for p in module.parameters()}
-    seen = "The network's weights are not all bfloat16 any more."
+def _trains_in_two_bytes(updates: list[tuple[set[torch.dtype], bool]]) -> list[Finding]:
+    """Check each update: the types of the weights, and whether it has a gradient."""
+    kinds = {str(kind) for kinds, _ in updates for kind in kinds}
+    types = sorted(kinds - {"torch.bfloat16"})
+    seen = f"The network's weights are {', '.join(types)}, not all bfloat16 any more."
     remedy = "Only the two statistics need more; leave the network in two bytes."
-    moved = not torch.equal(flat_weights(module), before)
+    learns = any(has_gradient for _, has_gradient in updates)
     return [
-        Finding(seen, types == {torch.bfloat16}, remedy),
-        Finding("The weights stay as they are.", moved, "Return the loss."),
+        Finding("No update uses a gradient.", learns, "Return the loss."),
+        Finding(seen, not types, remedy),
     ]
 
 
 def keeps_exact_statistics(answer: Any) -> Iterator[Finding]:
     """Examine exercise 7.5: 24 batches of two sizes, with ``bf16-true``."""
     module, batches = new_instance(answer), _uneven_batches()
-    module.configure_optimizers = lambda: torch.optim.SGD(module.parameters(), lr=0.1)
-    before = flat_weights(module).bfloat16()
-    fit(module, batches, precision="bf16-true")
-    yield from _network_still_trains(module, before)
+
+    def read(*_: torch.optim.Optimizer) -> tuple[set[torch.dtype], bool]:
+        params = list(module.parameters())
+        has_gradient = any(p.grad is not None and bool(p.grad.any()) for p in params)
+        return {p.dtype for p in params}, has_gradient
+
+    with OptimizerRecorder(read) as recorder:
+        fit(module, batches, precision="bf16-true")
+    yield from _trains_in_two_bytes([*recorder.values, (read()[0], False)])
     with learners_code("Reading seen and brightness"):
         count, mean = float(module.seen), float(module.brightness)
+        kind = getattr(module.seen, "dtype", type(module.seen).__name__)
     total = sum(len(images) for images, _ in batches)
-    seen = f"After {total} images, seen is {count:.0f}."
-    remedy = "A buffer of floats becomes bfloat16, too. What type counts exactly?"
+    seen = f"After {total} images, seen is {count:.0f} ({kind})."
+    remedy = "Count every image, in a type that counts exactly: not one of floats, "
+    remedy += "which become bfloat16, too."
     yield Finding(seen, count == total, remedy)
     truth = torch.cat([images for images, _ in batches]).double().mean().item()
     seen = f"brightness is {mean:.4f}, the exact value is {truth:.4f}."

@@ -1,6 +1,7 @@
 """How many bytes does a training step save for backward, and what is its peak?"""
 
 import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,9 +9,10 @@ import lightning as L
 import torch
 from torch import Tensor, nn
 
+from course_utils.checks.applied_gradients import FixedWeights
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import learners_code
-from course_utils.checks.training_step import loss_of
+from course_utils.checks.fit import fit
+from course_utils.checks.learner_code import LearnerError
 from course_utils.measure import MemoryTrace, SavedTensors
 
 SLACK = 1e-4  # of a gradient's norm
@@ -24,7 +26,7 @@ class StepCost:
         saved: Bytes saved for backward once the loss is computed, without the weights.
         peak: Most bytes that the step used at one time, recomputed ones included.
         flops: Floating-point operations of products and convolutions.
-        gradients: One for each parameter, None where there is none.
+        gradients: One for each weight tensor, None where there is none.
     """
 
     saved: int
@@ -49,29 +51,52 @@ def saved_for_backward(net: nn.Module, images: Tensor, precision: str) -> int:
     return saved.peak
 
 
-def cost_of_step(module: L.LightningModule, batch: Any) -> StepCost:
-    """Run two training steps: one for what is saved, one for everything else.
+class _Reads(L.Callback):
+    """Read both counters when the loss is there, and when all gradients are."""
+
+    def __init__(
+        self, saved: SavedTensors, trace: MemoryTrace, weights: Sequence[Tensor]
+    ) -> None:
+        self.saved, self.trace, self.weights = saved, trace, weights
+        self.live = self.before = 0
+        self.cost: StepCost | None = None
+
+    def on_train_batch_start(self, *_: Any) -> None:
+        # What other callbacks keep is no part of the step.
+        self.before = self.trace.peak = self.trace.live
+
+    def on_before_backward(self, *_: Any) -> None:
+        self.live = self.saved.live
+
+    def on_before_optimizer_step(self, *_: Any) -> None:
+        # The optimizer's own state comes later, and does not count.
+        grads = tuple(None if p.grad is None else p.grad.clone() for p in self.weights)
+        self.cost = self.cost or StepCost(
+            self.live, self.trace.peak - self.before, self.trace.flops, grads
+        )
+
+
+def cost_of_step(
+    module: L.LightningModule, batch: Any, weights: Sequence[Tensor]
+) -> StepCost:
+    """Train on one batch and return what the step costs.
 
     Args:
-        module: Has a ``training_step``; it has no gradients afterwards.
+        module: Is trained on the CPU; its weights stay what they are.
         batch: What the step gets.
+        weights: The parameters whose gradients are returned, in this order.
 
     Raises:
-        LearnerError: If the step or its backward pass raises, or there is no loss.
-        CannotCheck: If the step asks its Trainer.
+        LearnerError: If training raises, or makes no update.
     """
-    with SavedTensors(ignore=module.parameters()) as saved:
-        loss = loss_of(module, batch)
-    live = saved.live
-    del loss
+    torch.manual_seed(0)
+    with MemoryTrace() as trace, SavedTensors(ignore=module.parameters()) as saved:
+        reads = _Reads(saved, trace, weights)
+        fit(module, [batch], callbacks=[reads, FixedWeights()])
     module.zero_grad()
-    with MemoryTrace() as trace:
-        loss = loss_of(module, batch)
-        with learners_code("The backward pass"):
-            loss.backward()
-    gradients = tuple(p.grad for p in module.parameters())
-    module.zero_grad()
-    return StepCost(live, trace.peak, trace.flops, gradients)
+    if reads.cost is None or set(reads.cost.gradients) == {None}:
+        raise LearnerError("Training made no update; return the loss.")
+    return reads.cost
 
 
 def _differ(one: Tensor | None, other: Tensor | None) -> bool:
@@ -85,7 +110,8 @@ def same_gradients(cost: StepCost, plain: StepCost) -> Finding:
     pairs = list(zip(cost.gradients, plain.gradients, strict=True))
     if lost := sum(one is None and other is not None for one, other in pairs):
         seen = f"{lost} of {len(pairs)} weight tensors get no gradient any more."
-        remedy = "Give checkpoint an input with a gradient, or use_reentrant=False."
+        remedy = "Compute every layer with a gradient: checkpoint needs an input that "
+        remedy += "has one, or use_reentrant=False."
         return Finding(seen, False, remedy)
     seen = "The gradients are not those of the plain step."
     same = not any(_differ(*pair) for pair in pairs)

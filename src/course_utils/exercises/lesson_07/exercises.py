@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
+from course_utils.checks.applied_gradients import FixedWeights
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import LearnerError, learners_code
@@ -298,7 +299,10 @@ def keeps_the_worst(answer: Any) -> Iterator[Finding]:
         module, data = new_instance(answer), lesson_images(count * size)
         loader = DataLoader(TensorDataset(*data), batch_size=size)
         truth = _worst_of(module, loader)
-        grows = growth_per_step(module, loader)
+        if count == 10:
+            grows = growth_per_step(module, loader)
+        else:  # once is enough to see what a step leaves
+            fit(module, loader, callbacks=[FixedWeights()])
         for name in ("worst", "scores"):
             if not hasattr(module, name):
                 raise LearnerError(f"There is no self.{name}; keep both lists.")

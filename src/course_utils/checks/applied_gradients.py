@@ -35,7 +35,7 @@ class Applied:
 
 
 class FixedWeights(L.Callback):
-    """Put the weights back after each batch, so that all batches see the same ones.
+    """Put the weights back around each batch, so that all batches see the same ones.
 
     Attributes:
         batch: Which one of the run is trained on, counted from 1.
@@ -47,17 +47,23 @@ class FixedWeights(L.Callback):
         """Remember the weights."""
         self._weights = [p.detach().clone() for p in pl_module.parameters()]
 
-    def on_train_batch_start(self, *_: Any) -> None:
-        """Count the batch."""
+    def _put_back(self, module: L.LightningModule) -> None:
+        for param, weights in zip(module.parameters(), self._weights, strict=True):
+            # By `.data`, which autograd does not notice: a graph may be kept for later.
+            param.data.copy_(weights)
+
+    def on_train_batch_start(
+        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
+    ) -> None:
+        """Count the batch; put the weights back."""
         self.batch += 1
+        self._put_back(pl_module)  # the module's own hook comes after that below
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
         """Put the weights back."""
-        for param, weights in zip(pl_module.parameters(), self._weights, strict=True):
-            # By `.data`, which autograd does not notice: a graph may be kept for later.
-            param.data.copy_(weights)
+        self._put_back(pl_module)
 
 
 def trained_weights(module: nn.Module) -> list[nn.Parameter]:

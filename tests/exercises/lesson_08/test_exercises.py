@@ -139,6 +139,31 @@ def configure_optimizers(self):
             return super().step(closure)
     return ClippedSGD(self.parameters(), lr=0.3)
 """,
+    "in a hook after the step": """
+def training_step(self, batch, batch_idx):
+    self.manual_backward(F.cross_entropy(self(batch[0]), batch[1]) / 2)
+def on_train_batch_end(self, outputs, batch, batch_idx):
+    if batch_idx % 2:
+        optimizer = self.optimizers()
+        self.clip_gradients(optimizer, 1.0, "norm")
+        optimizer.step()
+        optimizer.zero_grad()
+""",
+    "in a closure": """
+def on_train_epoch_start(self):
+    self.kept = []
+def training_step(self, batch, batch_idx):
+    self.kept.append(batch)
+    if len(self.kept) == 2:
+        self.optimizers().step(closure=self.both)
+        self.kept = []
+def both(self):
+    self.zero_grad()
+    loss = sum(F.cross_entropy(self(x), y) for x, y in self.kept) / 2
+    self.manual_backward(loss)
+    nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+    return loss
+""",
     "Adam, gradients from autograd.grad": """
 def training_step(self, batch, batch_idx):
     params = list(self.parameters())
@@ -219,6 +244,21 @@ WRONG_8_1 = {
     "each loss again in halves": (
         BACKWARD.replace("/ 2", "/ 4") + STEP.format(CLIP),
         "was given 0.",
+    ),
+    "keeps the number of the first loss, not the loss": (
+        """
+def training_step(self, batch, batch_idx):
+    loss = F.cross_entropy(self(batch[0]), batch[1]) / 2
+    if batch_idx % 2 == 0:
+        self.first = loss.item()
+        return
+    optimizer = self.optimizers()
+    optimizer.zero_grad()
+    self.manual_backward(self.first + loss)
+    nn.utils.clip_grad_norm_(self.parameters(), 1.0)
+    optimizer.step()
+""",
+        "points elsewhere than the sum over its batches (cosine 0.",
     ),
     "halves the first batch only": (
         BACKWARD.replace("/ 2", "/ (1 + (batch_idx + 1) % 2)") + STEP.format(CLIP),

@@ -17,7 +17,7 @@ from course_utils.exercises.exercise import Exercise
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 LESSON = "12_common_pitfalls"  # whose names an answer sees if no lesson is given
 IMPORTS = """
-import copy, random, sys
+import copy, functools, random, sys
 import lightning as L
 import numpy as np
 import torch

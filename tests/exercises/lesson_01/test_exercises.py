@@ -91,8 +91,176 @@ RIGHT_1_1 = {
 """,
         SGD,
     ),
+    "dropout and batch normalization": module(
+        """
+    def __init__(self):
+        super().__init__()
+        extra = [nn.BatchNorm1d(32), nn.Dropout(0.4), nn.Linear(32, 10)]
+        self.layers = nn.Sequential(*self.layers[:-1], *extra)
+""",
+        STEP,
+        RETURN,
+        SGD,
+    ),
+    "its own backward and optimizer step, as the Trainer calls them": module(
+        STEP,
+        RETURN,
+        SGD,
+        """
+    def backward(self, loss, *args, **kwargs):
+        loss.backward(*args, **kwargs)
+
+    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
+        optimizer.step(closure=optimizer_closure)
+
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None,
+                                    gradient_clip_algorithm=None):
+        if gradient_clip_val is not None:
+            nn.utils.clip_grad_norm_(self.parameters(), gradient_clip_val)
+""",
+    ),
+    "two parameter groups, lists": module(
+        STEP,
+        RETURN,
+        """
+    def configure_optimizers(self):
+        groups = [{"params": [p]} for p in self.parameters()]
+        return [torch.optim.SGD(groups, lr=0.05, momentum=0.9, foreach=True)], []
+""",
+    ),
+    "smoothed labels, a partial optimizer, a class between": """
+class Between(DigitClassifier):
+    make = staticmethod(functools.partial(torch.optim.SGD, lr=0.1, momentum=0.9))
+    def loss(self, logits, labels):
+        return F.cross_entropy(logits, labels, label_smoothing=0.1)
+    def configure_optimizers(self):
+        return dict(optimizer=self.make(self.parameters()))
+
+class Answer(Between):
+    def training_step(self, batch):
+        return self.loss(self(batch[0]), batch[1])
+""",
 }
+OVERRIDDEN = """
+    def {name}(self, *args, **kwargs):
+        {body}
+"""
+
+
+def handed_over(*parts):
+    return module(STEP, RETURN, SGD, *parts)
+
+
 WRONG_1_1 = {
+    "Adam": (
+        module(STEP, RETURN, SGD).replace(
+            "SGD(self.parameters(), lr=0.1, momentum=0.9)",
+            "Adam(self.parameters(), lr=1e-3)",
+        ),
+        "Adam updates the weights. Keep SGD with its momentum of 0.9.",
+    ),
+    "no momentum": (
+        module(STEP, RETURN, SGD).replace(", momentum=0.9", ""),
+        "SGD runs with momentum 0. Keep SGD with its momentum of 0.9.",
+    ),
+    "the momentum of one group": (
+        module(STEP, RETURN, SGD).replace(
+            "SGD(self.parameters(), ",
+            "SGD([{'params': p, 'momentum': 0.9 if p.ndim > 1 else 0.5}"
+            " for p in self.parameters()], ",
+        ),
+        "SGD runs with momentum 0.5. Keep SGD",
+    ),
+    "divides a second time": (
+        module(
+            STEP,
+            "        return loss / self.trainer.accumulate_grad_batches\n",
+            SGD,
+        ),
+        "With accumulate_grad_batches=4 the loss has 0.25 times the gradient of the "
+        "batch's mean cross-entropy. Scaling, clearing and clipping gradients is",
+    ),
+    "divides by the old four": (
+        module(STEP, "        return loss / 4\n", SGD),
+        "the loss has 0.25 times the gradient",
+    ),
+    "divides among processes": (
+        module(STEP, "        return loss / self.trainer.world_size\n", SGD),
+        "With 2 processes the loss has 0.5 times the gradient",
+    ),
+    "sums instead of averaging": (
+        module(STEP.replace(", labels)", ", labels, reduction='sum')"), RETURN, SGD),
+        "the loss has 16 times the gradient",
+    ),
+    "clears the gradient at each batch": (
+        module(STEP, "        self.zero_grad()\n", RETURN, SGD),
+        "With accumulate_grad_batches=4 an update uses the last of its 4 batches "
+        "alone. Scaling, clearing and clipping",
+    ),
+    "clears the gradient before each batch": (
+        handed_over(
+            OVERRIDDEN.format(
+                name="on_train_batch_start",
+                body="self.optimizers().zero_grad()",
+            )
+        ),
+        "an update uses the last of its 4 batches alone.",
+    ),
+    "never clears the gradient": (
+        handed_over(OVERRIDDEN.format(name="optimizer_zero_grad", body="pass")),
+        "an update's gradient is not that of its batches.",
+    ),
+    "scales in backward": (
+        handed_over(
+            OVERRIDDEN.format(name="backward", body="(args[0] / 4).backward()")
+        ),
+        "With accumulate_grad_batches=4 an update's gradient has norm 0.",
+    ),
+    "still clips at 1": (
+        handed_over(
+            OVERRIDDEN.format(
+                name="on_before_optimizer_step",
+                body="nn.utils.clip_grad_norm_(self.parameters(), 1.0)",
+            )
+        ),
+        "Without gradient_clip_val an update's gradient has norm 1 instead of ",
+    ),
+    "clips by itself and ignores the value": (
+        handed_over(
+            OVERRIDDEN.format(
+                name="configure_gradient_clipping",
+                body="nn.utils.clip_grad_norm_(self.parameters(), 0.01)",
+            )
+        ),
+        "an update's gradient has norm 0.01 instead of ",
+    ),
+    "caps the value at 1": (
+        handed_over(
+            """
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None,
+                                    gradient_clip_algorithm=None):
+        if gradient_clip_val:
+            limit = min(gradient_clip_val, 1.0)
+            nn.utils.clip_grad_norm_(self.parameters(), limit)
+"""
+        ),
+        " an update's gradient has norm 1 instead of ",
+    ),
+    "clips each value": (
+        handed_over(
+            """
+    def configure_gradient_clipping(self, optimizer, gradient_clip_val=None,
+                                    gradient_clip_algorithm=None):
+        if gradient_clip_val:
+            nn.utils.clip_grad_value_(self.parameters(), gradient_clip_val)
+"""
+        ),
+        "the largest gradient norm is",
+    ),
+    "trains the last layer only": (
+        module(STEP, RETURN, SGD.replace("self.para", "self.layers[-1].para")),
+        "an update's gradient is not that of its batches.",
+    ),
     "also returns the loss": (
         module(OWN, STEP, BY_HAND, RETURN, NONE),
         "the loss went through backward twice",
@@ -154,7 +322,7 @@ WRONG_1_1 = {
 """,
             NONE,
         ),
-        "With gradient_clip_val=0.05 the largest gradient norm is",
+        "the largest gradient norm is",
     ),
     "reads both flags itself": (
         module(
@@ -170,7 +338,7 @@ WRONG_1_1 = {
 """,
             NONE,
         ),
-        "With 2 processes: Training raised RuntimeError: Skipping the `training_step`",
+        "the Trainer ran no backward pass",
     ),
     "updates the weights by hand": (
         module(
@@ -196,7 +364,7 @@ WRONG_1_1 = {
 """,
             SGD,
         ),
-        "With gradient_clip_val=0.05 the largest gradient norm is",
+        "the largest gradient norm is",
     ),
     "climbs": (
         module(STEP, "        return -loss\n", SGD),

@@ -6,7 +6,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import has_forward, learners_code
@@ -32,8 +32,11 @@ from course_utils.exercises.lesson_01.encoder_reuse import (
 )
 from course_utils.exercises.lesson_01.replicas import replicas_agree
 from course_utils.exercises.lesson_01.trainer_flags import (
+    clips_as_told,
+    keeps_sgd,
     obeys_accumulation,
-    obeys_clipping,
+    obeys_in_processes,
+    returns_the_whole_loss,
 )
 
 
@@ -56,13 +59,24 @@ def _builder(answer: Any, kind: type, *arguments: Any) -> Callable[[], Any]:
 
 
 def obeys_the_trainer(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 1.1: updates, gradient norm, learning, two processes."""
+    """Examine exercise 1.1: updates and their gradients, learning, two processes."""
+
+    def build() -> L.LightningModule:
+        return new_instance(answer)
+
     batches = in_batches(digits(128), 16)
     for every in (4, 1):
-        yield obeys_accumulation(lambda: new_instance(answer), batches, every)
-    yield obeys_clipping(lambda: new_instance(answer), batches)
-    yield lowers_cross_entropy(new_instance(answer), batches)
-    yield replicas_agree(lambda: new_instance(answer), TensorDataset(*digits(64)))
+        yield obeys_accumulation(build, batches, every)
+    for every in (4, 1):
+        yield returns_the_whole_loss(build, batches, every)
+    yield keeps_sgd(build, batches)
+    glaring = [(20 * images, labels) for images, labels in batches[:2]]
+    yield from clips_as_told(build, glaring)
+    yield obeys_accumulation(build, batches, every=3)
+    yield lowers_cross_entropy(build(), batches)
+    dataset = TensorDataset(*digits(64))
+    yield replicas_agree(build, dataset)
+    yield from obeys_in_processes(build, DataLoader(dataset, 16), norm=0.1)
 
 
 _1_1 = Exercise(

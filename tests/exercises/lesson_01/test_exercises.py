@@ -465,8 +465,219 @@ RIGHT_1_2 = {
         "        torch.set_rng_state(state)\n",
         LOADERS,
     ),
+    "a new generator from NumPy, kept tensors, one method for all loaders": data(
+        KEEP,
+        """
+    def setup(self, stage):
+        rng = np.random.default_rng(5)
+        cuts = [round(0.7 * len(self.labels)), round(0.85 * len(self.labels))]
+        self.parts = np.split(rng.permutation(len(self.labels)), cuts)
+
+    def loader(self, which, **options):
+        chosen = torch.as_tensor(self.parts[which])
+        part = TensorDataset(self.images[chosen], self.labels[chosen])
+        return DataLoader(part, 32, **options)
+
+    train_dataloader = lambda self: self.loader(0, shuffle=True)
+    val_dataloader = functools.partialmethod(loader, 1)
+    test_dataloader = functools.partialmethod(loader, 2)
+""",
+    ),
+    "by the contents of each image": data(
+        KEEP,
+        """
+    def setup(self, stage):
+        order = self.images.flatten(1).double().mean(1).argsort(stable=True)
+        place = torch.empty_like(order)
+        place[order] = torch.arange(len(order)) % 20
+        self.place = place
+
+    def part(self, low, high, **options):
+        chosen = ((self.place >= low) & (self.place < high)).nonzero().flatten()
+        full = TensorDataset(self.images, self.labels)
+        if options:
+            sampler = SubsetRandomSampler(chosen.tolist())
+            return DataLoader(full, batch_size=50, sampler=sampler)
+        return DataLoader(Subset(full, chosen.tolist()), batch_size=50)
+
+    def train_dataloader(self):
+        return self.part(0, 14, shuffle=True)
+
+    def val_dataloader(self):
+        return self.part(14, 17)
+
+    def test_dataloader(self):
+        return self.part(17, 20)
+""".replace("SubsetRandomSampler", "torch.utils.data.SubsetRandomSampler"),
+    ),
+    "split in a base class, for the stage only, under fork_rng": """
+class Base(L.LightningDataModule):
+    def __init__(self, images, labels):
+        super().__init__()
+        self.full = TensorDataset(images, labels)
+    def split(self):
+        with torch.random.fork_rng():
+            torch.manual_seed(1)
+            return random_split(self.full, [0.7, 0.15, 0.15])
+
+class Answer(Base):
+    def setup(self, stage):
+        if stage in ("fit", "validate"):
+            self.train_set, self.val_set, _ = self.split()
+        elif stage == "test":
+            self.test_set = self.split()[2]
+"""
+    + LOADERS,
 }
+KEPT = """
+    def __init__(self, images, labels):
+        super().__init__()
+        self.images, self.labels = images, labels
+        self.g = torch.Generator().manual_seed(0)
+"""
 WRONG_1_2 = {
+    "one generator for every setup": (
+        data(
+            KEPT,
+            SETUP.replace("generator=generator", "generator=self.g"),
+            LOADERS,
+        ),
+        "of 30 validation samples of a later stage had been trained on. It splits "
+        "otherwise under the same global random state, too: the second setup draws on "
+        "where the first one stopped. Let each setup begin from the seed.",
+    ),
+    "one generator of NumPy for every setup": (
+        data(
+            KEPT.replace(
+                "torch.Generator().manual_seed(0)", "np.random.default_rng(0)"
+            ),
+            """
+    def setup(self, stage):
+        order = self.g.permutation(len(self.images))
+        a, b = int(0.7 * len(order)), int(0.85 * len(order))
+        full = TensorDataset(self.images, self.labels)
+        self.train_set = Subset(full, order[:a].tolist())
+        self.val_set = Subset(full, order[a:b].tolist())
+        self.test_set = Subset(full, order[b:].tolist())
+""",
+            LOADERS,
+        ),
+        "the second setup draws on where the first one stopped.",
+    ),
+    "one generator for every instance": (
+        data(
+            "    g = torch.Generator().manual_seed(0)\n",
+            KEEP,
+            SETUP.replace("generator=generator", "generator=self.g").replace(
+                "        dataset =",
+                "        if hasattr(self, 'train_set'):\n            return\n"
+                "        dataset =",
+            ),
+            LOADERS,
+        ),
+        "train samples are others. They differ under the same global random state, "
+        "too: something that is neither the data nor a seed decides.",
+    ),
+    "the test part drawn apart": (
+        data(
+            KEEP,
+            SETUP.replace("self.test_set = random", "_ = random").replace(
+                "        )\n",
+                "        )\n        if stage == 'test':\n"
+                "            self.test_set = random_split(dataset, [0.85, 0.15])[1]\n",
+            ),
+            LOADERS,
+        ),
+        "test samples are others. Draw the split from its own generator",
+    ),
+    "parts for the fit only": (
+        data(
+            KEEP,
+            SETUP.replace(
+                "        dataset =",
+                "        if stage != 'fit':\n            return\n        dataset =",
+            ),
+            LOADERS,
+        ),
+        "Set up for the test only, test_dataloader raised AttributeError",
+    ),
+    "seeds in a loader": (
+        data(
+            KEEP,
+            SETUP,
+            LOADERS.replace(
+                "dataloader(self):\n",
+                "dataloader(self):\n        L.seed_everything(1)\n",
+            ),
+        ),
+        "train_dataloader seeds a global random generator. Draw the split from its",
+    ),
+    "seeds in __init__": (
+        data(
+            KEEP.replace("__init__()\n", "__init__()\n        np.random.seed(3)\n"),
+            SETUP,
+            LOADERS,
+        ),
+        "__init__ seeds a global random generator.",
+    ),
+    "counts written out": (
+        data(KEEP, SETUP.replace("[0.7, 0.15, 0.15]", "[140, 30, 30]"), LOADERS),
+        "setup('fit') raised ValueError: Sum of input lengths does not equal",
+    ),
+    "counts written out as ranges": (
+        data(
+            KEEP,
+            """
+    def setup(self, stage):
+        order = torch.randperm(200, generator=torch.Generator().manual_seed(0))
+        full = TensorDataset(self.images, self.labels)
+        self.train_set = Subset(full, order[:140].tolist())
+        self.val_set = Subset(full, order[140:170].tolist())
+        self.test_set = Subset(full, order[170:].tolist())
+""",
+            LOADERS,
+        ),
+        "Of 263 samples train has 140; 70% are 184.",
+    ),
+    "draws with replacement": (
+        data(
+            KEEP,
+            SETUP,
+            LOADERS.replace(
+                "shuffle=True",
+                "sampler=torch.utils.data.RandomSampler(self.train_set, True)",
+            ),
+        ),
+        "train samples come a second time. Deliver each sample once per epoch.",
+    ),
+    "drops the last batch of validation": (
+        data(
+            KEEP,
+            SETUP,
+            LOADERS.replace("val_set, batch_size=64", "val_set, 16, drop_last=True"),
+        ),
+        "Of 200 samples val has 16; 15% are 30.",
+    ),
+    "one fixed shuffle": (
+        data(
+            KEEP,
+            SETUP,
+            LOADERS.replace(
+                "self.train_set, batch_size=64, shuffle=True",
+                "Subset(self.train_set, torch.randperm(len(self.train_set)).tolist())"
+                ", batch_size=64",
+            ),
+        ),
+        "Two epochs of training come in the same order.",
+    ),
+    "normalizes the images": (
+        data(
+            KEEP,
+            SETUP.replace("(self.images,", "(self.images - self.images.mean(),"),
+            LOADERS,
+        ),
+        "140 of 140 train images are none of those given.",
+    ),
     "unseeded": (
         data(KEEP, UNSEEDED, LOADERS),
         "of 30 validation samples of a later stage had been trained on. Draw the split "
@@ -545,7 +756,7 @@ WRONG_1_2 = {
             SETUP.replace("self.labels)", "self.labels.roll(1))"),
             LOADERS,
         ),
-        "Some validation images have another image's label. Reorder images and",
+        "train images have another image's label. Each image keeps its own label.",
     ),
     "an empty part": (
         data(KEEP, SETUP.replace("0.7, 0.15, 0.15", "0.7, 0.0, 0.3"), LOADERS),

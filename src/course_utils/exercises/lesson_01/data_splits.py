@@ -6,6 +6,8 @@ digest of its bytes. Equal samples count as one; data with duplicates leaks by i
 
 import random
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import Any
 
 import lightning as L
 import numpy as np
@@ -19,10 +21,18 @@ from course_utils.checks.sample_digests import digests
 Part = frozenset[bytes]
 Build = Callable[[], L.LightningDataModule]
 
+_ONE_PART = "Give each sample to one part only."
 _GENERATOR = (
     "Draw the split from its own generator: torch.Generator().manual_seed(seed)."
 )
-_ONE_PART = "Give each sample to one part only."
+_UNTIL_NOW = (
+    "It splits otherwise under the same global random state, too: the second setup "
+    "draws on where the first one stopped. Let each setup begin from the seed."
+)
+_SHARED = (
+    "They differ under the same global random state, too: something that is neither "
+    "the data nor a seed decides. Let each setup begin from the seed."
+)
 
 
 # Which loaders Lightning asks for after `setup` of a stage.
@@ -67,6 +77,24 @@ def _both(data_module: L.LightningDataModule) -> dict[str, Part]:
     return found
 
 
+def _repeats(build: Build, setups_of_one: bool) -> bool:
+    """Return whether two setups under one global random state give the same parts.
+
+    Args:
+        build: Makes a new instance.
+        setups_of_one: Set one instance up twice, rather than two instances once.
+    """
+    found: list[dict[str, Part]] = []
+    for number in range(2):
+        scramble_global_rngs(3)
+        if not (number and setups_of_one):
+            module = build()
+            module.prepare_data()
+        scramble_global_rngs(3)
+        found.append(_both(module))
+    return found[0] == found[1]
+
+
 def _without_prepare(build: Build) -> dict[str, Part]:
     """Return the parts in another process's view: no ``prepare_data``, other state."""
     scramble_global_rngs(2)
@@ -80,14 +108,15 @@ def _without_prepare(build: Build) -> dict[str, Part]:
         ) from error
 
 
-def _same(name: str, ours: Part, theirs: Part) -> Finding:
+def _same(name: str, ours: Part, theirs: Part, build: Build) -> Finding:
     asked, differ = f"{name} in two instances", len(ours - theirs)
     if ours == theirs:
         return Finding(
             f"Two instances have the same {name} samples.", True, asked=asked
         )
     seen = f"In another instance {differ} of {len(ours)} {name} samples are others."
-    return Finding(seen, False, _GENERATOR, asked=asked)
+    remedy = _GENERATOR if _repeats(build, setups_of_one=False) else _SHARED
+    return Finding(seen, False, remedy, asked=asked)
 
 
 def splits_hold(build: Build) -> Iterator[Finding]:
@@ -110,38 +139,71 @@ def splits_hold(build: Build) -> Iterator[Finding]:
     fit, later = parts(first, "fit"), parts(first, "validate")
     yield _leak(fit["train"], fit["val"], "validation samples", _ONE_PART)
     again = "validation samples of a later stage"
-    yield _leak(fit["train"], later["val"], again, _GENERATOR)
+    leak = _leak(fit["train"], later["val"], again, _GENERATOR)
+    if not (leak.ok or _repeats(build, setups_of_one=True)):
+        leak = replace(leak, remedy=_UNTIL_NOW)
+    yield leak
     theirs = _without_prepare(build)
     for name, part in fit.items():
-        yield _same(name, part, theirs[name])
+        yield _same(name, part, theirs[name], build)
     if "test" not in theirs:
         return
     test = parts(first, "test")["test"]
+    yield _same("test", test, theirs["test"], build)
     yield _leak(fit["train"], test, "test samples", _ONE_PART)
     shared = len(fit["val"] & test)
     seen = f"{shared} of {len(test)} test samples are validation samples."
     yield Finding(seen, not shared, _ONE_PART, asked="test in validation")
-    yield _same("test", test, theirs["test"])
+
+
+def tests_alone(build: Build) -> Finding:
+    """Check whether an instance that was never set up to fit has the same test part."""
+    whole, alone = build(), build()
+    alone.prepare_data()
+    try:
+        test = parts(alone, "test")["test"]
+    except LearnerError as error:
+        raise LearnerError(f"Set up for the test only, {error}") from error
+    differ = len(_both(whole)["test"] - test)
+    seen = f"Set up for the test only, {differ} of {len(test)} test samples are others."
+    return Finding(seen, not differ, "Let every setup make the same three parts.")
+
+
+_HOOKS = (
+    ("prepare_data",),
+    ("setup", "fit"),
+    ("train_dataloader",),
+    ("val_dataloader",),
+    ("setup", "test"),
+    ("test_dataloader",),
+)
+
+
+def _draws(build: Build, seed: int) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield each hook, and what the global generators give after it."""
+    scramble_global_rngs(seed)
+    module = build()
+    for name, *arguments in (("__init__",), *_HOOKS):
+        if name != "__init__":
+            if getattr(type(module), name) is getattr(L.LightningDataModule, name):
+                continue
+            scramble_global_rngs(seed)
+            with learners_code(name):
+                getattr(module, name)(*arguments)
+        yield name, (random.random(), np.random.random(), torch.rand(4).tolist())
 
 
 def leaves_randomness_alone(build: Build) -> Finding:
-    """Check whether ``setup`` leaves the global random generators unseeded.
+    """Check whether no hook seeds a global random generator.
 
     A seed set in ``setup`` decides every later shuffle, dropout and augmentation,
     whatever seed the run was started with.
     """
-    draws = []
-    for seed in (1, 2):
-        scramble_global_rngs(seed)
-        module = build()
-        with learners_code("setup('fit')"):
-            module.prepare_data()
-            module.setup("fit")
-        draws.append((random.random(), np.random.random(), torch.rand(4).tolist()))
-    seeded = any(a == b for a, b in zip(*draws, strict=True))
-    seen = "setup seeds a global random generator."
-    remedy = _GENERATOR
-    return Finding(seen, not seeded, remedy)
+    for (name, one), (_, other) in zip(_draws(build, 1), _draws(build, 2), strict=True):
+        if any(a == b for a, b in zip(one, other, strict=True)):
+            seen = f"{name} seeds a global random generator."
+            return Finding(seen, False, _GENERATOR)
+    return Finding("No hook seeds one.", True)
 
 
 def shuffles(build: Build) -> Finding:

@@ -18,12 +18,14 @@ from course_utils.checks.sample_data import (
     output_of,
 )
 from course_utils.checks.sample_digests import digests
+from course_utils.checks.training_step import tensors_in
 from course_utils.checks.weight_updates import lowers_cross_entropy, updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_01.data_splits import (
     leaves_randomness_alone,
     shuffles,
     splits_hold,
+    tests_alone,
 )
 from course_utils.exercises.lesson_01.encoder_reuse import (
     CountedEncoder,
@@ -100,51 +102,96 @@ _1_1 = Exercise(
 _SHARES = {"train": 0.70, "val": 0.15, "test": 0.15}
 
 
-def _sizes(parts: dict[str, list[bytes]], total: int) -> Iterator[Finding]:
+def _loaders(build: Callable[[], L.LightningDataModule]) -> dict[str, Any]:
+    module = build()
+    with learners_code("prepare_data"):
+        module.prepare_data()
+    with learners_code("setup('fit')"):
+        module.setup("fit")
+    with learners_code("A loader"):
+        loaders = {"train": module.train_dataloader(), "val": module.val_dataloader()}
+    with learners_code("setup('test')"):
+        module.setup("test")
+    with learners_code("test_dataloader"):
+        return {**loaders, "test": module.test_dataloader()}
+
+
+def _delivered(name: str, loader: Any) -> list[bytes]:
+    """Return what a loader delivers; a training loader may drop its last batch."""
+    with learners_code(f"{name}_dataloader"):
+        return digests(loader if name == "train" else iter(loader))
+
+
+def _repeated(loaders: dict[str, Any]) -> Iterator[Finding]:
+    for name, loader in loaders.items():
+        samples = _delivered(name, loader)
+        again = len(samples) - len(set(samples))
+        seen = f"{again} of {len(samples)} {name} samples come a second time."
+        yield Finding(seen, not again, "Deliver each sample once per epoch.")
+
+
+def _sizes(loaders: dict[str, Any], total: int) -> Iterator[Finding]:
     for name, share in _SHARES.items():
-        wanted, found = round(share * total), len(parts[name])
+        wanted, found = round(share * total), len(_delivered(name, loaders[name]))
         seen = f"Of {total} samples {name} has {found}; {share:.0%} are {wanted}."
         remedy = "random_split takes shares, too: [0.7, 0.15, 0.15]."
         yield Finding(seen, abs(found - wanted) <= 1, remedy)
 
 
-def _labels_fit(loader: Any, images: Tensor, labels: Tensor) -> bool:
+def _pairs(
+    loaders: dict[str, Any], images: Tensor, labels: Tensor
+) -> Iterator[Finding]:
+    """Check whether each part delivers the images it was given, with their labels."""
     label_of = dict(zip(digests([images]), labels.tolist(), strict=True))
-    return all(
-        label_of.get(digest) == label
-        for batch_images, batch_labels in loader
-        for digest, label in zip(
-            digests([batch_images]), batch_labels.tolist(), strict=True
-        )
-    )
+    for name, loader in loaders.items():
+        with learners_code(f"{name}_dataloader"):
+            batches = [tensors_in(batch) for batch in loader]
+        found = [
+            (label_of.get(digest), label)
+            for batch_images, batch_labels, *_ in batches
+            for digest, label in zip(
+                digests([batch_images]), batch_labels.tolist(), strict=True
+            )
+        ]
+        others = sum(expected is None for expected, _ in found)
+        seen = f"{others} of {len(found)} {name} images are none of those given."
+        yield Finding(seen, not others, "Deliver the images as they are.")
+        wrong = sum(expected != label for expected, label in found)
+        seen = f"{wrong} of {len(found)} {name} images have another image's label."
+        yield Finding(seen, not wrong, "Each image keeps its own label.")
+
+
+def _splits(data_class: Any, total: int) -> Iterator[Finding]:
+    images, labels = digits(total)
+
+    def build() -> L.LightningDataModule:
+        with learners_code("__init__"):
+            return data_class(images.clone(), labels.clone())
+
+    loaders = _loaders(build)
+    yield from _repeated(loaders)
+    yield from splits_hold(build)
+    yield tests_alone(build)
+    yield leaves_randomness_alone(build)
+    yield from _sizes(loaders, total)
+    yield from _pairs(loaders, images, labels)
+    yield shuffles(build)
 
 
 def splits_three_ways(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 1.2 with 200 digits: stable, apart, complete, shuffled."""
-    images, labels = digits(200)
-    build = _builder(answer, L.LightningDataModule, images, labels)
-    yield from splits_hold(build)
-    yield leaves_randomness_alone(build)
-    module = build()
-    with learners_code("The data module"):
-        module.prepare_data()
-        module.setup("fit")
-        train, val = module.train_dataloader(), module.val_dataloader()
-        parts = {"train": digests(train), "val": digests(val)}
-        fit = _labels_fit(val, images, labels)
-        module.setup("test")
-        parts["test"] = digests(module.test_dataloader())
-    yield from _sizes(parts, len(images))
-    seen = "Some validation images have another image's label."
-    yield Finding(seen, fit, "Reorder images and labels together.")
-    yield shuffles(build)
+    """Examine exercise 1.2: stable, apart, complete, shuffled.
+
+    For one number of samples a split could be written out, so there are two.
+    """
+    for total in (200, 263):
+        yield from _splits(class_of(answer, L.LightningDataModule), total)
 
 
 _1_2 = Exercise(
     practice="1.2",
     examine=splits_three_ways,
     hints=(
-        "prepare_data runs in one process, setup in all of them and once a stage. "
+        "prepare_data runs in one process, setup in all of them and once per stage. "
         "What does the second call of setup do to the split?",
         "random_split takes generator=torch.Generator().manual_seed(0). Without it, "
         "the global random state decides.",

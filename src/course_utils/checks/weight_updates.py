@@ -69,6 +69,11 @@ def lowers_cross_entropy(
         return Finding("There is no forward pass to ask.", True)
     before = _cross_entropy(module, batches)
     updates(module, [*batches] * rounds)
-    falls = _cross_entropy(module, batches) < before
+    after = _cross_entropy(module, batches)
     seen = "Training makes the cross-entropy of the training images larger."
-    return Finding(seen, falls, "Return the loss itself, not a function of it.")
+    if after == before:
+        seen = "Training leaves the cross-entropy of the training images as it is."
+    remedy = (
+        "Training has to lower it: the loss falls when labels are predicted better."
+    )
+    return Finding(seen, after < before, remedy)

@@ -9,7 +9,7 @@ from torch import nn
 
 from course_utils.checks.learner_code import LearnerError
 from course_utils.exercises.lesson_01.encoder_reuse import (
-    CountedEncoder,
+    flat_encoder,
     uses_part,
 )
 
@@ -42,7 +42,7 @@ class ReturnsATuple(Frozen):
 
 def built(kind):
     torch.manual_seed(0)
-    encoder = CountedEncoder(5, pixels=16)
+    encoder = flat_encoder(5, pixels=16)
     return kind(encoder), encoder
 
 
@@ -62,7 +62,7 @@ def test_an_output_that_is_no_tensor_is_an_error_of_the_module():
 
 
 def test_copies_of_a_part_count_for_it():
-    encoder = CountedEncoder(5, pixels=16)
+    encoder = flat_encoder(5, pixels=16)
     copy.deepcopy(encoder)(IMAGES)
     encoder(IMAGES)
     assert encoder.calls.count == 2

@@ -856,24 +856,145 @@ RIGHT_1_3 = {
         ALL,
     ),
 }
+RIGHT_1_3 |= {
+    "functional, on copied tensors": reuse(
+        """
+    def __init__(self, encoder, features):
+        super().__init__()
+        state = {**dict(encoder.named_parameters()), **dict(encoder.named_buffers())}
+        self.state = {name: tensor.detach().clone() for name, tensor in state.items()}
+        self.call = functools.partial(
+            torch.func.functional_call, copy.deepcopy(encoder).eval())
+        self.head = nn.LazyLinear(10)
+        self.head(torch.zeros(1, features))
+
+    def forward(self, images):
+        return self.head(self.call(self.state, (images,)))
+""",
+        ALL,
+    ),
+    "manual optimization, from logits to loss by hand": reuse(
+        FROZEN,
+        FORWARD,
+        """
+    automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        picked = self(batch[0]).log_softmax(1).gather(1, batch[1][:, None])
+        self.manual_backward(-picked.mean())
+        optimizer.step()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.head.parameters(), lr=0.05)
+""",
+    ),
+    "a base class, in inference mode": """
+class Frozen(nn.Module):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+    def train(self, mode=True):
+        return super().train(False)
+    def forward(self, x):
+        with torch.inference_mode():
+            features = self.inner(x)
+        return features.clone()
+
+class Answer(L.LightningModule):
+    def __init__(self, encoder, features):
+        super().__init__()
+        self.model = nn.Sequential(Frozen(encoder).train(), nn.Linear(features, 10))
+    def forward(self, x):
+        return self.model(x)
+"""
+    + HEAD.replace("self.head", "self.model[1]"),
+}
 WRONG_1_3 = {
+    "batch normalization of one dimension only": (
+        reuse(
+            INIT.format(encoder="encoder.requires_grad_(False)"),
+            "        for part in encoder.modules():\n"
+            "            if isinstance(part, nn.BatchNorm1d):\n"
+            "                part.eval()\n",
+            FORWARD,
+            HEAD,
+        ),
+        "Training changed body.0.0.1.num_batches_tracked, body.0.0.1.running_mean, "
+        "body.0.0.1.running_var, body.0.0.2.seen of the part.",
+    ),
+    "all known layers only": (
+        reuse(
+            INIT.format(encoder="encoder.requires_grad_(False)"),
+            "        for part in encoder.modules():\n"
+            "            if isinstance(part, nn.modules.batchnorm._BatchNorm):\n"
+            "                part.eval()\n",
+            FORWARD,
+            HEAD,
+        ),
+        "Training changed body.0.0.2.seen of the part. Buffers follow the batches",
+    ),
+    "new weights for the encoder": (
+        reuse(
+            FROZEN,
+            "        for weight in encoder.parameters():\n"
+            "            nn.init.normal_(weight, std=0.1)\n",
+            FORWARD,
+            HEAD,
+        ),
+        "__init__ changed body.1.bias, body.1.weight, body.2.bias, body.2.weight of "
+        "the part. Take the part over with the values it has.",
+    ),
+    "wakes it up": (
+        reuse(
+            FROZEN,
+            "\n    def on_train_epoch_start(self):\n        self.train()\n",
+            FORWARD,
+            HEAD,
+        ),
+        "Training changed body.2.num_batches_tracked",
+    ),
+    "a batch of 16 written out": (
+        reuse(
+            FROZEN,
+            FORWARD.replace(
+                "(self.encoder(images))", "(self.encoder(images).view(16, -1))"
+            ),
+            HEAD,
+        ),
+        "forward raised RuntimeError: shape '[16, -1]' is invalid",
+    ),
+    "layers without the encoder's own forward": (
+        reuse(
+            INIT.format(encoder="nn.Sequential(*encoder.children())").replace(
+                "children())", "children()).requires_grad_(False).eval()"
+            ),
+            FORWARD,
+            HEAD,
+        ),
+        "The forward pass never calls the part that was handed over.",
+    ),
     "not frozen": (
         reuse(INIT.format(encoder="encoder"), FORWARD, ALL),
-        "mix.weight, norm.bias, norm.num_batches_tracked, norm.running_mean",
+        "Training changed body.1.bias, body.1.weight, body.2.bias, "
+        "body.2.num_batches_tracked, body.2.running_mean, body.2.running_var, "
+        "body.2.weight of the part. Freeze its weights: requires_grad_(False) on the "
+        "part. Buffers follow the batches in training mode",
     ),
     "frozen in evaluation mode only": (
         reuse(INIT.format(encoder="encoder.eval()"), FORWARD, ALL),
-        "norm.weight of the part. Freeze its weights: requires_grad_(False) on the",
+        "body.2.weight of the part. Freeze its weights: requires_grad_(False) on the",
     ),
     "frozen weights only": (
         reuse(INIT.format(encoder="encoder.requires_grad_(False)"), FORWARD, HEAD),
-        "Training changed norm.num_batches_tracked, norm.running_mean, "
-        "norm.running_var of the part. These are buffers that training mode updates: "
-        "put the part into evaluation mode.",
+        "Training changed body.2.num_batches_tracked, body.2.running_mean, "
+        "body.2.running_var of the part. Buffers follow the batches in training mode: "
+        "the part has to be in evaluation mode, as a whole, while the rest trains.",
     ),
     "left out of the optimizer only": (
         reuse(INIT.format(encoder="encoder"), FORWARD, HEAD),
-        "put the part into evaluation mode.",
+        "the part has to be in evaluation mode, as a whole",
     ),
     "an encoder of its own": (
         reuse(
@@ -900,7 +1021,7 @@ WRONG_1_3 = {
     ),
     "a copy that is trained": (
         reuse(INIT.format(encoder="copy.deepcopy(encoder)"), FORWARD, ALL),
-        "Training changed mix.bias",
+        "Training changed body.1.bias",
     ),
     "a width of 32": (
         reuse(FROZEN.replace("nn.Linear(features", "nn.Linear(32"), FORWARD, HEAD),
@@ -908,7 +1029,7 @@ WRONG_1_3 = {
     ),
     "five classes": (
         reuse(FROZEN.replace("features, 10", "features, 5"), FORWARD, HEAD),
-        "For 16 images forward returns the shape (16, 5). Return one logit for each",
+        "For 11 images forward returns the shape (11, 5). Return one logit for each",
     ),
     "no forward": (reuse(FROZEN, HEAD), "There is no forward pass. Write forward(self"),
     "no optimizer": (

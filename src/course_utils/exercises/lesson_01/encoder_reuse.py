@@ -1,7 +1,6 @@
 """Does a module use the part it was given, and leave a frozen part as it was?"""
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import lightning as L
@@ -14,15 +13,17 @@ from course_utils.checks.weight_updates import updates
 
 
 class Calls:
-    """A counter that copies of its owner share.
+    """What copies of a part share.
 
     Attributes:
         count: Calls so far.
+        factor: What outputs are multiplied by.
     """
 
     def __init__(self) -> None:
-        """Start at zero."""
+        """Start at zero calls, and change no output."""
         self.count = 0
+        self.factor = 1.0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Calls":
         """Return itself: the copy of a part counts for the part."""
@@ -32,38 +33,52 @@ class Calls:
 class CountedEncoder(nn.Module):
     """An encoder that no one has seen: images ``(n, 1, 28, 28)`` to ``(n, features)``.
 
-    It holds batch normalization, whose running statistics change in training mode
-    even when no weight may.
-
     Attributes:
         calls: Counts forward passes, those of copies included.
     """
 
-    def __init__(self, features: int, pixels: int = 784) -> None:
-        """Draw weights from the global generator."""
+    def __init__(self, body: nn.Module) -> None:
+        """Keep the layers."""
         super().__init__()
         self.calls = Calls()
-        self.mix = nn.Linear(pixels, features)
-        self.norm = nn.BatchNorm1d(features)
+        self.body = body
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return features from 0 up."""
+        """Return features."""
         self.calls.count += 1
-        return self.norm(self.mix(images.flatten(1))).relu()
+        return self.calls.factor * self.body(images)
 
 
-def _incarnations(module: nn.Module, part: nn.Module) -> list[nn.Module]:
-    """Return ``part`` and its copies inside ``module``."""
-    inside = [each for each in module.modules() if type(each) is type(part)]
-    return [part, *(each for each in inside if each is not part)]
+class _CountsImages(nn.Module):
+    """A layer of no known kind whose buffer follows the batches in training mode."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.zeros(1))
+
+    def forward(self, features: Tensor) -> Tensor:
+        if self.training:
+            self.seen += len(features)
+        return features
+
+
+def flat_encoder(features: int, pixels: int = 784) -> CountedEncoder:
+    """Return an encoder with batch normalization, weights from the global generator."""
+    layers = [nn.Linear(pixels, features), nn.BatchNorm1d(features), nn.ReLU()]
+    return CountedEncoder(nn.Sequential(nn.Flatten(), *layers))
+
+
+def nested_encoder(features: int) -> CountedEncoder:
+    """Return a convolutional encoder with parts inside parts, dropout among them."""
+    block = nn.Sequential(nn.Conv2d(1, 4, 5, 4), nn.BatchNorm2d(4), _CountsImages())
+    body = nn.Sequential(block, nn.ReLU(), nn.Dropout(0.1), nn.Flatten())
+    return CountedEncoder(nn.Sequential(body, nn.Linear(4 * 36, features)))
 
 
 def uses_part(
     module: L.LightningModule, part: CountedEncoder, images: Tensor
 ) -> Finding:
-    """Check whether the output of ``module`` comes through ``part``.
-
-    The part is called, and other weights in it make another output.
+    """Check whether ``module`` computes its output from what ``part`` returns.
 
     Args:
         module: Was built around ``part`` or a copy of it.
@@ -78,24 +93,46 @@ def uses_part(
     if part.calls.count == before:
         seen = "The forward pass never calls the part that was handed over."
         return Finding(seen, False, "Keep it in __init__, call it in forward.")
-    copies = _incarnations(module, part)
-    kept = [copy.deepcopy(each.state_dict()) for each in copies]
-    for each in copies:
-        nn.init.normal_(each.mix.weight)
-    moved = not torch.equal(output_of(module, images), output)
-    for each, state in zip(copies, kept, strict=True):
-        each.load_state_dict(state)
+    part.calls.factor = -1.0
+    try:
+        moved = not torch.equal(output_of(module, images), output)
+    finally:
+        part.calls.factor = 1.0
     seen = "The output does not depend on the given part."
-    remedy = "Compute the output from what the part returns."
-    return Finding(seen, moved, remedy)
+    return Finding(seen, moved, "Compute the output from what the part returns.")
+
+
+def changed_since(
+    given: Mapping[str, Tensor], module: L.LightningModule, part: nn.Module
+) -> list[str]:
+    """Return the tensors of ``part``, or of its copies in ``module``, that differ.
+
+    Args:
+        given: The part's state when it was handed over.
+        module: May hold ``part`` itself or copies of it.
+        part: What was handed over.
+    """
+    inside = [each for each in module.modules() if type(each) is type(part)]
+    states = [each.state_dict() for each in (part, *inside)]
+    changed = {
+        name
+        for state in states
+        for name, tensor in given.items()
+        if name not in state or not torch.equal(state[name], tensor)
+    }
+    return sorted(changed)
 
 
 def stays_frozen(
-    module: L.LightningModule, part: nn.Module, batches: Sequence[Any]
+    given: Mapping[str, Tensor],
+    module: L.LightningModule,
+    part: nn.Module,
+    batches: Sequence[Any],
 ) -> Finding:
-    """Check whether an epoch of training leaves every tensor of ``part`` bit-identical.
+    """Check whether building and training leave every tensor of ``part`` bit-identical.
 
     Args:
+        given: The part's state when it was handed over.
         module: Is trained on the CPU; it may hold ``part`` itself or copies of it.
         part: Weights and buffers are compared.
         batches: Ready-made batches in the form that ``training_step`` expects.
@@ -103,25 +140,19 @@ def stays_frozen(
     Raises:
         LearnerError: If training raises.
     """
-    copies = _incarnations(module, part)
-    before = [copy.deepcopy(each.state_dict()) for each in copies]
+    if changed := changed_since(given, module, part):
+        seen = f"__init__ changed {', '.join(changed)} of the part."
+        return Finding(seen, False, "Take the part over with the values it has.")
     updates(module, batches)
-    changed = sorted(
-        {
-            name
-            for each, state in zip(copies, before, strict=True)
-            for name, tensor in each.state_dict().items()
-            if not torch.equal(tensor, state[name])
-        }
-    )
-    if not changed:
-        return Finding("Training left every bit of it.", True)
+    changed = changed_since(given, module, part)
     weights = {name for name, _ in part.named_parameters()}
-    remedy = "Freeze its weights: requires_grad_(False) on the part."
-    if not weights & set(changed):
-        remedy = (
-            "These are buffers that training mode updates: put the part into "
-            "evaluation mode."
+    remedies = []
+    if weights & set(changed):
+        remedies.append("Freeze its weights: requires_grad_(False) on the part.")
+    if set(changed) - weights:
+        remedies.append(
+            "Buffers follow the batches in training mode: the part has to be in "
+            "evaluation mode, as a whole, while the rest trains."
         )
     seen = f"Training changed {', '.join(changed)} of the part."
-    return Finding(seen, False, remedy)
+    return Finding(seen, not changed, " ".join(remedies))

@@ -1,5 +1,6 @@
 """The exercises of lesson 01, code organization."""
 
+import copy
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -28,7 +29,8 @@ from course_utils.exercises.lesson_01.data_splits import (
     tests_alone,
 )
 from course_utils.exercises.lesson_01.encoder_reuse import (
-    CountedEncoder,
+    flat_encoder,
+    nested_encoder,
     stays_frozen,
     uses_part,
 )
@@ -225,17 +227,18 @@ def _learns(module: L.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> 
 
 
 def reuses_any_encoder(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 1.3 with two encoders of different width, unseen before."""
+    """Examine exercise 1.3 with two encoders of different layers and widths."""
     batches = in_batches(digits(128), 16)
-    for features in (12, 20):
+    for make, features in ((flat_encoder, 12), (nested_encoder, 20)):
         torch.manual_seed(features)
-        encoder = CountedEncoder(features)
+        encoder = make(features)
+        given = copy.deepcopy(encoder.state_dict())
         module = _builder(answer, L.LightningModule, encoder, features)()
-        yield _gives_logits(module, batches[0][0])
+        yield _gives_logits(module, digits(features - 1)[0])
         yield uses_part(module, encoder, batches[0][0])
-        yield stays_frozen(module, encoder, batches)
+        yield stays_frozen(given, module, encoder, batches)
         yield _learns(module, batches)
-    yield lowers_cross_entropy(module, batches)
+        yield lowers_cross_entropy(module, batches)
 
 
 _1_3 = Exercise(

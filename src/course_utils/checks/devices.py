@@ -46,10 +46,11 @@ def _really(device: str, run: Callable[[], Any]) -> Any:
     return result
 
 
-def _on(device: str, run: Callable[[], Any]) -> Any:
+def _on(device: str, run: Callable[[], Any], current: int | None) -> Any:
     if _is_real(device):
-        return _really(device, run)
-    with simulated_tensors(device):
+        cuda = torch.device(device).type == "cuda" and current is not None
+        return _really(f"cuda:{current}" if cuda else device, run)
+    with simulated_tensors(device, current):
         return run()
 
 
@@ -75,7 +76,7 @@ def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
 
 
 def result_on(
-    device: str, run: Callable[[], Any], what: str
+    device: str, run: Callable[[], Any], what: str, current: int | None = None
 ) -> tuple[Finding | None, Any]:
     """Run something on a device, real or simulated.
 
@@ -83,6 +84,7 @@ def result_on(
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
         run: Moves what it needs to the device and returns a result.
         what: Its name, for messages, for example ``"training_step"``.
+        current: The current GPU; by default that of ``device``, as under a Trainer.
 
     Returns:
         A finding if it did not get to its end for reasons of devices, else None; and
@@ -93,7 +95,7 @@ def result_on(
     """
     try:
         with learners_code(what):
-            return None, _on(device, run)
+            return None, _on(device, run, current)
     except LearnerError as error:
         finding = _judge_error(error, what, device)
         if finding is None:

@@ -13,11 +13,13 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
+    FakeTensor,
     FakeTensorMode,
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
@@ -49,6 +51,7 @@ _NEEDS_VALUES = (
 )
 _UNKNOWN = (UnsupportedFakeTensorException, UnsupportedOperatorException)
 _UNKNOWN_WORDS = (".numpy() is not supported", "couldn't swap")
+_READ_ONE = {Tensor.item, Tensor.__int__, Tensor.__index__, Tensor.__float__}
 _NEEDS_A_DRIVER = (
     "found no nvidia driver",
     "not compiled with cuda",
@@ -92,6 +95,8 @@ class _CurrentGpu(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
+        if func is torch.device:  # its first argument may be a kind beside an index
+            return func(*args, **(kwargs or {}))
         args = tuple(self._indexed(value) for value in args)
         kwargs = {name: self._indexed(value) for name, value in (kwargs or {}).items()}
         if func is Tensor.cuda and len(args) == 1 and kwargs.get("device") is None:
@@ -103,6 +108,27 @@ class _CurrentGpu(TorchFunctionMode):
             raise TypeError(f"can't convert {kind} device type tensor to numpy")
         with _in_the_words_of_devices():
             return func(*args, **kwargs)
+
+
+class InventedValues(TorchFunctionMode):
+    """Let numbers, lists and NumPy read pretended tensors: as zeros.
+
+    For questions whose answer no value decides, such as where a result is.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Return zeros for what reads values; run everything else."""
+        if args and isinstance(args[0], FakeTensor):
+            if func in _READ_ONE:
+                return 0
+            to_numpy = func is Tensor.numpy and args[0].device.type == "cpu"
+            if func is Tensor.tolist or to_numpy:
+                dtype = str(args[0].dtype).removeprefix("torch.")
+                zeros = np.zeros(tuple(args[0].shape), dtype)
+                return zeros if to_numpy else zeros.tolist()
+        return func(*args, **(kwargs or {}))
 
 
 @contextlib.contextmanager
@@ -136,6 +162,33 @@ def _no_inference_mode() -> Iterator[None]:
         torch.inference_mode.__enter__ = real
 
 
+def _apply_again(self: nn.Module, fn: Any, recurse: bool = True) -> nn.Module:
+    for part in self.children() if recurse else ():
+        part._apply(fn)
+    for name, weight in self._parameters.items():
+        if weight is not None:
+            with torch.no_grad():
+                new = nn.Parameter(fn(weight), weight.requires_grad)
+            self._parameters[name] = new
+    for name, buffer in self._buffers.items():
+        self._buffers[name] = None if buffer is None else fn(buffer)
+    return self
+
+
+@contextlib.contextmanager
+def _modules_move_again() -> Iterator[None]:
+    """Let a module be moved that is pretended already: torch cannot swap its tensors.
+
+    Instead its weights become new ones, which no optimizer of before knows.
+    """
+    real = nn.Module._apply
+    nn.Module._apply = _apply_again
+    try:
+        yield
+    finally:
+        nn.Module._apply = real
+
+
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Silence validation and logging that fake tensors would trip."""
@@ -154,14 +207,14 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def simulated_tensors(device: str) -> Iterator[None]:
+def simulated_tensors(device: str, current: int | None = None) -> Iterator[None]:
     """Run a block on tensors without values, as if a Trainer trained on ``device``.
 
-    That device's GPU is the current one, as a Trainer makes it. A module built before
-    the block can be moved inside it, and is unusable after it.
+    A module built before the block can be moved inside it, and is unusable after it.
 
     Args:
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+        current: The current GPU; by default that of ``device``, as a Trainer makes it.
     """
     # A learner's code that counts GPUs must find the one it runs on, and the others
     # before it. A module on the CPU leaves the count as the caller has set it.
@@ -174,7 +227,10 @@ def simulated_tensors(device: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         stack.enter_context(_no_inference_mode())
-        machine = stack.enter_context(simulated_gpus(count, index))
+        stack.enter_context(_modules_move_again())
+        machine = stack.enter_context(
+            simulated_gpus(count, index if current is None else current)
+        )
         # The function mode lies around the fake mode: it sees calls first, while
         # their arguments still say "cuda" without an index.
         stack.enter_context(_CurrentGpu(machine))

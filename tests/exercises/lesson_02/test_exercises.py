@@ -183,7 +183,256 @@ RIGHT = {
     ),
 }
 
+RIGHT |= {
+    "2.1 through a list": (
+        "2.1",
+        classify(
+            "return torch.tensor(self(images.to(self.device)).argmax(1).tolist())"
+        ),
+    ),
+    "2.1 through NumPy": (
+        "2.1",
+        classify(
+            "logits = self(images.to(self.device)).detach().cpu().numpy()\n"
+            "return torch.from_numpy(logits.argmax(1))"
+        ),
+    ),
+    "2.1 image by image": (
+        "2.1",
+        classify(
+            "logits = [self(each[None].to(self.device)) for each in images]\n"
+            "return torch.tensor([int(each.argmax()) for each in logits])"
+        ),
+    ),
+    "2.1 with a copy on the CPU": (
+        "2.1",
+        classify("return copy.deepcopy(self).cpu()(images).topk(1).indices[:, 0]"),
+    ),
+    "2.1 functional, a base class between": (
+        "2.1",
+        "class Between(DigitClassifier):\n"
+        "    def weights_here(self):\n"
+        "        return {n: p.detach().cpu() for n, p in self.state_dict().items()}\n"
+        + classify(
+            "call = functools.partial(torch.func.functional_call, self)\n"
+            "return call(self.weights_here(), (images,)).max(1)[1]",
+            "Between",
+        ),
+    ),
+    "2.2 a buffer, a generator of the default": (
+        "2.2",
+        layer(
+            "return images + (self.a * torch.randn_like(images)).to(images.dtype)",
+            "self.register_buffer('a', torch.tensor(float(amount)))",
+        ),
+    ),
+    "2.2 normal with a tensor of means": (
+        "2.2",
+        layer("return torch.normal(images, self.amount)"),
+    ),
+    "2.2 a lambda in another module": (
+        "2.2",
+        "class Draws(nn.Module):\n"
+        "    def forward(self, like):\n"
+        "        return like.new_empty(like.size()).normal_()\n"
+        + layer(
+            "return self.add(images)",
+            "self.draws = Draws(); self.add = lambda x: x + amount * self.draws(x)",
+        ),
+    ),
+    "2.3 counted in a hook": (
+        "2.3",
+        common(
+            COUNTS + UNSAVED_WINDOW,
+            count="",
+            more="""
+    def on_train_batch_start(self, batch, batch_idx):
+        self.counts.add_(batch[1].bincount(minlength=10))
+""",
+        ),
+    ),
+    "2.3 manual optimization, images cropped": (
+        "2.3",
+        common(
+            COUNTS,
+            window="F.pad(images.new_ones(24, 24), [2] * 4)",
+            more="""
+    automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.counts += F.one_hot(batch[1], 10).sum(0)
+        loss = F.cross_entropy(self(batch[0]), batch[1])
+        self.manual_backward(loss)
+        optimizer.step()
+""",
+        ),
+    ),
+}
+ALL_COUNTS = """
+class Kept:
+    counts = torch.ones(10)
+"""
+
 WRONG = {
+    "2.1 the current GPU": (
+        "2.1",
+        classify(
+            'where = "cuda" if self.device.type == "cuda" else "cpu"\n'
+            "return self(images.to(where)).argmax(1).cpu()"
+        ),
+        "It fails on cuda:1",
+    ),
+    "2.1 squeezed": (
+        "2.1",
+        classify("return self(images.to(self.device)).argmax(1).squeeze().cpu()"),
+        "For 1 images classify returns the shape (). Return one class per image.",
+    ),
+    "2.1 the least likely class": (
+        "2.1",
+        classify("return self(images.to(self.device)).argmin(1).cpu()"),
+        "classify does not return the class with the largest logit. Return the number",
+    ),
+    "2.1 the result moved to the first GPU": (
+        "2.1",
+        classify(
+            "classes = self(images.to(self.device)).argmax(1)\n"
+            "return classes.to('cuda:0') if torch.cuda.is_available() else classes"
+        ),
+        "the classes come back on cuda:0. Move the result to the CPU.",
+    ),
+    "2.2 the amount written out": (
+        "2.2",
+        layer("return images + 0.5 * torch.randn_like(images)"),
+        "With amount 0.2, the noise has mean -0.00 and deviation 0.50. Add amount",
+    ),
+    "2.2 one number per image": (
+        "2.2",
+        layer(
+            "return images + self.amount * torch.randn("
+            "len(images), 1, 1, 1, device=images.device, dtype=images.dtype)"
+        ),
+        "All pixels of an image get the same noise. Draw a number of its own for each",
+    ),
+    "2.2 one number per row": (
+        "2.2",
+        layer("return images + self.amount * torch.randn_like(images[..., :1])"),
+        "All columns of an image get the same noise.",
+    ),
+    "2.2 every number twice": (
+        "2.2",
+        layer(
+            "half = torch.randn_like(images[::2]); "
+            "return images + self.amount * torch.cat([half, -half])"
+        ),
+        "black pixels has only ",
+    ),
+    "2.2 nothing in evaluation mode": (
+        "2.2",
+        layer("return images + self.training * self.amount * torch.randn_like(images)"),
+        "In evaluation mode forward returns the images without noise. Every call adds",
+    ),
+    "2.2 the same numbers in evaluation mode": (
+        "2.2",
+        layer(
+            "torch.manual_seed(0) if not self.training else None; "
+            "return images + self.amount * torch.randn_like(images)"
+        ),
+        "Two calls add the same noise. Draw it in every call.",
+    ),
+    "2.2 uniform, of the right deviation": (
+        "2.2",
+        layer(
+            "return images + self.amount * 12 ** 0.5 * (torch.rand_like(images) - 0.5)"
+        ),
+        "Of the noise 0.0% is farther than two deviations from 0; of normal noise it",
+    ),
+    "2.2 variance instead of deviation": (
+        "2.2",
+        layer("return images + self.amount ** 0.5 * torch.randn_like(images)"),
+        "With amount 0.5, the noise has mean -0.01 and deviation 0.71.",
+    ),
+    "2.2 clamped": (
+        "2.2",
+        layer("return (images + self.amount * torch.randn_like(images)).clamp(0, 1)"),
+        "Draw a number of its own for each",
+    ),
+    "2.2 a size written out": (
+        "2.2",
+        layer(
+            "return images + self.amount * torch.randn("
+            "len(images), 1, 28, 28, device=images.device, dtype=images.dtype)"
+        ),
+        "forward raised RuntimeError: The size of tensor a",
+    ),
+    "2.2 the current GPU": (
+        "2.2",
+        layer(
+            "return images + self.amount * torch.randn(images.shape, "
+            "dtype=images.dtype, device='cuda' if images.is_cuda else 'cpu')"
+        ),
+        "It fails on cuda:1",
+    ),
+    "2.3 counts in a class": (
+        "2.3",
+        ALL_COUNTS
+        + common(
+            UNSAVED_WINDOW.strip(),
+            shares="(Kept.counts / Kept.counts.sum()).to(self.device)",
+            count="Kept.counts = Kept.counts + F.one_hot(labels, 10).sum(0).cpu()",
+        ),
+        "A new instance starts with what another one has counted. Keep the counts in",
+    ),
+    "2.3 counts every batch once": (
+        "2.3",
+        common(COUNTS + UNSAVED_WINDOW, count="self.counts[labels] += 1"),
+        "the logits are not raised by the log of each class's share.",
+    ),
+    "2.3 shares instead of their log": (
+        "2.3",
+        common(COUNTS + UNSAVED_WINDOW, shares="(self.counts / 10).exp()"),
+        "the logits are not raised by the log of each class's share.",
+    ),
+    "2.3 a window one pixel too large": (
+        "2.3",
+        common(COUNTS + UNSAVED_WINDOW.replace("2:26, 2:26", "1:27, 1:27")),
+        "change with the two outermost rows and columns",
+    ),
+    "2.3 a window one pixel too small": (
+        "2.3",
+        common(COUNTS + UNSAVED_WINDOW.replace("2:26, 2:26", "3:26, 2:26")),
+        "do not change with the pixels at the edge of the window. The window shows",
+    ),
+    "2.3 the window is a frozen weight": (
+        "2.3",
+        common(COUNTS + WINDOW + "self.window = nn.Parameter(w, requires_grad=False)"),
+        "The checkpoint holds window with 784 numbers, which nothing has to learn.",
+    ),
+    "2.3 the window is a weight": (
+        "2.3",
+        common(COUNTS + WINDOW + "self.window = nn.Parameter(w)"),
+        "The checkpoint holds window with 784 numbers",
+    ),
+    "2.3 the window is stored small": (
+        "2.3",
+        common(
+            COUNTS + '\nself.register_buffer("window", torch.ones(24, 24))',
+            window="F.pad(self.window, (2, 2, 2, 2))",
+        ),
+        "The checkpoint holds window with 576 numbers",
+    ),
+    "2.3 the window is stored by a hook": (
+        "2.3",
+        common(
+            COUNTS + UNSAVED_WINDOW,
+            more="""
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["mask"] = self.window.tolist()
+""",
+        ),
+        "The checkpoint holds mask with 784 numbers",
+    ),
     "2.1 only .cuda() deleted": (
         "2.1",
         classify("return self(images).argmax(1)"),
@@ -203,7 +452,7 @@ WRONG = {
             'where = "cuda" if torch.cuda.is_available() else "cpu"\n'
             "return self(images.to(where)).argmax(1).cpu()"
         ),
-        "It fails on the cpu of a machine with GPUs",
+        "It fails on cuda:1",
     ),
     "2.1 result left there": (
         "2.1",
@@ -213,12 +462,12 @@ WRONG = {
     "2.1 the module moved instead": (
         "2.1",
         classify("self.cpu()\nreturn self(images.cpu()).argmax(1)"),
-        "classify moves the module. Move the images instead.",
+        "classify leaves the module on cpu; it had been on cuda:0. Move the images,",
     ),
     "2.1 logits returned": (
         "2.1",
         classify("return self(images.to(self.device)).cpu()"),
-        "does not return the class with the largest logit",
+        "For 16 images classify returns the shape (16, 10). Return one class per",
     ),
     "2.1 a list returned": (
         "2.1",
@@ -266,7 +515,7 @@ WRONG = {
     "2.2 always half": (
         "2.2",
         layer("return (images + self.amount * torch.randn_like(images)).bfloat16()"),
-        "torch.float64 come out as torch.bfloat16",
+        "Images of torch.float32 come out as torch.bfloat16; keep the dtype.",
     ),
     "2.2 drawn in __init__": (
         "2.2",
@@ -327,7 +576,7 @@ WRONG = {
             count="self.counts = self.counts.to(self.device) "
             "+ F.one_hot(labels, 10).sum(0)",
         ),
-        "counts did not come back. Register what was learned as a buffer.",
+        "counts did not come back. What was learned has to be in the checkpoint",
     ),
     "2.3 counts in a dict": (
         "2.3",
@@ -346,17 +595,17 @@ WRONG = {
     "2.3 counts dropped": (
         "2.3",
         common(COUNTS + UNSAVED_WINDOW, shares="torch.ones(10) / 10"),
-        "Keep counting the labels",
+        "the logits are not raised by the log of each class's share. Count every label",
     ),
     "2.3 window dropped": (
         "2.3",
         common(COUNTS, window="1"),
-        "Keep multiplying the images by the window",
+        "change with the two outermost rows and columns of pixels. Keep the window",
     ),
     "2.3 a parameter that learns": (
         "2.3",
         common("self.counts = nn.Parameter(torch.ones(10))" + UNSAVED_WINDOW),
-        "training_step raised RuntimeError",
+        "Training raised RuntimeError: a leaf Variable that requires grad",
     ),
 }
 
@@ -368,11 +617,10 @@ def test_an_instance_instead_of_the_class_is_told():
         assert "hand over the class itself" in result.message
 
 
-def test_noise_drawn_by_numpy_cannot_be_checked_without_a_gpu():
+def test_noise_that_depends_on_values_cannot_be_checked_without_a_gpu():
     source = layer(
-        "import numpy; n = numpy.random.randn(*images.shape); "
-        "return images + self.amount * torch.as_tensor(n).to(images) "
-        "+ 0 * images.cpu().numpy().sum()"
+        "noise = self.amount * torch.randn_like(images); "
+        "return images + (noise if images.sum() > -1e9 else 2 * noise)"
     )
     assert judged("2.2", source).status == "cannot be checked"
 

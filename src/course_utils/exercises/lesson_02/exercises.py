@@ -1,16 +1,16 @@
 """The exercises of lesson 02, device agnosticism."""
 
-import math
 from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from course_utils.checks.devices import EVERYWHERE, result_on, runs_on
 from course_utils.checks.fake_gpus import simulated_gpus
-from course_utils.checks.fake_tensors import simulated_tensors
+from course_utils.checks.fake_tensors import InventedValues
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.sample_data import (
@@ -20,10 +20,9 @@ from course_utils.checks.sample_data import (
     logits_of,
     new_instance,
 )
-from course_utils.checks.single_step import attach
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
-from course_utils.exercises.lesson_02.saving import survives_saving
+from course_utils.exercises.lesson_02.saving import stored, survives_saving
 from course_utils.measure import Operations
 
 GPUS = EVERYWHERE[1:]
@@ -43,46 +42,50 @@ def _classify(answer: Any, images: Tensor) -> Tensor:
     if not isinstance(classes, Tensor):
         kind = type(classes).__name__
         raise LearnerError(f"classify returned {kind}; return a tensor of classes.")
-    return classes
+    return classes.cpu()
 
 
-def _classifies(answer: Any) -> Finding:
-    images, _ = digits(16)
+def _classifies(answer: Any, count: int) -> Iterator[Finding]:
+    images, _ = digits(count)
     found = _classify(answer, images)
     expected = logits_of(new_instance(answer), images).argmax(1)
+    seen = f"For {count} images classify returns the shape {tuple(found.shape)}."
+    yield Finding(seen, found.shape == expected.shape, "Return one class per image.")
     seen = "On the CPU, classify does not return the class with the largest logit."
-    right = found.shape == expected.shape and torch.equal(found.cpu(), expected)
-    return Finding(seen, right, "Return one class an image.")
+    right = bool((found == expected).all())
+    yield Finding(seen, right, "Return the number of that class.")
 
 
-def _stays(module: nn.Module) -> None:
-    """Make it a mistake to move ``module`` or a part of it from now on."""
-
-    def refuse(*_: Any, **__: Any) -> None:
-        raise LearnerError("classify moves the module. Move the images instead.")
-
-    for part in module.modules():
-        part._apply = refuse
+def _homes(module: nn.Module) -> list[torch.device]:
+    return [tensor.device for tensor in (*module.parameters(), *module.buffers())]
 
 
 def _classifies_on(answer: Any, device: str) -> Finding:
     """Classify with a module on ``device`` of images on the CPU."""
     module, images = new_instance(answer), digits(16)[0]
 
-    def run() -> torch.device:
-        _stays(module.to(device))
-        return module.classify(images).device
+    def run() -> tuple[torch.device, list[torch.device], list[torch.device]]:
+        homes = _homes(module.to(device))
+        with InventedValues():  # where classes are, does not depend on them
+            place = module.classify(images).device
+        return place, homes, _homes(module)
 
-    finding, place = result_on(device, run, "classify")
+    finding, result = result_on(device, run, "classify", current=0)
     if finding is not None:
         return finding
+    place, before, after = result
+    if before != after:
+        moved = next(now for was, now in zip(before, after, strict=True) if was != now)
+        seen = f"classify leaves the module on {moved}; it had been on {device}."
+        return Finding(seen, False, "Move the images, not the module.")
     seen = f"With the module on {device}, the classes come back on {place}."
     return Finding(seen, place.type == "cpu", "Move the result to the CPU.")
 
 
 def classifies_anywhere(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 2.1: images on the CPU, the module anywhere."""
-    yield _classifies(answer)
+    """Examine exercise 2.1: images on the CPU, the module anywhere, no Trainer."""
+    for count in (16, 1):
+        yield from _classifies(answer, count)
     findings = [_classifies_on(answer, device) for device in EVERYWHERE]
     with simulated_gpus(2):
         findings.append(_classifies_on(answer, "cpu"))
@@ -103,6 +106,15 @@ _2_1 = Exercise(
 
 # 2.2 ----------------------------------------------------------------------------
 
+# The share of normal noise that is farther than two deviations from its mean.
+_FAR = 0.0455
+_ALIKE = {
+    "All images of a batch": (0,),
+    "All pixels of an image": (2, 3),
+    "All rows of an image": (2,),
+    "All columns of an image": (3,),
+}
+
 
 def _layer(answer: Any, amount: float) -> nn.Module:
     layer_class = class_of(answer, nn.Module)
@@ -110,10 +122,9 @@ def _layer(answer: Any, amount: float) -> nn.Module:
         return layer_class(amount)
 
 
-def _noise(answer: Any, amount: float = 0.5) -> tuple[Tensor, Tensor]:
+def _noise(layer: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
     """Return what two calls of a layer add to the same images, and check its form."""
-    images = digits(64)[0]
-    layer, given = _layer(answer, amount), images.clone()
+    given = images.clone()
     with learners_code("forward"):
         outputs = [layer(images), layer(images)]
     for output in outputs:
@@ -121,38 +132,68 @@ def _noise(answer: Any, amount: float = 0.5) -> tuple[Tensor, Tensor]:
             got = tuple(getattr(output, "shape", ())) or type(output).__name__
             expected = tuple(images.shape)
             raise LearnerError(f"forward returned {got}, expected images {expected}.")
+        if output.dtype != images.dtype:
+            raise LearnerError(
+                f"Images of {images.dtype} come out as {output.dtype}; keep the dtype."
+            )
     if not torch.equal(images, given):
         raise LearnerError("forward changed the images it was given; add, not add_.")
-    return outputs[0] - images, outputs[1] - images
+    return outputs[0].detach() - images, outputs[1].detach() - images
 
 
-def _adds_noise(answer: Any) -> Iterator[Finding]:
-    first, second = _noise(answer)
-    spread, mean = first.std().item(), first.mean().item()
-    seen = f"With amount 0.5, the noise has mean {mean:.2f} and deviation {spread:.2f}."
-    right = abs(spread - 0.5) < 0.05 and abs(mean) < 0.05
-    remedy = "Add amount times standard normal noise."
-    yield Finding(seen, right, remedy)
+def _adds_noise(
+    answer: Any, amount: float, images: Tensor, training: bool
+) -> Iterator[Finding]:
+    layer = _layer(answer, amount).train(training)
+    first, second = _noise(layer, images)
+    mode = "training" if training else "evaluation"
+    seen = f"In {mode} mode forward returns the images without noise."
+    yield Finding(seen, bool(first.any()), "Every call adds noise, in either mode.")
     differs = not torch.equal(first, second)
-    seen = "Two calls add the same noise."
-    yield Finding(seen, differs, "Draw the noise in forward.")
-    alike = torch.allclose(first[0], first[1], atol=1e-5)
-    seen = "All images of a batch get the same noise."
-    yield Finding(seen, not alike, "Draw noise of the images' shape.")
+    yield Finding("Two calls add the same noise.", differs, "Draw it in every call.")
+    remedy = "Draw a number of its own for each pixel of each image."
+    for what, axes in _ALIKE.items():
+        gap = (first - first.mean(axes, keepdim=True)).abs().max()
+        yield Finding(f"{what} get the same noise.", bool(gap > 1e-3 * amount), remedy)
+    black = first[images == 0]  # where no rounding of a sum hides equal numbers
+    own = len(black.abs().unique())
+    seen = f"The noise of {len(black)} black pixels has only {own} different values."
+    yield Finding(seen, own > 0.9 * len(black), remedy)
+    mean, spread = first.mean().item(), first.std().item()
+    seen = (
+        f"With amount {amount:g}, the noise has mean {mean:.2f} and deviation "
+        f"{spread:.2f}."
+    )
+    right = max(abs(mean), abs(spread - amount)) < 0.04 * amount
+    yield Finding(seen, right, "Add amount times standard normal noise.")
+    far = (first.abs() > 2 * amount).float().mean().item()
+    seen = (
+        f"Of the noise {far:.1%} is farther than two deviations from 0; of normal "
+        f"noise it is {_FAR:.1%}."
+    )
+    yield Finding(seen, abs(far - _FAR) < 0.006, "Draw it from a normal distribution.")
 
 
 def _on_gpu(answer: Any, device: str) -> Finding:
+    """Check where a result is and what was copied for it; no Trainer runs."""
     layer, images = _layer(answer, 0.5), digits(64)[0]
 
-    def run() -> Tensor:
-        return layer.to(device)(images.to(device))
+    def run() -> tuple[torch.device, int]:
+        there, given = layer.to(device), images.to(device)
+        with Operations() as operations:
+            output = there(given)
+        return output.device, operations.copied_bytes
 
-    finding, output = result_on(device, run, "forward")
+    finding, result = result_on(device, run, "forward", current=0)
     if finding is not None:
         return finding
-    seen = f"With images on {device}, the result is on {output.device}."
-    ok = output.device == torch.device(device)
-    return Finding(seen, ok, "Leave the images where they are.")
+    place, copied = result
+    if place != torch.device(device):
+        seen = f"With images on {device}, the result is on {place}."
+        return Finding(seen, False, "Leave the images where they are.")
+    seen = f"For a batch of {len(images)} images, {copied} bytes travel to the GPU."
+    remedy = "Create the noise where the images are, do not move it there."
+    return Finding(seen, copied == 0, remedy)
 
 
 def _keeps(answer: Any, dtype: torch.dtype) -> Finding:
@@ -163,27 +204,15 @@ def _keeps(answer: Any, dtype: torch.dtype) -> Finding:
     return Finding(seen, output.dtype == dtype, remedy)
 
 
-def _copies(answer: Any) -> Finding:
-    layer, images = _layer(answer, 0.5), digits(64)[0]
-    with learners_code("forward"), simulated_tensors("cuda:0"):
-        layer, there = layer.to("cuda:0"), images.to("cuda:0")
-        with Operations() as operations:
-            layer(there)
-    copied = operations.copied_bytes
-    seen = f"For a batch of {len(images)} images, {copied} bytes travel to the GPU."
-    remedy = "Create the noise where the images are, do not move it there."
-    return Finding(seen, copied == 0, remedy)
-
-
 def adds_noise_anywhere(answer: Any) -> Iterator[Finding]:
     """Examine exercise 2.2: what is added, on which device, in which dtype, copied."""
     torch.manual_seed(0)
-    yield from _adds_noise(answer)
+    yield from _adds_noise(answer, 0.5, digits(64)[0], training=True)
+    cut = digits(40, start=64)[0][..., 2:26, :].contiguous()
+    yield from _adds_noise(answer, 0.2, cut, training=False)
     findings = [_on_gpu(answer, device) for device in GPUS]
+    findings += [_keeps(answer, each) for each in (torch.bfloat16, torch.float64)]
     yield from _decided_first(findings)
-    yield _keeps(answer, torch.bfloat16)
-    yield _keeps(answer, torch.float64)
-    yield _copies(answer)
 
 
 _2_2 = Exercise(
@@ -200,34 +229,62 @@ _2_2 = Exercise(
 
 # 2.3 ----------------------------------------------------------------------------
 
-WINDOW = 28 * 28
+SIDE = 28
+
+
+def _labels() -> Tensor:
+    """Return 64 labels, each class another number of times."""
+    counts = torch.tensor([1, 2, 3, 4, 5, 6, 7, 8, 9, 19])
+    return torch.arange(10).repeat_interleave(counts)
 
 
 def _counts_shift_the_logits(answer: Any) -> Finding:
-    """Show 32 images labelled 3: the logit of 3 gains the log of its share."""
-    module, images = new_instance(answer), digits(32)[0]
-    labels = torch.full((32,), 3)
+    """Train at a learning rate of 0: what changes the logits then are the counts."""
+    module, (images, _), labels = new_instance(answer), digits(64), _labels()
+    with learners_code("configure_optimizers"):
+        weights = [each for each in module.parameters() if each.requires_grad]
+        module.configure_optimizers = lambda: torch.optim.SGD(weights, lr=0.0)
     before = logits_of(module, images)
-    with learners_code("training_step"):
-        attach(module).training_step((images, labels), 0)
+    updates(module, in_batches((images, labels), 16))
     shift = logits_of(module, images) - before
-    gap = shift[:, 3] - shift[:, 4]
-    right = torch.allclose(gap, torch.full_like(gap, math.log(33)), atol=1e-3)
-    seen = "After 32 labels of one class, its logit is not raised by log(33)."
-    remedy = "Keep counting the labels, and adding the log of the shares."
-    return Finding(seen, right, remedy)
+    # A number that all classes get changes no prediction.
+    found, expected = shift - shift[:, :1], (labels.bincount() + 1).float().log()
+    right = torch.allclose(found, (expected - expected[0]).expand(64, -1), atol=1e-3)
+    seen = (
+        "After training on 64 labels the logits are not raised by the log of each "
+        "class's share."
+    )
+    return Finding(seen, right, "Count every label once, and add the log of the share.")
 
 
-def _window_hides_the_border(answer: Any) -> Finding:
+def _starts_unlearned(answer: Any) -> Finding:
+    """Check that what one instance has learned is not in another one from the start."""
+    images = digits(16)[0]
+    before = logits_of(new_instance(answer), images)
+    _trained(answer)
+    same = torch.equal(logits_of(new_instance(answer), images), before)
+    seen = "A new instance starts with what another one has counted."
+    remedy = "Keep the counts in the instance: another process has that only."
+    return Finding(seen, same, remedy)
+
+
+def _window_hides_the_border(answer: Any) -> Iterator[Finding]:
     module, images = new_instance(answer), digits(8)[0]
-    framed = images.clone()
-    framed[:, :, 0] = 1
-    blind = torch.equal(logits_of(module, images), logits_of(module, framed))
-    framed = images.clone()
-    framed[:, :, 14] = 1
-    sees = not torch.equal(logits_of(module, images), logits_of(module, framed))
-    seen = "The window does not do its work: border hidden, middle seen."
-    return Finding(seen, blind and sees, "Keep multiplying the images by the window.")
+    inside = torch.zeros(SIDE, SIDE)
+    inside[2:26, 2:26] = 1
+    plain = logits_of(module, images)
+
+    def sees(pixels: Tensor) -> bool:
+        painted = images.masked_fill(pixels.bool(), 0.7)
+        return not torch.equal(logits_of(module, painted), plain)
+
+    seen = "The logits change with the two outermost rows and columns of pixels."
+    yield Finding(seen, not sees(1 - inside), "Keep the window: it hides them.")
+    for edge in ((2, slice(2, 26)), (25, slice(2, 26)), (slice(2, 26), 2)):
+        pixels = torch.zeros(SIDE, SIDE)
+        pixels[edge] = 1
+        seen = "The logits do not change with the pixels at the edge of the window."
+        yield Finding(seen, sees(pixels), "The window shows rows and columns 2 to 25.")
 
 
 def _trained(answer: Any) -> L.LightningModule:
@@ -237,24 +294,50 @@ def _trained(answer: Any) -> L.LightningModule:
     return module
 
 
-def _stores_no_window(module: L.LightningModule) -> Finding:
-    learned = sum(p.numel() for p in module.parameters() if p.requires_grad)
-    tensors = [t for t in module.state_dict().values() if isinstance(t, Tensor)]
-    stored = sum(tensor.numel() for tensor in tensors)
-    seen = f"The checkpoint holds {stored - learned} numbers besides the weights."
+def _arrays(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yield the tensors, arrays and lists of numbers in a checkpoint, by their key."""
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from _arrays(each, str(key))
+    elif isinstance(value, Tensor | np.ndarray | bytes):
+        value = np.frombuffer(value, np.uint8) if isinstance(value, bytes) else value
+        yield name, torch.as_tensor(value).float()
+    elif isinstance(value, list | tuple):
+        try:
+            yield name, torch.tensor(value, dtype=torch.float32)
+        except (TypeError, ValueError):
+            for each in value:
+                yield from _arrays(each, name)
+
+
+def _stores_no_window(answer: Any, module: L.LightningModule) -> Finding:
+    """Check that nothing of the window's size is stored that is no learned value.
+
+    That is what training does not change, or what begins with zeros and ones alone.
+    """
+    fresh = dict(_arrays(stored(new_instance(answer))))
+    waste = []
+    for name, value in _arrays(stored(module)):
+        start = fresh.get(name)
+        if start is None or start.shape != value.shape or value.numel() < SIDE:
+            continue
+        if torch.equal(start, value) or start.unique().tolist() == [0, 1]:
+            waste.append(f"{name} with {value.numel()} numbers")
+    seen = f"The checkpoint holds {', '.join(waste)}, which nothing has to learn."
     remedy = "The window is a constant: let it move, but do not save it."
-    return Finding(seen, stored - learned < WINDOW, remedy)
+    return Finding(seen, not waste, remedy)
 
 
 def counts_survive(answer: Any) -> Iterator[Finding]:
     """Examine exercise 2.3: at work, after a reload, on GPUs, in the checkpoint."""
     yield _counts_shift_the_logits(answer)
-    yield _window_hides_the_border(answer)
+    yield _starts_unlearned(answer)
+    yield from _window_hides_the_border(answer)
     module, images = _trained(answer), digits(64, start=64)[0]
     survived, _ = survives_saving(module, lambda each: each(images))
     yield survived
     steps = [runs_on(new_instance(answer), digits(16), device) for device in EVERYWHERE]
-    yield from _decided_first([*steps, _stores_no_window(module)])
+    yield from _decided_first([*steps, _stores_no_window(answer, module)])
 
 
 _2_3 = Exercise(

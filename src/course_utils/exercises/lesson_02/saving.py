@@ -74,6 +74,17 @@ def _loaded(module: L.LightningModule, file: Path) -> L.LightningModule:
         return type(module).load_from_checkpoint(file, map_location="cpu")
 
 
+def stored(module: L.LightningModule) -> dict[str, Any]:
+    """Return what a Trainer writes into the checkpoint of ``module``.
+
+    Raises:
+        LearnerError: If a hook raises.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        # Trusted: this process wrote the file a moment ago.
+        return torch.load(_saved(module, folder), weights_only=False)
+
+
 def reloaded(module: L.LightningModule) -> L.LightningModule:
     """Save ``module`` as a Trainer does, and return what ``load_from_checkpoint`` gets.
 
@@ -112,11 +123,12 @@ def survives_saving(
         try:
             copy = _loaded(module, file)
         except LearnerError as error:
-            remedy = "Create in __init__ what the checkpoint is to fill."
+            remedy = "A new instance has to have a place for all that was saved."
             return Finding(str(error), False, remedy), None
     if torch.equal(before, _answers(copy, ask)):
         return Finding("The reloaded module predicts the same.", True), copy
     names = ", ".join(changed_tensors(module, copy))
     lost = f": {names} did not come back" if names else ""
     seen = f"The reloaded module predicts something else{lost}."
-    return Finding(seen, False, "Register what was learned as a buffer."), copy
+    remedy = "What was learned has to be in the checkpoint, as a persistent buffer is."
+    return Finding(seen, False, remedy), copy

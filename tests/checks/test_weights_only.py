@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from course_utils.checks.weights_only import (
+    default_safe_globals,
     loads_by_default,
     type_name,
     unloadable_values,
@@ -57,3 +58,14 @@ def test_the_innermost_values_that_do_not_load_are_named():
     content = {"a": [1, {"b": range(2), "c": 1}], "d": Path("x"), "e": {"f": "g"}}
     assert unloadable_values(content) == {"b": "range", "d": type_name(Path("x"))}
     assert unloadable_values(content["e"]) == {}
+
+
+def test_what_a_learner_allows_does_not_count_and_is_there_again_afterwards():
+    value = np.float64(0.1)
+    allowed = [np.dtype, np.dtypes.Float64DType, np._core.multiarray.scalar]
+    with torch.serialization.safe_globals(allowed):
+        assert loads_by_default(value)
+        with default_safe_globals():
+            assert not loads_by_default(value)
+            assert loads_by_default({"error": 1, "tensor": torch.ones(1)})
+        assert loads_by_default(value)

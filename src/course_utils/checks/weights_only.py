@@ -1,10 +1,37 @@
 """What may go into a checkpoint, if it is to be loaded without further arguments?"""
 
+import contextlib
 import io
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
+
+
+def _is_default(known: Any) -> bool:
+    """Return whether torch or Lightning themselves let ``torch.load`` build this."""
+    known = known[0] if isinstance(known, tuple) else known
+    root = str(getattr(known, "__module__", "")).partition(".")[0]
+    if root == "builtins":
+        return isinstance(known, type) and issubclass(known, BaseException)
+    return root in ("torch", "traceback", "lightning", "torchmetrics")
+
+
+@contextlib.contextmanager
+def default_safe_globals() -> Iterator[None]:
+    """Let ``torch.load`` build in a block only what it may build in a new process.
+
+    ``torch.serialization.add_safe_globals`` counts for this process alone, and a
+    module's ``__init__`` may call it. Afterwards the list is as it was.
+    """
+    known = torch.serialization.get_safe_globals()
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals([each for each in known if _is_default(each)])
+    try:
+        yield
+    finally:
+        torch.serialization.clear_safe_globals()
+        torch.serialization.add_safe_globals(known)
 
 
 def loads_by_default(value: Any) -> bool:

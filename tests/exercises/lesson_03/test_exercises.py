@@ -65,8 +65,96 @@ class Other(L.LightningModule):
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=self.hparams.lr)
 """,
+    "the record of the lesson as a class between": """
+class Between(DigitNet):
+    def __init__(self, **settings):
+        super().__init__()
+        self.save_hyperparameters(settings)
+        self.lr = settings["lr"]
+class Answer(Between):
+    def __init__(self, ink=128, lr=1e-3):
+        super().__init__(ink=ink, lr=lr)
+        self.mask = functools.partial(torch.gt, other=self.hparams.ink / 255)
+    def forward(self, images):
+        return self.net(self.mask(images).type_as(images))
+""",
+    "saved by hooks, manual optimization": """
+class Mine(DigitNet):
+    automatic_optimization = False
+    def __init__(self, ink=128, lr=1e-3):
+        super().__init__()
+        self.save_hyperparameters("lr")
+        self.register_buffer("grey", torch.tensor(float(ink)))
+        self.lr = lr
+    def forward(self, images):
+        return self.net(torch.heaviside(images - self.grey / 255, 0 * images))
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(super().training_step(batch, batch_idx))
+        optimizer.step()
+""",
 }
+REMEMBERS = """
+class Last:
+    ink = None
+"""
 INK_WRONG = {
+    "remembered by a class": (
+        REMEMBERS
+        + ink("""
+            super().__init__()
+            self.save_hyperparameters("lr")
+            Last.ink = Last.ink if ink is None else ink
+            self.ink, self.lr = Last.ink / 255, lr
+        """)
+        .replace("Mine", "Answer")
+        .replace("ink=128", "ink=None"),
+        "the outputs for the same inputs differ. ink is not in the file",
+    ),
+    "divides what is large": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters()
+            self.ink, self.lr = (ink / 255 if ink > 1 else ink), lr
+        """),
+        "With ink=1 every image looks blank to the network. A pixel counts as ink if",
+    ),
+    "a default that fits one setting": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters("lr")
+            self.ink, self.lr = ink / 255, lr
+        """).replace("ink=128", "ink=200"),
+        "the outputs for the same inputs differ. ink is not in the file",
+    ),
+    "below instead of above": (
+        ink(
+            """
+            super().__init__()
+            self.save_hyperparameters()
+            self.ink, self.lr = ink / 255, lr
+            """,
+            FORWARD_INK.replace(">", "<"),
+        ),
+        "With ink=80 the network gets less for ink than for paper. A pixel counts as",
+    ),
+    "the threshold only, the rate dropped": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters()
+            self.ink = ink / 255
+        """),
+        "In a new run lr=0.003 was asked for, but lr=0.001 used. Each step has to use",
+    ),
+    "an odd name in the record": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters({"threshold": ink / 255, "lr": lr})
+            self.ink, self.lr = self.hparams.threshold, lr
+        """),
+        "the outputs for the same inputs differ. ink is not in the file",
+    ),
     "leaves the ink out": (
         ink("""
             super().__init__()
@@ -194,8 +282,100 @@ SWEPT_RIGHT = {
         + BY_NAME
         + "self.encoder.requires_grad_(False)"
     ),
+    "an enum of names, the layer's class": """
+class Mine(DigitNet):
+    def __init__(self, encoder, activation=torch.relu, lr=1e-3):
+        super().__init__()
+        name = activation if isinstance(activation, str) else activation.__name__
+        self.save_hyperparameters({"activation": name, "lr": float(lr)})
+        self.lr = self.hparams.lr
+        layers = {"relu": nn.ReLU, "tanh": nn.Tanh}
+        self.net = nn.Sequential(encoder, layers[name](), nn.Linear(64, 10))
+""",
+    "the rate as text, everything by hooks": """
+class Mine(DigitNet):
+    def __init__(self, encoder, activation=torch.relu, lr=1e-3):
+        super().__init__()
+        name = getattr(activation, "__name__", activation)
+        lr = str(lr) if not isinstance(lr, np.generic) else str(lr.item())
+        activation = name
+        self.save_hyperparameters("activation", "lr")
+        self.encoder, self.net, self.name = encoder, nn.Linear(64, 10), name
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=float(self.hparams.lr))
+    def forward(self, images):
+        return self.net(getattr(torch, self.name)(self.encoder(images)))
+""",
 }
 SWEPT_WRONG = {
+    "allows what does not load": (
+        swept(
+            START
+            + NAME
+            + "import numpy.dtypes\n"
+            + "known = [np.dtype, np.dtypes.Float64DType, np._core.multiarray.scalar]\n"
+            + "torch.serialization.add_safe_globals(known)\n"
+            + "self.save_hyperparameters(ignore=['encoder'])"
+            + BY_NAME
+        ),
+        "The checkpoint does not load by default: lr is a numpy.float64.",
+    ),
+    "an activation remembered by the class": (
+        swept(
+            START
+            + "if activation is not torch.relu:\n    Mine.kept = activation\n"
+            + "self.save_hyperparameters({'lr': float(lr)})\n"
+            + "lr, activation = float(lr), getattr(Mine, 'kept', activation)"
+            + REST
+        ),
+        "With torch.tanh and with torch.relu the logits are the same.",
+    ),
+    "the last activation remembered by the class": (
+        swept(
+            START
+            + "Mine.kept = activation or Mine.kept\n"
+            + "self.save_hyperparameters({'lr': float(lr)})\n"
+            + "lr, activation = float(lr), Mine.kept"
+            + REST
+        ).replace("activation=torch.relu", "activation=None"),
+        "Before and after, the outputs for the same inputs",
+    ),
+    "always tanh": (
+        swept(
+            START
+            + "lr = float(lr)\n"
+            + "self.save_hyperparameters('lr')\nactivation = torch.tanh"
+            + REST
+        ),
+        "With torch.tanh and with torch.relu the logits are the same. Apply the",
+    ),
+    "a default that fits one sweep": (
+        swept(START + "lr = float(lr)\nself.save_hyperparameters('lr')" + REST).replace(
+            "torch.relu", "torch.tanh"
+        ),
+        "the outputs for the same inputs differ. activation is not in the file",
+    ),
+    "a rounded rate": (
+        swept(
+            START
+            + NAME
+            + "lr = round(float(lr), 3)\n"
+            + "self.save_hyperparameters(ignore=['encoder'])"
+            + BY_NAME
+        ),
+        "You gave lr=",
+    ),
+    "the rate saved, not used": (
+        swept(
+            START
+            + NAME
+            + "lr = float(lr)\n"
+            + "self.save_hyperparameters(ignore=['encoder'])\n"
+            + "self.activation = getattr(torch, activation)\n"
+            + "self.encoder, self.net = encoder, nn.Linear(64, 10)"
+        ),
+        "was asked for, but lr=0.001 used. Each step has to use the values",
+    ),
     "leaves out the encoder only": (
         swept(START + "self.save_hyperparameters(ignore=['encoder'])" + REST),
         "activation is a builtin_function_or_method and lr is a numpy.float64.",
@@ -319,8 +499,116 @@ class Mine(DigitNet):
     def on_train_start(self):
         self.adam.param_groups[0].update(lr=self.lr, weight_decay=self.decay)
 """,
+    "no decay for biases": SAVES
+    + """
+    def configure_optimizers(self):
+        groups = [
+            {"params": [p for p in self.parameters() if p.ndim > 1]},
+            {"params": [p for p in self.parameters() if p.ndim < 2], "weight_decay": 0},
+        ]
+        return torch.optim.AdamW(groups, **self.hparams)
+    def on_train_start(self):
+        decayed, plain = self.optimizers().param_groups
+        decayed.update(self.hparams)
+        plain["lr"] = self.hparams.lr
+""",
+    "manual optimization, an optimizer for each layer": SAVES
+    + """
+        self.automatic_optimization = False
+    def configure_optimizers(self):
+        make = functools.partial(torch.optim.AdamW, **self.hparams)
+        return [make(layer.parameters()) for layer in (self.net[1], self.net[4])]
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        for optimizer in self.optimizers():
+            optimizer.zero_grad()
+        self.manual_backward(loss)
+        for optimizer in self.optimizers():
+            for group in optimizer.param_groups:
+                group.update(self.hparams)
+            optimizer.step()
+""",
+    "a new optimizer that takes over the averages": SAVES
+    + READS
+    + """
+    def on_train_start(self):
+        old = self.trainer.optimizers[0].state_dict()
+        new = self.configure_optimizers()
+        old["param_groups"] = new.state_dict()["param_groups"]
+        self.trainer.optimizers[0].load_state_dict(old)
+""",
+    "the settings put into the step": SAVES
+    + READS.replace("AdamW", "NAdam")
+    + """
+    def optimizer_step(self, epoch, batch_idx, optimizer, optimizer_closure=None):
+        for group in optimizer.param_groups:
+            for name, value in self.hparams.items():
+                group[name] = value
+        super().optimizer_step(epoch, batch_idx, optimizer, optimizer_closure)
+""",
 }
 LISTENS_WRONG = {
+    "no decay at all": (
+        SAVES
+        + READS.replace("weight_decay=self.hparams.weight_decay", "weight_decay=0.0"),
+        "In a new run weight_decay=0.02 was asked for, but weight_decay=0 used. Each",
+    ),
+    "no decay for the last layer": (
+        SAVES
+        + """
+    def configure_optimizers(self):
+        *others, last, bias = self.parameters()
+        groups = [{"params": others}, {"params": [last, bias], "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, **self.hparams)
+""",
+        "In a new run weight_decay=0.02 was asked for, but weight_decay=0 used.",
+    ),
+    "old decay for biases in the resumed run": (
+        SAVES
+        + """
+    def configure_optimizers(self):
+        groups = [
+            {"params": [p for p in self.parameters() if p.ndim > 1]},
+            {"params": [p for p in self.parameters() if p.ndim < 2]},
+        ]
+        return torch.optim.AdamW(groups, **self.hparams)
+    def on_train_start(self):
+        decayed, plain = self.optimizers().param_groups
+        decayed.update(self.hparams)
+        plain["lr"] = self.hparams.lr
+""",
+        "In a resumed run weight_decay=0.3 was asked for, but weight_decay=0.02 used.",
+    ),
+    "SGD": (
+        SAVES + READS.replace("AdamW", "SGD") + "    def on_train_start(self):" + SET,
+        "SGD keeps no averages of the gradients. The task asks for Adam",
+    ),
+    "lower rates only": (
+        SAVES
+        + READS
+        + "    def on_train_start(self):"
+        + SET.replace(
+            'group["lr"] = self.hparams.lr',
+            'group["lr"] = min(group["lr"], self.hparams.lr)',
+        ),
+        "In a resumed run lr=0.004 was asked for, but lr=0.0005 used.",
+    ),
+    "clears the averages": (
+        SAVES
+        + READS
+        + "    def on_train_start(self):"
+        + SET
+        + """
+        for state in self.optimizers().state.values():
+            state["exp_avg"].zero_()
+            state["exp_avg_sq"].zero_()
+""",
+        "averages are not those of the run before. Change its settings and keep its",
+    ),
+    "after the first step": (
+        SAVES + READS + "    def on_train_batch_end(self, *args):" + SET,
+        "In a resumed run lr=0.0005 was asked for, but lr=0.004 used.",
+    ),
     "hard-coded": (
         SAVES + READS.replace("lr=self.hparams.lr", "lr=3e-3"),
         "In a new run lr=0.004 was asked for, but lr=0.003 used.",

@@ -148,7 +148,7 @@ CHANGE = {
     LosesTheDecay: "had weight_decay=0.1, after loading weight_decay=0.0.",
     LosesTheDropout: "do not end with the same weights. dropout is not in the file",
     HasNoDefaults: "raised TypeError: HasNoDefaults.__init__() missing 4 required",
-    ReadsTheWorld: "outputs for the same inputs differ. Something was changed",
+    ReadsTheWorld: "outputs for the same inputs differ. All arguments are in the file",
     GrowsOnLoading: "size mismatch for net.3.weight",
 }
 

@@ -1,5 +1,6 @@
 """The exercises of lesson 03, hyperparameters."""
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,19 @@ from torch import Tensor, nn
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import learners_code
-from course_utils.checks.sample_data import class_of, digits, in_batches, logits_of
+from course_utils.checks.sample_data import (
+    class_of,
+    digits,
+    in_batches,
+    logits_of,
+    output_of,
+)
+from course_utils.checks.training_step import inputs_seen
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_03.optimizer_settings import (
     obeys_settings,
     obeys_when_resumed,
+    uses_adam,
 )
 from course_utils.exercises.lesson_03.reload import survives_reload
 
@@ -24,6 +33,9 @@ def _batches() -> list[tuple[Tensor, Tensor]]:
 
 
 # 3.1 ----------------------------------------------------------------------------
+
+
+_ABOVE = "A pixel counts as ink if its grey level of 0 to 255 is above `ink`."
 
 
 def _sees_ink_only(answer: Any, ink: int) -> Finding:
@@ -36,19 +48,28 @@ def _sees_ink_only(answer: Any, ink: int) -> Finding:
         logits = logits_of(module, images)
         same = torch.allclose(logits, logits_of(module, mask), atol=1e-5)
         blank = torch.allclose(logits, logits_of(module, 0 * images), atol=1e-5)
+    with learners_code("forward"), torch.enable_grad(), inputs_seen(mask.shape) as got:
+        module(images)
+    if got and got[-1][mask == 1].mean() < got[-1][mask == 0].mean():
+        seen = f"With ink={ink} the network gets less for ink than for paper."
+        return Finding(seen, False, _ABOVE)
     if blank:
         seen = f"With ink={ink} every image looks blank to the network."
     else:
         seen = f"With ink={ink} the logits do not follow the ink."
-    remedy = "A pixel counts as ink if its grey level of 0 to 255 is above `ink`."
-    return Finding(seen, same and not blank, remedy)
+    return Finding(seen, same and not blank, _ABOVE)
 
 
 def sees_the_same_ink(answer: Any) -> Iterator[Finding]:
     """Examine exercise 3.1: what was asked for, after a reload and before."""
     module_class = class_of(answer, L.LightningModule)
-    yield _sees_ink_only(module_class, ink=80)
-    yield from survives_reload(module_class, {"ink": 200, "lr": 3e-3}, _batches())
+    for ink in (80, 150, 1):
+        yield _sees_ink_only(module_class, ink)
+    first, second = {"ink": 200, "lr": 3e-3}, {"ink": 30, "lr": 7e-4}
+    for settings, between in ((first, second), (second, first)):
+        yield from survives_reload(module_class, settings, _batches(), between=between)
+        rate = {"lr": settings["lr"]}
+        yield obeys_settings(module_class, settings, _batches(), rate)
 
 
 _3_1 = Exercise(
@@ -66,16 +87,36 @@ _3_1 = Exercise(
 # 3.2 ----------------------------------------------------------------------------
 
 
+def _uses_activation(module_class: Any, encoder: nn.Module) -> Finding:
+    outputs = []
+    for activation in (torch.tanh, torch.relu):
+        torch.manual_seed(0)
+        with learners_code("__init__"):
+            module = module_class(copy.deepcopy(encoder), activation)
+        outputs.append(output_of(module, digits(16)[0]))
+    seen = "With torch.tanh and with torch.relu the logits are the same."
+    remedy = "Apply the activation that __init__ was given."
+    return Finding(seen, not torch.equal(*outputs), remedy)
+
+
 def loads_after_a_sweep(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 3.2: a rate from NumPy, an activation, an encoder."""
+    """Examine exercise 3.2: rates from NumPy, two activations, an encoder."""
     module_class = class_of(answer, L.LightningModule)
     torch.manual_seed(0)
-    settings = {
-        "encoder": nn.Sequential(nn.Flatten(), nn.Linear(784, 64)),
-        "activation": torch.tanh,
-        "lr": np.logspace(-4, -1, 4)[2],
-    }
-    yield from survives_reload(module_class, settings, _batches(), again=["encoder"])
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64))
+    first, second = (
+        {"encoder": encoder, "activation": activation, "lr": lr}
+        for activation, lr in zip(
+            (torch.tanh, torch.relu), np.logspace(-2.6, -3.1, 2), strict=True
+        )
+    )
+    for settings, between in ((first, second), (second, first)):
+        yield from survives_reload(
+            module_class, settings, _batches(), again=["encoder"], between=between
+        )
+        rate = {"lr": float(settings["lr"])}
+        yield obeys_settings(module_class, settings, _batches(), rate)
+    yield _uses_activation(module_class, encoder)
 
 
 _3_2 = Exercise(
@@ -104,7 +145,9 @@ def listens_to_its_settings(answer: Any) -> Iterator[Finding]:
     first = {"lr": 4e-3, "weight_decay": 0.02}
     then = {"lr": 5e-4, "weight_decay": 0.3}
     yield obeys_settings(module_class, first, _batches())
-    yield from obeys_when_resumed(module_class, first, then, _batches())
+    yield uses_adam(module_class, first, _batches())
+    for one, other in ((first, then), (then, first)):
+        yield from obeys_when_resumed(module_class, one, other, _batches())
 
 
 _3_3 = Exercise(

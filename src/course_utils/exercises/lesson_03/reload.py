@@ -8,8 +8,11 @@ from course_utils.checks.finding import Finding
 from course_utils.exercises.lesson_03.reload_run import ModuleClass, Reload, reload
 
 
-def _is_plain(value: Any) -> bool:
-    return value is None or isinstance(value, bool | int | float | str)
+def _differ(given: Any, kept: Any) -> bool:
+    """Return whether two plain values of the same kind differ."""
+    kinds = (bool, int | float, str)
+    alike = any(isinstance(given, k) and isinstance(kept, k) for k in kinds)
+    return alike and kept != given
 
 
 def _and(names: Sequence[str]) -> str:
@@ -42,9 +45,9 @@ def _hyperparameters(found: Reload, settings: Mapping[str, Any]) -> Finding:
     asked = "the hyperparameters in the file"
     for name, given in settings.items():
         kept = found.saved.get(name, given)
-        if _is_plain(given) and _is_plain(kept) and kept != given:
+        if _differ(given, kept):
             seen = f"You gave {name}={given!r}, the file holds {name}={kept!r}."
-            remedy = "Call save_hyperparameters() before you change an argument."
+            remedy = "The file has to hold the value that __init__ was given."
             return Finding(seen, False, remedy, asked=asked)
     return Finding("They are what __init__ was given.", True, asked=asked)
 
@@ -54,7 +57,10 @@ def _missing(found: Reload, expected: Sequence[str]) -> str:
     if missing:
         verb = "is" if len(missing) == 1 else "are"
         return f"{_and(missing)} {verb} not in the file; save the hyperparameters."
-    return "Something was changed on its way into the file, or is not an argument."
+    return (
+        "All arguments are in the file, so something else did not come back, or an "
+        "argument is there with another value."
+    )
 
 
 def _optimizers(found: Reload, remedy: str) -> Finding:
@@ -76,6 +82,7 @@ def survives_reload(
     settings: Mapping[str, Any],
     batches: Sequence[Any],
     again: Sequence[str] = (),
+    between: Mapping[str, Any] | None = None,
 ) -> Iterator[Finding]:
     """Check whether a module comes back from its checkpoint as it was.
 
@@ -86,7 +93,7 @@ def survives_reload(
     Yields:
         Five findings, or one if the checkpoint does not load.
     """
-    found = reload(module_class, settings, batches, again)
+    found = reload(module_class, settings, batches, again, between)
     loading = _loading(found)
     yield loading
     if not loading.ok:

@@ -1,5 +1,6 @@
 """Save a trained module, load it, and compare the two; with real Trainers."""
 
+import contextlib
 import copy
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,10 @@ from course_utils.checks.learner_code import (
     learners_code,
 )
 from course_utils.checks.training_step import tensors_in
-from course_utils.checks.weights_only import unloadable_values
+from course_utils.checks.weights_only import (
+    default_safe_globals,
+    unloadable_values,
+)
 from course_utils.experiments import preserve_global_state
 from course_utils.measure import evaluation_mode
 
@@ -104,6 +108,16 @@ def _loaded(
         return module_class.load_from_checkpoint(file, map_location="cpu", **given)
 
 
+def _forget(module_class: ModuleClass, settings: Mapping[str, Any]) -> None:
+    """Build another instance.
+
+    What a class or a global variable remembers of the last instance is lost then, as it
+    is in a new process.
+    """
+    with contextlib.suppress(LearnerError):  # it may have no defaults
+        _built(module_class, settings)
+
+
 def _heavy(content: Mapping[str, Any]) -> dict[str, str]:
     if found := unloadable_values(content.get("hyper_parameters", {})):
         return found
@@ -129,6 +143,7 @@ def reload(
     settings: Mapping[str, Any],
     batches: Sequence[Any],
     again: Sequence[str] = (),
+    between: Mapping[str, Any] | None = None,
 ) -> Reload:
     """Train, save, load, compare; every global setting is put back, the file removed.
 
@@ -137,24 +152,34 @@ def reload(
         settings: Arguments that differ from the defaults, else nothing can be lost.
         batches: Ready-made batches; the first tensor of the first goes to ``forward``.
         again: Names of the arguments that loading is given again, say a network.
+        between: Settings of another instance, built between saving and loading; by
+            default its arguments have their defaults.
 
     Raises:
         LearnerError: If the module's own code raises before it is loaded.
         CannotCheck: If the module has no forward pass.
     """
     given = {name: settings[name] for name in again}
-    with preserve_global_state(), tempfile.TemporaryDirectory() as folder:
+    with (
+        preserve_global_state(),
+        default_safe_globals(),
+        tempfile.TemporaryDirectory() as folder,
+    ):
         module, file = _built(module_class, settings), Path(folder, "model.ckpt")
         if not has_forward(module):
             raise CannotCheck("The check compares outputs, so it needs a forward pass.")
         _trained(module, batches)
         with learners_code("save_checkpoint"):
             module.trainer.save_checkpoint(file)
+        _forget(module_class, given if between is None else between)
         # Trusted: this process wrote the file a moment ago.
         content = torch.load(file, map_location="cpu", weights_only=False)
-        saved, heavy = dict(content.get("hyper_parameters", {})), _heavy(content)
+        saved, heavy = dict(content.get("hyper_parameters", {})), {}
         try:
-            loaded = _loaded(module_class, file, given)
+            # What __init__ has allowed since, a new process does not allow.
+            with default_safe_globals():
+                heavy = _heavy(content)
+                loaded = _loaded(module_class, file, given)
         except LearnerError as error:
             return Reload(saved, error.__cause__, heavy)
         return Reload(saved, None, heavy, *_compared(module, loaded, batches))

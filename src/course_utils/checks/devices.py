@@ -4,7 +4,9 @@ On a machine with a CUDA device the real one is used.
 """
 
 import contextlib
-from collections.abc import Callable
+import copy
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,14 +14,16 @@ from lightning import LightningModule
 
 from course_utils.checks.fake_gpus import is_here, simulated_gpu_count
 from course_utils.checks.fake_tensors import (
+    TensorValues,
     is_device_fault,
     simulated_tensors,
     why_undecided,
 )
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.learner_code import LearnerError, learners_code, silenced
 from course_utils.checks.single_step import attach, attached_step
 
+Values = Sequence[tuple[str, Any]]
 EVERYWHERE = ("cpu", "cuda:0", "cuda:1")
 
 
@@ -46,11 +50,13 @@ def _really(device: str, run: Callable[[], Any]) -> Any:
     return result
 
 
-def _on(device: str, run: Callable[[], Any], current: int | None) -> Any:
+def _on(
+    device: str, run: Callable[[], Any], values: Values, current: int | None
+) -> Any:
     if _is_real(device):
         cuda = torch.device(device).type == "cuda" and current is not None
         return _really(f"cuda:{current}" if cuda else device, run)
-    with simulated_tensors(device, current):
+    with simulated_tensors(device, values, current):
         return run()
 
 
@@ -76,7 +82,11 @@ def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
 
 
 def result_on(
-    device: str, run: Callable[[], Any], what: str, current: int | None = None
+    device: str,
+    run: Callable[[], Any],
+    what: str,
+    values: Values = (),
+    current: int | None = None,
 ) -> tuple[Finding | None, Any]:
     """Run something on a device, real or simulated.
 
@@ -84,6 +94,7 @@ def result_on(
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
         run: Moves what it needs to the device and returns a result.
         what: Its name, for messages, for example ``"training_step"``.
+        values: What it reads from tensors, for a simulated device, see `TensorValues`.
         current: The current GPU; by default that of ``device``, as under a Trainer.
 
     Returns:
@@ -95,7 +106,7 @@ def result_on(
     """
     try:
         with learners_code(what):
-            return None, _on(device, run, current)
+            return None, _on(device, run, values, current)
     except LearnerError as error:
         finding = _judge_error(error, what, device)
         if finding is None:
@@ -103,7 +114,27 @@ def result_on(
         return finding, None
 
 
-def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
+def values_read(run: Callable[[], Any]) -> Values:
+    """Return what ``run`` reads from tensors on the CPU, up to an error."""
+    with (
+        contextlib.suppress(Exception),
+        silenced(),
+        warnings.catch_warnings(),
+        TensorValues() as read,
+    ):
+        warnings.simplefilter("ignore")
+        run()
+    return read.values
+
+
+def _step_of_copies(module: LightningModule, batch: Any) -> None:
+    module, batch = copy.deepcopy((module, batch))
+    attached_step(attach(module), batch, torch.device("cpu"))
+
+
+def runs_on(
+    module: LightningModule, batch: Any, device: str, *, with_values: bool = False
+) -> Finding:
     """Check whether one training step of ``module`` runs on ``device``.
 
     Module and batch are moved the way Lightning moves them, its hooks included. On a
@@ -113,6 +144,8 @@ def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
         module: A fresh module; it is unusable afterwards.
         batch: A batch on the CPU, as the loader delivers it.
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+        with_values: Whether a step on an absent device reads from its tensors what the
+            same step reads on the CPU. Without, one that branches is undecided.
 
     Returns:
         A finding; undecided if the step needs what simulated tensors do not have.
@@ -121,10 +154,11 @@ def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
         LearnerError: If the step fails for a reason other than devices.
     """
     target = torch.device(device)
+    values = values_read(lambda: _step_of_copies(module, batch)) if with_values else ()
     with learners_code("setup"):
         attach(module)
     finding, loss = result_on(
-        device, lambda: attached_step(module, batch, target), "training_step"
+        device, lambda: attached_step(module, batch, target), "training_step", values
     )
     return finding or _judge_loss(module, loss, target)
 
@@ -137,5 +171,5 @@ def _judge_loss(module: LightningModule, loss: Any, device: torch.device) -> Fin
         return Finding(seen, False, "Return the loss.")
     if loss.device != device:
         seen = f"On {device} the loss is computed on {loss.device}."
-        return Finding(seen, False, "Leave the batch where Lightning put it.")
+        return Finding(seen, False, "Compute it where the Trainer puts the module.")
     return Finding(f"The step runs on {device}.", True)

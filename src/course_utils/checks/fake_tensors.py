@@ -7,15 +7,16 @@ this module uses it.
 """
 
 import contextlib
+import copy
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
+from unittest import mock
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
@@ -44,6 +45,16 @@ _DEVICE_FAULTS = (
     "no cuda gpus",
     "invalid device ordinal",
 )
+_CPU = torch.device("cpu")
+# Functions that hand the values of tensors to Python.
+_READ_VALUES = {"__bool__", "__float__", "__format__", "__index__", "__int__"} | {
+    "allclose",
+    "equal",
+    "is_nonzero",
+    "item",
+    "numpy",
+    "tolist",
+}
 _NEEDS_VALUES = (
     GuardOnDataDependentSymNode,
     DataDependentOutputException,
@@ -51,7 +62,6 @@ _NEEDS_VALUES = (
 )
 _UNKNOWN = (UnsupportedFakeTensorException, UnsupportedOperatorException)
 _UNKNOWN_WORDS = (".numpy() is not supported", "couldn't swap")
-_READ_ONE = {Tensor.item, Tensor.__int__, Tensor.__index__, Tensor.__float__}
 _NEEDS_A_DRIVER = (
     "found no nvidia driver",
     "not compiled with cuda",
@@ -77,12 +87,35 @@ def why_undecided(error: BaseException) -> str:
     return ""
 
 
+class TensorValues(TorchFunctionMode):
+    """Keep, in a ``with`` block, what Python code read from tensors, in order.
+
+    Attributes:
+        values: Name of the function, for example ``"item"``, and what it returned.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self.values: list[tuple[str, Any]] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Call the function and keep what it returned."""
+        result = func(*args, **(kwargs or {}))
+        if func.__name__ in _READ_VALUES:
+            self.values.append((func.__name__, copy.copy(result)))
+        return result
+
+
 class _CurrentGpu(TorchFunctionMode):
     """Read ``"cuda"`` as the current GPU, and keep NumPy from reading no memory."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, values: Sequence[tuple[str, Any]]) -> None:
         super().__init__()
         self.machine = machine
+        self.values = list(values)
 
     def _gpu(self) -> torch.device:
         return torch.device("cuda", self.machine.current)
@@ -101,6 +134,10 @@ class _CurrentGpu(TorchFunctionMode):
         kwargs = {name: self._indexed(value) for name, value in (kwargs or {}).items()}
         if func is Tensor.cuda and len(args) == 1 and kwargs.get("device") is None:
             kwargs["device"] = self._gpu()
+        if func.__name__ in _READ_VALUES and self.values:
+            name, value = self.values.pop(0)
+            if name == func.__name__ and not _needs_another_device(func, args):
+                return value
         if func is Tensor.numpy:  # a fake tensor has no memory for NumPy to read
             if args[0].device.type == "cpu":
                 raise RuntimeError(".numpy() is not supported for pretended tensors")
@@ -110,25 +147,9 @@ class _CurrentGpu(TorchFunctionMode):
             return func(*args, **kwargs)
 
 
-class InventedValues(TorchFunctionMode):
-    """Let numbers, lists and NumPy read pretended tensors: as zeros.
-
-    For questions whose answer no value decides, such as where a result is.
-    """
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
-    ) -> Any:
-        """Return zeros for what reads values; run everything else."""
-        if args and isinstance(args[0], FakeTensor):
-            if func in _READ_ONE:
-                return 0
-            to_numpy = func is Tensor.numpy and args[0].device.type == "cpu"
-            if func is Tensor.tolist or to_numpy:
-                dtype = str(args[0].dtype).removeprefix("torch.")
-                zeros = np.zeros(tuple(args[0].shape), dtype)
-                return zeros if to_numpy else zeros.tolist()
-        return func(*args, **(kwargs or {}))
+def _needs_another_device(func: Any, args: tuple[Any, ...]) -> bool:
+    devices = {each.device for each in args if isinstance(each, Tensor)}
+    return len(devices) > 1 or (func is Tensor.numpy and devices != {_CPU})
 
 
 @contextlib.contextmanager
@@ -162,33 +183,6 @@ def _no_inference_mode() -> Iterator[None]:
         torch.inference_mode.__enter__ = real
 
 
-def _apply_again(self: nn.Module, fn: Any, recurse: bool = True) -> nn.Module:
-    for part in self.children() if recurse else ():
-        part._apply(fn)
-    for name, weight in self._parameters.items():
-        if weight is not None:
-            with torch.no_grad():
-                new = nn.Parameter(fn(weight), weight.requires_grad)
-            self._parameters[name] = new
-    for name, buffer in self._buffers.items():
-        self._buffers[name] = None if buffer is None else fn(buffer)
-    return self
-
-
-@contextlib.contextmanager
-def _modules_move_again() -> Iterator[None]:
-    """Let a module be moved that is pretended already: torch cannot swap its tensors.
-
-    Instead its weights become new ones, which no optimizer of before knows.
-    """
-    real = nn.Module._apply
-    nn.Module._apply = _apply_again
-    try:
-        yield
-    finally:
-        nn.Module._apply = real
-
-
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Silence validation and logging that fake tensors would trip."""
@@ -207,13 +201,41 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def simulated_tensors(device: str, current: int | None = None) -> Iterator[None]:
+def _movable_again() -> Iterator[None]:
+    """Let a module that holds fake tensors be moved once more.
+
+    Torch would swap old and new, which fake tensors do not allow. A move changes
+    nothing of a fake tensor but its device.
+    """
+    real = torch.utils.swap_tensors
+
+    def swap(old: Any, new: Any) -> None:
+        if isinstance(old, FakeTensor) and old.dtype == new.dtype:
+            old.fake_device = new.fake_device
+        else:
+            real(old, new)
+
+    torch.utils.swap_tensors = swap
+    try:
+        yield
+    finally:
+        torch.utils.swap_tensors = real
+
+
+@contextlib.contextmanager
+def simulated_tensors(
+    device: str,
+    values: Sequence[tuple[str, Any]] = (),
+    current: int | None = None,
+) -> Iterator[None]:
     """Run a block on tensors without values, as if a Trainer trained on ``device``.
 
     A module built before the block can be moved inside it, and is unusable after it.
 
     Args:
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+        values: What Python code reads from the tensors, in order, see `TensorValues`;
+            without it, a block that reads a value cannot be followed.
         current: The current GPU; by default that of ``device``, as a Trainer makes it.
     """
     # A learner's code that counts GPUs must find the one it runs on, and the others
@@ -227,12 +249,15 @@ def simulated_tensors(device: str, current: int | None = None) -> Iterator[None]
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         stack.enter_context(_no_inference_mode())
-        stack.enter_context(_modules_move_again())
+        stack.enter_context(_movable_again())
+        if values:  # its own reads item by item, out of sight of function modes
+            tolist = mock.patch.object(FakeTensor, "tolist", Tensor.tolist)
+            stack.enter_context(tolist)
         machine = stack.enter_context(
             simulated_gpus(count, index if current is None else current)
         )
         # The function mode lies around the fake mode: it sees calls first, while
         # their arguments still say "cuda" without an index.
-        stack.enter_context(_CurrentGpu(machine))
+        stack.enter_context(_CurrentGpu(machine, values))
         stack.enter_context(mode)
         yield

@@ -1,7 +1,7 @@
 """The checkers of lesson 02, held against answers that learners may give."""
 
 import pytest
-from learner import assert_correct, assert_incorrect, judged
+from learner import assert_correct, assert_incorrect
 from torch import nn
 
 from course_utils.exercises.api import judge
@@ -230,6 +230,13 @@ RIGHT |= {
         "2.2",
         layer("return torch.normal(images, self.amount)"),
     ),
+    "2.2 asks the values of the images": (
+        "2.2",
+        layer(
+            "noise = self.amount * torch.randn_like(images); "
+            "return images + (noise if images.sum() > -1e9 else 2 * noise)"
+        ),
+    ),
     "2.2 a lambda in another module": (
         "2.2",
         "class Draws(nn.Module):\n"
@@ -373,6 +380,14 @@ WRONG = {
             "dtype=images.dtype, device='cuda' if images.is_cuda else 'cpu')"
         ),
         "It fails on cuda:1",
+    ),
+    "2.2 drawn by NumPy": (
+        "2.2",
+        layer(
+            "n = np.random.randn(*images.shape); "
+            "return images + self.amount * torch.as_tensor(n).to(images)"
+        ),
+        "200704 bytes travel to the GPU.",
     ),
     "2.3 counts in a class": (
         "2.3",
@@ -615,14 +630,6 @@ def test_an_instance_instead_of_the_class_is_told():
         result = judge(exercise, nn.Linear(1, 1))
         assert result.status == "incorrect"
         assert "hand over the class itself" in result.message
-
-
-def test_noise_that_depends_on_values_cannot_be_checked_without_a_gpu():
-    source = layer(
-        "noise = self.amount * torch.randn_like(images); "
-        "return images + (noise if images.sum() > -1e9 else 2 * noise)"
-    )
-    assert judged("2.2", source).status == "cannot be checked"
 
 
 @pytest.mark.parametrize(("practice", "source"), RIGHT.values(), ids=RIGHT)

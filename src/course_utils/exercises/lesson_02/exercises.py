@@ -8,9 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_utils.checks.devices import EVERYWHERE, result_on, runs_on
+from course_utils.checks.devices import EVERYWHERE, result_on, runs_on, values_read
 from course_utils.checks.fake_gpus import simulated_gpus
-from course_utils.checks.fake_tensors import InventedValues
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.sample_data import (
@@ -66,11 +65,11 @@ def _classifies_on(answer: Any, device: str) -> Finding:
 
     def run() -> tuple[torch.device, list[torch.device], list[torch.device]]:
         homes = _homes(module.to(device))
-        with InventedValues():  # where classes are, does not depend on them
-            place = module.classify(images).device
+        place = module.classify(images).device
         return place, homes, _homes(module)
 
-    finding, result = result_on(device, run, "classify", current=0)
+    values = values_read(lambda: _classify(answer, images))
+    finding, result = result_on(device, run, "classify", values, current=0)
     if finding is not None:
         return finding
     place, before, after = result
@@ -184,7 +183,8 @@ def _on_gpu(answer: Any, device: str) -> Finding:
             output = there(given)
         return output.device, operations.copied_bytes
 
-    finding, result = result_on(device, run, "forward", current=0)
+    values = values_read(lambda: _layer(answer, 0.5)(images))
+    finding, result = result_on(device, run, "forward", values, current=0)
     if finding is not None:
         return finding
     place, copied = result
@@ -336,7 +336,10 @@ def counts_survive(answer: Any) -> Iterator[Finding]:
     module, images = _trained(answer), digits(64, start=64)[0]
     survived, _ = survives_saving(module, lambda each: each(images))
     yield survived
-    steps = [runs_on(new_instance(answer), digits(16), device) for device in EVERYWHERE]
+    steps = [
+        runs_on(new_instance(answer), digits(16), device, with_values=True)
+        for device in EVERYWHERE
+    ]
     yield from _decided_first([*steps, _stores_no_window(answer, module)])
 
 

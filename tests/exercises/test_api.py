@@ -4,7 +4,9 @@ import ast
 import dataclasses
 import os
 import random
+import threading
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -247,6 +249,25 @@ def test_global_state_is_the_same_after_a_check(practice):
     before = _globals()
     assert "meddled" in judged(practice, classifier(MEDDLES)).message
     assert _globals() == before
+
+
+def test_a_thread_that_still_runs_is_told_and_a_patched_trainer_is_put_back():
+    over, fit = threading.Event(), L.Trainer.fit
+    body = """
+def training_step(self, batch, batch_idx):
+    import threading
+    wait = lambda: OVER.wait(60)
+    threading.Thread(target=wait, daemon=True).start()
+    L.Trainer.fit = None
+    raise ValueError("meddled")
+"""
+    attempt = answer(classifier(body))
+    attempt.training_step.__globals__["OVER"] = over
+    told = api.judge(api.find("12.1"), attempt).message
+    over.set()
+    assert "meddled" in told
+    assert told.endswith("your code started still runs; restart the kernel.")
+    assert L.Trainer.fit is fit
 
 
 def test_a_check_is_recorded_and_an_untouched_starter_is_not(progress_file, capsys):

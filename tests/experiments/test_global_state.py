@@ -5,6 +5,7 @@ import random
 import sys
 import warnings
 
+import lightning as L
 import numpy as np
 import pytest
 import torch
@@ -42,6 +43,10 @@ def sticky() -> dict[str, object]:
         "filters": list(warnings.filters),
         "level": logging.getLogger("lightning.pytorch").level,
         "root level": logging.root.level,
+        "recursion limit": sys.getrecursionlimit(),
+        "fit": L.Trainer.fit,
+        "to": vars(torch.nn.Module)["to"],
+        "new method": hasattr(L.LightningModule, "course_test_new"),
         "logging off": logging.root.manager.disable,
         "safe globals": torch.serialization.get_safe_globals(),
     }
@@ -57,6 +62,9 @@ def change_everything(folder) -> None:
     torch.serialization.add_safe_globals([bytearray])
     torch.autograd.set_detect_anomaly(True, check_nan=False)
     torch.set_num_threads(torch.get_num_threads() + 1)
+    sys.setrecursionlimit(sys.getrecursionlimit() + 500)
+    L.Trainer.fit = torch.nn.Module.to = lambda *_, **__: None
+    L.LightningModule.course_test_new = 1
     torch.backends.cudnn.benchmark = True
     torch.backends.cudnn.deterministic = True
     os.environ["COURSE_TEST_NEW"] = "1"

@@ -1,6 +1,7 @@
 """What a learner calls: `check`, `hint` and `solution`."""
 
 import importlib
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from course_utils.checks.learner_code import (
     CannotCheck,
     LearnerError,
     in_words,
+    is_learners,
     place_in_learners_code,
 )
 from course_utils.checks.time_limit import TimeLimitReached, time_limit
@@ -103,7 +105,17 @@ def judge(exercise: Exercise, answer: Any) -> CheckResult:
     if answer is None or is_untouched(answer, exercise.starter):
         status, message = "not attempted", "Change the cell above, run it, then check."
         return CheckResult(exercise.practice, status, message)
-    return CheckResult(exercise.practice, *_verdict(exercise, answer))
+    before = set(threading.enumerate())
+    status, message = _verdict(exercise, answer)
+    if any(map(_runs_learners_code, set(threading.enumerate()) - before)):
+        message += " A thread that your code started still runs; restart the kernel."
+    return CheckResult(exercise.practice, status, message)
+
+
+def _runs_learners_code(thread: threading.Thread) -> bool:
+    runs = getattr(thread, "_target", None) or type(thread).run
+    code = getattr(runs, "__code__", None)  # what is written in C has none
+    return code is not None and is_learners(code.co_filename)
 
 
 def check(practice: str, answer: Any) -> None:

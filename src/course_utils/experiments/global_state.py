@@ -14,8 +14,10 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+import lightning as L
 import numpy as np
 import torch
+from torch import nn
 
 Restore = Callable[[], None]
 
@@ -28,6 +30,7 @@ _GETTERS_AND_SETTERS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...]
     (torch.get_default_dtype, torch.set_default_dtype),
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     (torch.is_grad_enabled, torch.set_grad_enabled),
+    (sys.getrecursionlimit, sys.setrecursionlimit),
 )
 
 
@@ -55,6 +58,24 @@ def _modes() -> Restore:
         if torch.get_default_device() != device:
             torch.set_default_device(None if device.type == "cpu" else device)
         cudnn.benchmark, cudnn.deterministic = flags
+
+    return restore
+
+
+def _library_classes() -> Restore:
+    """Return what undoes patches such as ``L.Trainer.fit = ...``."""
+    data = torch.utils.data
+    owners = [L.Trainer, L.LightningModule, L.LightningDataModule, nn.Module]
+    owners += [torch.Tensor, torch.optim.Optimizer, data.DataLoader, data.Dataset]
+    before = [(owner, dict(vars(owner))) for owner in owners]
+
+    def restore() -> None:
+        for owner, attributes in before:
+            for name in vars(owner).keys() - attributes.keys():
+                delattr(owner, name)
+            for name, value in attributes.items():
+                if vars(owner).get(name) is not value:
+                    setattr(owner, name, value)
 
     return restore
 
@@ -112,7 +133,8 @@ def preserve_global_state() -> Iterator[None]:
 
     Covered: random generators (Python, NumPy, torch, CUDA), deterministic mode,
     default dtype and device, matmul precision, grad and anomaly mode, thread count,
-    cuDNN's ``benchmark`` and ``deterministic``, the environment, the working folder,
+    cuDNN's ``benchmark`` and ``deterministic``, the recursion limit, methods of the
+    main classes of torch and Lightning, the environment, the working folder,
     warning filters, log levels and what torch may load from files.
 
     Example:
@@ -127,6 +149,7 @@ def preserve_global_state() -> Iterator[None]:
         *(partial(put_back, get()) for get, put_back in _GETTERS_AND_SETTERS),
         _cuda_generators(),
         _modes(),
+        _library_classes(),
         _environment(),
         _warnings(),
         _log_levels(),

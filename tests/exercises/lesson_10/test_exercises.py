@@ -386,8 +386,7 @@ WRONG_10_2 = {
         CHOOSE.format(
             rest="images, labels = map(torch.cat, zip(*test_loader))\n"
             "    tests = [(m(images).argmax(1) == labels) * 1.0 for m in models]\n"
-            "    tests = [each.mean() for each in tests]\n    p, n = tests[best], len(labels)\n    return best, p, "
-            + HALF
+            "    p, n = tests[best].mean(), len(labels)\n    return best, p, " + HALF
         ),
         "The test images were read once and shown to 5 sets of weights.",
     ),

@@ -98,14 +98,7 @@ class _Copies(TorchDispatchMode):
         self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         result = func(*args, **(kwargs or {}))
-        old, new = (
-            {
-                t.untyped_storage().data_ptr()
-                for t in tree_leaves(part)
-                if isinstance(t, Tensor)
-            }
-            for part in (args, result)
-        )
+        old, new = map(_memory, (args, result))
         self.count += bool(old & self.known) and not new <= self.known
         return result
 

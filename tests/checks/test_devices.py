@@ -535,3 +535,27 @@ def test_libraries_keep_seeing_the_real_machine():
 def test_a_pretended_tensor_has_no_values_for_numpy():
     with simulated_tensors("cpu"), pytest.raises(RuntimeError, match="numpy"):
         torch.ones(2).numpy()
+
+
+class ReadsValues(Net):
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        if loss.isfinite() and float(loss) < 1e9 and f"{loss:.2f}":
+            return loss
+        return None
+
+
+class MovesBack(Net):
+    def training_step(self, batch, batch_idx):
+        self.cpu()
+        return super().training_step([each.cpu() for each in batch], batch_idx)
+
+
+def test_a_step_that_reads_values_is_followed_with_those_of_the_cpu():
+    assert runs_on(ReadsValues(), batch(), "cuda:1").ok is None
+    assert runs_on(ReadsValues(), batch(), "cuda:1", with_values=True).ok
+
+
+def test_a_module_that_moves_itself_is_followed():
+    found = runs_on(MovesBack(), batch(), "cuda:1")
+    assert (found.ok, found.seen) == (False, "On cuda:1 the loss is computed on cpu.")

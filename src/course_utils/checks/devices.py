@@ -4,7 +4,8 @@ On a machine with a CUDA device the real one is used.
 """
 
 import contextlib
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -12,14 +13,16 @@ from lightning import LightningModule
 
 from course_utils.checks.fake_gpus import is_here, simulated_gpu_count
 from course_utils.checks.fake_tensors import (
+    TensorValues,
     is_device_fault,
     simulated_tensors,
     why_undecided,
 )
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.learner_code import LearnerError, learners_code, silenced
 from course_utils.checks.single_step import attach, attached_step
 
+Values = Sequence[tuple[str, Any]]
 EVERYWHERE = ("cpu", "cuda:0", "cuda:1")
 
 
@@ -46,10 +49,10 @@ def _really(device: str, run: Callable[[], Any]) -> Any:
     return result
 
 
-def _on(device: str, run: Callable[[], Any]) -> Any:
+def _on(device: str, run: Callable[[], Any], values: Values) -> Any:
     if _is_real(device):
         return _really(device, run)
-    with simulated_tensors(device):
+    with simulated_tensors(device, values):
         return run()
 
 
@@ -75,7 +78,7 @@ def _judge_error(error: LearnerError, what: str, device: str) -> Finding | None:
 
 
 def result_on(
-    device: str, run: Callable[[], Any], what: str
+    device: str, run: Callable[[], Any], what: str, values: Values = ()
 ) -> tuple[Finding | None, Any]:
     """Run something on a device, real or simulated.
 
@@ -83,6 +86,7 @@ def result_on(
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
         run: Moves what it needs to the device and returns a result.
         what: Its name, for messages, for example ``"training_step"``.
+        values: What it reads from tensors, for a simulated device, see `TensorValues`.
 
     Returns:
         A finding if it did not get to its end for reasons of devices, else None; and
@@ -93,7 +97,7 @@ def result_on(
     """
     try:
         with learners_code(what):
-            return None, _on(device, run)
+            return None, _on(device, run, values)
     except LearnerError as error:
         finding = _judge_error(error, what, device)
         if finding is None:
@@ -101,7 +105,17 @@ def result_on(
         return finding, None
 
 
-def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
+def _values_read(module: LightningModule, batch: Any) -> Values:
+    """Return what a step on the CPU reads from tensors; module and batch are copied."""
+    with contextlib.suppress(Exception), silenced(), TensorValues() as read:
+        step = copy.deepcopy((module, batch))
+        attached_step(attach(step[0]), step[1], torch.device("cpu"))
+    return read.values
+
+
+def runs_on(
+    module: LightningModule, batch: Any, device: str, *, with_values: bool = False
+) -> Finding:
     """Check whether one training step of ``module`` runs on ``device``.
 
     Module and batch are moved the way Lightning moves them, its hooks included. On a
@@ -111,6 +125,8 @@ def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
         module: A fresh module; it is unusable afterwards.
         batch: A batch on the CPU, as the loader delivers it.
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+        with_values: Whether a step on an absent device reads from its tensors what the
+            same step reads on the CPU. Without, one that branches is undecided.
 
     Returns:
         A finding; undecided if the step needs what simulated tensors do not have.
@@ -119,10 +135,11 @@ def runs_on(module: LightningModule, batch: Any, device: str) -> Finding:
         LearnerError: If the step fails for a reason other than devices.
     """
     target = torch.device(device)
+    values = _values_read(module, batch) if with_values else ()
     with learners_code("setup"):
         attach(module)
     finding, loss = result_on(
-        device, lambda: attached_step(module, batch, target), "training_step"
+        device, lambda: attached_step(module, batch, target), "training_step", values
     )
     return finding or _judge_loss(module, loss, target)
 
@@ -135,5 +152,5 @@ def _judge_loss(module: LightningModule, loss: Any, device: torch.device) -> Fin
         return Finding(seen, False, "Return the loss.")
     if loss.device != device:
         seen = f"On {device} the loss is computed on {loss.device}."
-        return Finding(seen, False, "Leave the batch where Lightning put it.")
+        return Finding(seen, False, "Compute it where the Trainer puts the module.")
     return Finding(f"The step runs on {device}.", True)

@@ -7,10 +7,11 @@ this module uses it.
 """
 
 import contextlib
+import copy
 import logging
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
+    FakeTensor,
     FakeTensorMode,
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
@@ -42,6 +44,16 @@ _DEVICE_FAULTS = (
     "no cuda gpus",
     "invalid device ordinal",
 )
+_CPU = torch.device("cpu")
+# Functions that hand the values of tensors to Python.
+_READ_VALUES = {"__bool__", "__float__", "__format__", "__index__", "__int__"} | {
+    "allclose",
+    "equal",
+    "is_nonzero",
+    "item",
+    "numpy",
+    "tolist",
+}
 _NEEDS_VALUES = (
     GuardOnDataDependentSymNode,
     DataDependentOutputException,
@@ -74,12 +86,35 @@ def why_undecided(error: BaseException) -> str:
     return ""
 
 
+class TensorValues(TorchFunctionMode):
+    """Keep, in a ``with`` block, what Python code read from tensors, in order.
+
+    Attributes:
+        values: Name of the function, for example ``"item"``, and what it returned.
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__()
+        self.values: list[tuple[str, Any]] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        """Call the function and keep what it returned."""
+        result = func(*args, **(kwargs or {}))
+        if func.__name__ in _READ_VALUES:
+            self.values.append((func.__name__, copy.copy(result)))
+        return result
+
+
 class _CurrentGpu(TorchFunctionMode):
     """Read ``"cuda"`` as the current GPU, and keep NumPy from reading no memory."""
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, values: Sequence[tuple[str, Any]]) -> None:
         super().__init__()
         self.machine = machine
+        self.values = list(values)
 
     def _gpu(self) -> torch.device:
         return torch.device("cuda", self.machine.current)
@@ -96,6 +131,10 @@ class _CurrentGpu(TorchFunctionMode):
         kwargs = {name: self._indexed(value) for name, value in (kwargs or {}).items()}
         if func is Tensor.cuda and len(args) == 1 and kwargs.get("device") is None:
             kwargs["device"] = self._gpu()
+        if func.__name__ in _READ_VALUES and self.values:
+            name, value = self.values.pop(0)
+            if name == func.__name__ and not _needs_another_device(func, args):
+                return value
         if func is Tensor.numpy:  # a fake tensor has no memory for NumPy to read
             if args[0].device.type == "cpu":
                 raise RuntimeError(".numpy() is not supported for pretended tensors")
@@ -103,6 +142,11 @@ class _CurrentGpu(TorchFunctionMode):
             raise TypeError(f"can't convert {kind} device type tensor to numpy")
         with _in_the_words_of_devices():
             return func(*args, **kwargs)
+
+
+def _needs_another_device(func: Any, args: tuple[Any, ...]) -> bool:
+    devices = {each.device for each in args if isinstance(each, Tensor)}
+    return len(devices) > 1 or (func is Tensor.numpy and devices != {_CPU})
 
 
 @contextlib.contextmanager
@@ -154,7 +198,31 @@ def _quiet() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def simulated_tensors(device: str) -> Iterator[None]:
+def _movable_again() -> Iterator[None]:
+    """Let a module that holds fake tensors be moved once more.
+
+    Torch would swap old and new, which fake tensors do not allow. A move changes
+    nothing of a fake tensor but its device.
+    """
+    real = torch.utils.swap_tensors
+
+    def swap(old: Any, new: Any) -> None:
+        if isinstance(old, FakeTensor) and old.dtype == new.dtype:
+            old.fake_device = new.fake_device
+        else:
+            real(old, new)
+
+    torch.utils.swap_tensors = swap
+    try:
+        yield
+    finally:
+        torch.utils.swap_tensors = real
+
+
+@contextlib.contextmanager
+def simulated_tensors(
+    device: str, values: Sequence[tuple[str, Any]] = ()
+) -> Iterator[None]:
     """Run a block on tensors without values, as if a Trainer trained on ``device``.
 
     That device's GPU is the current one, as a Trainer makes it. A module built before
@@ -162,6 +230,8 @@ def simulated_tensors(device: str) -> Iterator[None]:
 
     Args:
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
+        values: What Python code reads from the tensors, in order, see `TensorValues`;
+            without it, a block that reads a value cannot be followed.
     """
     # A learner's code that counts GPUs must find the one it runs on, and the others
     # before it. A module on the CPU leaves the count as the caller has set it.
@@ -174,9 +244,10 @@ def simulated_tensors(device: str) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
         stack.enter_context(_no_inference_mode())
+        stack.enter_context(_movable_again())
         machine = stack.enter_context(simulated_gpus(count, index))
         # The function mode lies around the fake mode: it sees calls first, while
         # their arguments still say "cuda" without an index.
-        stack.enter_context(_CurrentGpu(machine))
+        stack.enter_context(_CurrentGpu(machine, values))
         stack.enter_context(mode)
         yield

@@ -30,6 +30,13 @@ def attach(module: LightningModule) -> LightningModule:
     return module
 
 
+def detach(module: LightningModule) -> None:
+    """Undo `attach`: the module has no Trainer, and can be copied."""
+    module.trainer = None
+    for name in ("log", "log_dict", "manual_backward"):
+        delattr(module, name)
+
+
 def _with_optimizers(module: LightningModule) -> None:
     # Only self.optimizers() needs them; a faulty configure_optimizers is not
     # what this step is about.
@@ -46,13 +53,16 @@ def _delivered(module: LightningModule, batch: Any, device: torch.device) -> Any
     return batch
 
 
-def attached_step(module: LightningModule, batch: Any, device: torch.device) -> Any:
+def attached_step(
+    module: LightningModule, batch: Any, device: torch.device, batch_idx: int = 0
+) -> Any:
     """Move an attached module and its batch as Lightning would, and run one step.
 
     Args:
         module: From `attach`; it is left on ``device``.
         batch: A batch on the CPU, as the loader delivers it.
         device: Where to train.
+        batch_idx: Number of the batch.
 
     Returns:
         What the step returned; the loss of a dict.
@@ -62,14 +72,15 @@ def attached_step(module: LightningModule, batch: Any, device: torch.device) -> 
         Exception: Any error of the step or of a hook.
     """
     module = module.to(device)
+    module.trainer.strategy._root_device = device
     _with_optimizers(module)
     module.on_fit_start()
     module.on_train_start()
     module.on_train_epoch_start()
     batch = _delivered(module, batch, device)
-    module.on_train_batch_start(batch, 0)
+    module.on_train_batch_start(batch, batch_idx)
     wants_index = is_param_in_hook_signature(
         module.training_step, "batch_idx", min_args=2
     )
-    output = module.training_step(batch, *([0] if wants_index else []))
+    output = module.training_step(batch, *([batch_idx] if wants_index else []))
     return output.get("loss") if isinstance(output, dict) else output

@@ -5,6 +5,7 @@ On a machine with a CUDA device the real one is used.
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -107,7 +108,12 @@ def result_on(
 
 def _values_read(module: LightningModule, batch: Any) -> Values:
     """Return what a step on the CPU reads from tensors; module and batch are copied."""
-    with contextlib.suppress(Exception), silenced(), TensorValues() as read:
+    with (
+        contextlib.suppress(Exception),
+        warnings.catch_warnings(action="ignore"),
+        silenced(),
+        TensorValues() as read,
+    ):
         step = copy.deepcopy((module, batch))
         attached_step(attach(step[0]), step[1], torch.device("cpu"))
     return read.values

@@ -34,7 +34,8 @@ class CannotCheck(Exception):
     """The question cannot be decided on this machine; the message says why."""
 
 
-def _is_learners(file: str) -> bool:
+def is_learners(file: str) -> bool:
+    """Return whether code of this file is the learner's, and not of a library."""
     installed = "site-packages" in file or "dist-packages" in file
     frozen = file.startswith("<frozen ")
     return not (file.startswith((_HERE, _STDLIB)) or installed or frozen)
@@ -43,7 +44,7 @@ def _is_learners(file: str) -> bool:
 def place_in_learners_code(error: BaseException) -> str:
     """Return for example ``" (line 5, in training_step)"``, ``""`` if there is none."""
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if _is_learners(frame.filename):
+        if is_learners(frame.filename):
             return f" (line {frame.lineno}, in {frame.name})"
     return ""
 

@@ -1,7 +1,9 @@
 """Does a data module follow the batch-size finder, and its user?"""
 
+import contextlib
+import gc
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
@@ -86,6 +88,19 @@ def shuffles(make: MakeData) -> Finding:
     return Finding(seen, first != second, "Shuffle the samples in every epoch.")
 
 
+@contextlib.contextmanager
+def _quick_collections() -> Iterator[None]:
+    """Keep what exists already from the garbage collector.
+
+    The finder collects garbage after each trial, and all modules of a kernel with it.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
 def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     """Check that the finder finds the largest power of two, and the loader delivers it.
 
@@ -95,7 +110,7 @@ def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     """
     data = _built(make)
     trainer = L.Trainer(**quiet_trainer(accelerator="cpu", max_epochs=1))
-    with learners_code("The batch-size finder"):
+    with learners_code("The batch-size finder"), _quick_collections():
         found = Tuner(trainer).scale_batch_size(OutOfMemory(limit), datamodule=data)
     best = 2 ** (limit.bit_length() - 1)
     seen = f"With room for {limit} samples the finder found {found} instead of {best}."

@@ -708,9 +708,10 @@ def shift_each(images):
         + """
     pixels = torch.randint(-3, 4, (len(images), 1))
     columns = (torch.arange(width) - pixels) % width
-    return images.gather(3, columns.view(-1, 1, 1, width).expand(-1, 1, images.shape[2], -1))
+    columns = columns.view(-1, 1, 1, width).expand(-1, 1, images.shape[2], -1)
+    return images.gather(3, columns)
 """,
-        "(140, 3, 28, 28) became (140, 1, 28, 28).",
+        "(140, 3, 24, 26) became (140, 1, 24, 26).",
     ),
     "every channel of its own": (
         SHIFT

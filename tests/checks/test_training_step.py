@@ -1,11 +1,13 @@
 """What a training step does to its batch."""
 
+import copy
+
 import pytest
 import torch
 from learner import answer, denoiser
 
 from course_utils.checks.learner_code import CannotCheck, LearnerError
-from course_utils.checks.training_step import step, tensors_in
+from course_utils.checks.training_step import loss_of, step, tensors_in
 
 TRAIN = "def training_step(self, batch, batch_idx):\n    images, _ = batch\n"
 MSE = "    return F.mse_loss(self({}), images.flatten(1))"
@@ -56,4 +58,18 @@ def test_a_step_without_a_loss_is_the_learners_error():
 
 def test_a_step_that_asks_its_trainer_cannot_be_checked():
     with pytest.raises(CannotCheck, match="without a Trainer"):
-        step(_module("    return self.trainer.loss"), _batch())
+        loss_of(_module("    return self.trainer.loss"), _batch())
+
+
+def test_a_step_finds_a_trainer_its_hooks_and_its_own_backward_pass():
+    body = """    loss = (self.trainer.current_epoch + batch_idx) * self(batch[0]).sum()
+    self.manual_backward(loss)
+def on_after_batch_transfer(self, batch, dataloader_idx):
+    return 0 * batch[0] + 1, batch[1]
+"""
+    module = _module(body)
+    module.automatic_optimization = False
+    loss, saw = step(module, _batch(), seed=2)
+    assert saw.eq(1).all()
+    torch.testing.assert_close(loss, 2 * module(saw).sum())
+    assert vars(copy.deepcopy(module)).keys() == vars(_module(body)).keys()

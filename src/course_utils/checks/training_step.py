@@ -1,22 +1,22 @@
 """What does a training step do to the batch it was given?"""
 
-import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import lightning as L
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
+from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.learner_code import (
     CannotCheck,
     LearnerError,
     learners_code,
     wants_a_trainer,
 )
+from course_utils.checks.single_step import attach, attached_step, detach
 
 
 def tensors_in(batch: Any) -> list[Tensor]:
@@ -56,6 +56,15 @@ def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
+def _the_loss(loss: Any) -> Tensor:
+    if not isinstance(loss, Tensor):
+        raise LearnerError(
+            f"training_step returned {type(loss).__name__} instead of a loss; "
+            "return the loss."
+        )
+    return loss
+
+
 def loss_of(module: L.LightningModule, batch: Any, seed: int = 0) -> Tensor:
     """Run one training step without a Trainer and return its loss.
 
@@ -68,9 +77,7 @@ def loss_of(module: L.LightningModule, batch: Any, seed: int = 0) -> Tensor:
         LearnerError: If the step raises or returns no loss.
         CannotCheck: If the step asks its Trainer.
     """
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
+    scramble_global_rngs(seed)
     try:
         with learners_code("training_step"):
             output = module.training_step(batch, seed)
@@ -80,28 +87,33 @@ def loss_of(module: L.LightningModule, batch: Any, seed: int = 0) -> Tensor:
             raise
         reason = "The check runs single steps without a Trainer, which yours asks for."
         raise CannotCheck(reason) from error
-    if not isinstance(loss, Tensor):
-        raise LearnerError(
-            f"training_step returned {type(loss).__name__} instead of a loss; "
-            "return the loss."
-        )
-    return loss
+    return _the_loss(loss)
 
 
 def step(
     module: L.LightningModule, batch: Any, seed: int = 0
 ) -> tuple[Tensor, Tensor | None]:
-    """Run one training step and return the loss and the images that the network saw.
+    """Run one training step with its hooks; return loss and what the network saw.
+
+    Nothing is trained: a backward pass that the step makes itself only tells its loss.
 
     Args:
-        module: Has a ``training_step``.
+        module: Has a ``training_step``; its weights stay as they are.
         batch: Its first tensor holds the images.
         seed: Seed of Python's, NumPy's and torch's generators, and the batch index.
 
+    Returns:
+        The loss, and the images that the network saw, None if it saw none.
+
     Raises:
         LearnerError: If the step raises or returns no loss.
-        CannotCheck: If the step asks its Trainer.
     """
-    with inputs_seen(tensors_in(batch)[0].shape) as seen:
-        loss = loss_of(module, batch, seed)
-    return loss, seen[0] if seen else None
+    backward: list[Any] = []
+    shape, cpu = tensors_in(batch)[0].shape, torch.device("cpu")
+    with learners_code("training_step"), inputs_seen(shape) as seen:
+        attach(module).manual_backward = lambda loss, *_, **__: backward.append(loss)
+        scramble_global_rngs(seed)
+        returned = attached_step(module, batch, cpu, seed)
+    detach(module)
+    loss = returned if isinstance(returned, Tensor) else next(iter(backward), returned)
+    return _the_loss(loss), seen[0] if seen else None

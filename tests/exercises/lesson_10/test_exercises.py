@@ -10,7 +10,8 @@ from torch.utils.data import DataLoader, TensorDataset
 from course_utils.checks.learner_code import LearnerError
 from course_utils.exercises.lesson_10.exercises import EXERCISES
 from course_utils.exercises.lesson_10.scripted_scores import (
-    VAL_COUNT,
+    COUNTS,
+    TEST_START,
     ScriptedClassifier,
     numbered,
 )
@@ -68,6 +69,53 @@ CHOOSES_ON_VALIDATION = """
     return trainer.test(model, datamodule=data, ckpt_path=top)[0]["test_acc"]
 """
 
+LOOKS_TWICE = """
+    batches = list(data.test_dataloader())
+    def score():
+        right = [(model.eval()(x).argmax(1) == y) for x, y in batches]
+        return torch.cat(right).float().mean()
+    last = score()
+    state = torch.load(best.best_model_path, weights_only=True)["state_dict"]
+    model.load_state_dict(state)
+    return score()
+"""
+MEAN_OF_MEANS = "torch.stack([each.float().mean() for each in right])"
+OWN_CALLBACK = """
+class KeepsBoth(L.Callback):
+    def __init__(self, folder):
+        self.newest, self.best, self.top = f"{folder}/n.ckpt", f"{folder}/b.ckpt", -1.0
+
+    def on_validation_end(self, trainer, pl_module):
+        if trainer.sanity_checking:
+            return
+        trainer.save_checkpoint(self.newest)
+        if trainer.callback_metrics["val_acc"] > self.top:
+            self.top = float(trainer.callback_metrics["val_acc"])
+            trainer.save_checkpoint(self.best)
+
+def answer(model, data, folder):
+    keeps = KeepsBoth(folder)
+    trainer = L.Trainer(max_epochs=6, **quiet_trainer(callbacks=[keeps]))
+    trainer.fit(model, data)
+    return trainer.test(model, data, ckpt_path=keeps.best)[0]["test_acc"]
+"""
+CALLABLE = """
+class TestsTheBest:
+    def __init__(self, **options):
+        self.options = options
+
+    def __call__(self, model, data, folder):
+        best = ModelCheckpoint(folder, filename="best", **self.options)
+        options = quiet_trainer(
+            enable_checkpointing=True, callbacks=[best, ModelCheckpoint(folder + "/n")]
+        )
+        trainer = L.Trainer(max_epochs=6, **options)
+        trainer.fit(model, datamodule=data)
+        return trainer.test(datamodule=data, ckpt_path="best")[0]["test_acc"]
+
+answer = TestsTheBest(monitor="val_acc", mode="max")
+"""
+
 RIGHT_10_1 = {
     "the path": run(RETURN.format(PATH)),
     "the order": run(RETURN.format(BEST), order="[best, newest]"),
@@ -80,6 +128,21 @@ RIGHT_10_1 = {
     "validates each file, then tests one": "from pathlib import Path\n"
     + run(CHOOSES_ON_VALIDATION),
     "a float": run("return round(float(" + TEST.format(PATH) + "), 6)"),
+    "a callback that it writes": OWN_CALLBACK,
+    "a callable object, the best first, two folders": CALLABLE,
+    "partial": "from functools import partial\n"
+    + run(RETURN.format(PATH))
+    .replace("answer(", "run(epochs, ")
+    .replace("=6", "=epochs")
+    + "\nanswer = partial(run, 6)",
+    "no folder": run(RETURN.format(PATH)).replace("(folder, ", "("),
+    "one callback that also writes last.ckpt": run(
+        RETURN.format(PATH), 'mode="max", save_top_k=-1, save_last=True', "[best]"
+    ),
+    "validates once more afterwards": run(
+        f"value = {TEST.format(PATH)}\n    "
+        "trainer.validate(model, datamodule=data)\n    return value"
+    ),
     "keeps every epoch": run(
         RETURN.format(PATH), mode='mode="max", save_top_k=-1, auto_insert_metric_name=0'
     ),
@@ -87,7 +150,7 @@ RIGHT_10_1 = {
 WRONG_10_1 = {
     "order only": (
         run(RETURN.format(BEST), mode="", order="[best, newest]"),
-        "the lowest validation accuracy; is less better, or more?",
+        "the lowest validation accuracy of all epochs, not the highest.",
     ),
     "mode only": (run(RETURN.format(BEST)), "Those are the last epoch's weights"),
     "no path": (run(RETURN.format("")), "Those are the last epoch's weights"),
@@ -135,7 +198,7 @@ WRONG_10_1 = {
     ),
     "tests twice": (
         run(TEST.format(PATH) + "\n    " + RETURN.format(PATH)),
-        "A test image was read 2 times. Test only the model that was chosen",
+        "A test image was read 2 times. Read it once, for the chosen weights.",
     ),
     "looks at the last one, too": (
         run(TEST.format("") + "\n    " + RETURN.format(PATH)),
@@ -154,12 +217,31 @@ WRONG_10_1 = {
         "44 of 60 test images were never read.",
     ),
     "never tests": (run("return 0.7"), "60 of 60 test images were never read."),
-    "validates once more": (
+    "an epoch by its number": (
         run(
-            f"value = {TEST.format(PATH)}\n    "
-            "trainer.validate(model, datamodule=data)\n    return value"
+            RETURN.format(", ckpt_path=f'{folder}/epoch=2.ckpt'"),
+            order="[newest, best, ModelCheckpoint("
+            "folder, '{epoch}', monitor='val_acc', save_top_k=-1)]",
         ),
-        "60 test images were read before the last training or validation image.",
+        "Those are the weights after epoch 3; those after epoch 5 have the highest",
+    ),
+    "looks at the last one, too, in cached images": (
+        run(LOOKS_TWICE),
+        "The test images were read once and shown to 2 sets of weights.",
+    ),
+    "the newest without its optimizer": (
+        run(RETURN.format(PATH)).replace(
+            '"newest"', '"newest", save_weights_only=True'
+        ),
+        "on the disk without the state of the optimizer. Keep that checkpoint complete",
+    ),
+    "fewer epochs": (
+        run(RETURN.format(PATH)).replace("epochs=6", "epochs=4"),
+        "The run trained 4 epochs. Keep its six epochs.",
+    ),
+    "a mean of batches": (
+        run(STATE.replace("torch.cat(right).float()", MEAN_OF_MEANS)),
+        "Report the share of all test images that the chosen weights get right.",
     ),
     "takes the best of the tests": (
         "from pathlib import Path\n" + run(CHOOSES_ON_TEST),
@@ -230,13 +312,30 @@ def answer(models, val_loader, test_loader):
 RIGHT_10_2 = {
     "one line": chosen(HALF),
     "two standard errors": chosen(HALF.replace("1.96", "2")),
-    "counted by hand": BY_HAND.format(margin="margin = 1.96 * right.std() / 60**0.5"),
+    "counted by hand": BY_HAND.format(
+        margin="margin = 1.96 * right.std() / len(right)**0.5"
+    ),
     "bootstrap": BY_HAND.format(margin=BOOTSTRAP.strip()),
     "a function of its own for the margin": "def margin(p, n):\n"
     "    return 1.96 * (p * (1 - p) / n) ** 0.5\n" + chosen("margin(p, n)"),
     "standard error from NumPy": BY_HAND.format(
         margin="margin = 1.96 * np.std(right.numpy()) / np.sqrt(len(right))"
     ),
+    "validates the chosen one again": chosen(HALF).replace(
+        "    n =", "    trainer.validate(models[best], val_loader)\n    n ="
+    ),
+    "a tensor of three": chosen(HALF)
+    .replace("return", "return torch.tensor([")
+    .replace("** 0.5", "** 0.5])"),
+    "partial of a lambda": "from functools import partial\n"
+    + BY_HAND.format(margin="margin = z * right.std() / len(right) ** 0.5").replace(
+        "answer(", "publish(z, "
+    )
+    + "\nanswer = partial(lambda *args: publish(*args), 1.96)",
+    "a callable object": "class Publish:\n    def __call__(self, models, val, test):\n"
+    "        return choose(models, val, test)\n"
+    + chosen(HALF).replace("answer(", "choose(")
+    + "\nanswer = Publish()",
     "wilson": chosen(
         "1.96 * (p * (1 - p) / n + 0.96 / n**2) ** 0.5 / (1 + 1.96**2 / n)"
     ),
@@ -259,6 +358,37 @@ WRONG_10_2 = {
     "validation images counted": (
         chosen("1.96 * (p * (1 - p) / len(val_loader.dataset)) ** 0.5"),
         "Count test images, not validation images.",
+    ),
+    "knows the number of test images": (
+        chosen(HALF).replace("len(test_loader.dataset)", "60"),
+        "For 0.75 on 40 images your margin is 0.110. It is 1.96 * sqrt(",
+    ),
+    "full batches counted": (
+        chosen(HALF).replace("(test_loader.dataset)", "(test_loader) * 16"),
+        "For 0.75 on 40 images your margin is 0.150. It is 1.96 * sqrt(",
+    ),
+    "all images counted": (
+        chosen(HALF.replace("/ n", "/ (n + len(val_loader.dataset))")),
+        "Count the test images only.",
+    ),
+    "90 %": (chosen(HALF.replace("1.96", "1.645")), "That is the margin of 90 %;"),
+    "99 %": (chosen(HALF.replace("1.96", "2.576")), "That is the margin of 99 %;"),
+    "the worst case": (
+        chosen(HALF.replace("p * (1 - p)", "0.25")),
+        "For 0.75 on 40 images your margin is 0.155. It is 1.96 * sqrt(",
+    ),
+    "no root": (chosen(HALF.replace(" ** 0.5", "")), "your margin is 0.007. It is"),
+    "counted from 1": (
+        chosen(HALF).replace("return best,", "return best + 1,"),
+        "you chose number 3, counted from 0. On the validation images number 2",
+    ),
+    "shows cached test images to all": (
+        CHOOSE.format(
+            rest="images, labels = map(torch.cat, zip(*test_loader))\n"
+            "    tests = [(m(images).argmax(1) == labels) * 1.0 for m in models]\n"
+            "    p, n = tests[best].mean(), len(labels)\n    return best, p, " + HALF
+        ),
+        "The test images were read once and shown to 5 sets of weights.",
     ),
     "batches counted": (
         chosen("1.96 * (p * (1 - p) / len(test_loader)) ** 0.5"),
@@ -286,7 +416,7 @@ WRONG_10_2 = {
             "    p, n = tests[best][0]['test_acc'], 60\n"
             "    return best, p, " + HALF
         ),
-        "A test image was read 5 times. Test only the model that was chosen",
+        "A test image was read 5 times. Read it once, for the chosen weights.",
     ),
     "tests first, though it chooses on validation": (
         CHOOSE.replace(
@@ -295,7 +425,7 @@ WRONG_10_2 = {
         ).format(
             rest="p = tests[best][0]['test_acc']; n = 60\n    return best, p, 0.1"
         ),
-        "60 test images were read before the last training or validation image.",
+        "60 test images were read before all networks had seen all validation images.",
     ),
     "reports the validation accuracy": (
         CHOOSE.format(rest="return best, vals[best], 0.1"),
@@ -309,7 +439,10 @@ WRONG_10_2 = {
         chosen(HALF).replace("vals.index(max(vals))", "2"),
         "Of 4 networks you chose number 2",
     ),
-    "a mean of batches": (MEAN_OF_BATCHES, "Count over all test images, then divide."),
+    "a mean of batches": (
+        MEAN_OF_BATCHES,
+        "Report the share of all test images that the chosen weights get right.",
+    ),
     "two values": (
         CHOOSE.format(rest="return best, vals[best]"),
         "Expected the index, the accuracy and the margin but got tuple",
@@ -352,8 +485,8 @@ def test_accuracy_follows_the_script_and_then_stays(epochs, size):
 
 
 def test_shuffled_images_are_scored_the_same():
-    batch = numbered(VAL_COUNT)
-    order = torch.randperm(VAL_COUNT, generator=torch.Generator().manual_seed(1))
+    batch = numbered(COUNTS[0])
+    order = torch.randperm(COUNTS[0], generator=torch.Generator().manual_seed(1))
     shuffled = TensorDataset(*(part[order] for part in batch))
     loader = DataLoader(shuffled, batch_size=7)
     [val] = trainer().validate(ScriptedClassifier((0.7,)), loader, verbose=False)
@@ -364,7 +497,14 @@ def test_the_reads_are_listed_with_part_index_and_order():
     data = LoggedData(batch_size=2)
     next(iter(data.val_dataloader()))
     next(iter(data.test_dataloader()))
-    assert data.reads == [("val", 0), ("val", 1), ("test", 0), ("test", 1)]
+    parts = [("val", 0), ("val", 1), ("test", 0), ("test", 1)]
+    assert data.log == [("", *part) for part in parts]
+
+
+def test_the_looks_of_a_network_are_listed_too():
+    data, model = LoggedData(), ScriptedClassifier((0.3,))
+    model(numbered(1, TEST_START)[0])
+    assert data.log == [("[0.3] [0.1] after epoch 0", "test", 0)]
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,54 @@ def training_step(
     return (losses * weights).mean()
 """
 
+BY_HAND = """
+def __init__(self):
+    super().__init__()
+    self.automatic_optimization = False
+def training_step(self, batch, batch_idx):
+    images, labels, weights = batch
+    loss = self.loss(self(images), labels, weights)
+    self.optimizers().zero_grad()
+    self.manual_backward(loss)
+    self.optimizers().step()
+"""
+TWO_OPTIMIZERS = """
+def __init__(self):
+    super().__init__()
+    self.automatic_optimization = False
+def configure_optimizers(self):
+    parts = self.net[1], self.net[3]
+    return [torch.optim.SGD(part.parameters(), lr=0.1) for part in parts]
+def training_step(self, batch, batch_idx):
+    images, labels, weights = batch
+    self.zero_grad()
+    self.manual_backward(self.loss(self(images), labels, weights))
+    for optimizer in self.optimizers():
+        optimizer.step()
+"""
+MIXED = """    right = (losses * weights).mean()
+    return losses.mean() + (right - losses.mean()).detach()
+"""
+ONCE = """    if not getattr(self, "looked", False):
+        self.looked = True
+        assert weights.shape == labels.shape
+"""
+BETWEEN = """
+class Refuses(DigitClassifier):
+    def refuse(self, weights, count):
+        if tuple(weights.shape) != (count,):
+            raise RuntimeError(f"{count} weights, one per image")
+
+class Answer(Refuses):
+    def training_step(self, batch, batch_idx):
+        *data, weights = batch
+        self.refuse(weights, len(data[0]))
+        return self.weighted(*data, weights)
+
+    def weighted(self, images, labels, weights):
+        return (nn.CrossEntropyLoss(reduction="none")(self(images), labels)
+                @ weights / len(images))
+"""
 RIGHT_11_1 = {
     "an if": LOSS + GUARD + RAISE + MEAN + STEP,
     "an assertion": LOSS + "    assert weights.shape == losses.shape\n" + MEAN + STEP,
@@ -59,20 +107,20 @@ def on_train_batch_start(self, batch, batch_idx):
     + MEAN
     + STEP.replace("return ", "return {'loss': ").rstrip()
     + "}",
+    "by hand, returns nothing": LOSS + GUARD + RAISE + MEAN + BY_HAND,
+    "two optimizers by hand": LOSS + GUARD + RAISE + MEAN + TWO_OPTIMIZERS,
+    "before the batch is moved": LOSS
+    + MEAN
+    + STEP
+    + """
+def on_before_batch_transfer(self, batch, dataloader_idx):
+    assert batch[2].shape == batch[1].shape
+    return batch
+""",
     "a product that cannot broadcast": LOSS
     + "    return torch.dot(losses, weights) / len(labels)\n"
     + STEP,
 }
-BY_HAND = """
-def __init__(self):
-    super().__init__()
-    self.automatic_optimization = False
-def training_step(self, batch, batch_idx):
-    images, labels, weights = batch
-    loss = self.loss(self(images), labels, weights)
-    self.manual_backward(loss)
-    self.optimizers().step()
-"""
 WRONG_11_1 = {
     "by hand, refuses after its step": (
         LOSS
@@ -83,9 +131,45 @@ WRONG_11_1 = {
         + "    return loss",
         "for 16 images was refused after the optimizer had stepped.",
     ),
-    "by hand, returns nothing": (
-        LOSS + GUARD + RAISE + MEAN + BY_HAND,
-        "training_step returned no scalar loss. Return the loss, one number.",
+    "by hand, gradients add up": (
+        LOSS + GUARD + RAISE + MEAN + BY_HAND.replace("self.optimizers().z", "#"),
+        "With a right batch, 16 images, the optimizer used a gradient of norm 1.129, t",
+    ),
+    "by hand, from the sum": (
+        LOSS + GUARD + RAISE + MEAN.replace("mean", "sum") + BY_HAND,
+        "With a right batch, 16 images, the optimizer used a gradient of norm 9.447, t",
+    ),
+    "the right number, another gradient": (
+        LOSS + GUARD + RAISE + MIXED + STEP,
+        "With a right batch, 16 images, the optimizer used a gradient of norm 1.079, t",
+    ),
+    "divides by 16": (
+        LOSS + GUARD + RAISE + "    return (losses * weights).sum() / 16\n" + STEP,
+        "With a right batch, 7 images, the loss is 0.554, it was 1.266. A right batch ",
+    ),
+    "divides by the weights": (
+        LOSS + GUARD + RAISE + "    return losses @ weights / weights.sum()\n" + STEP,
+        "With a right batch, 16 images, the loss is 2.266, it was 1.246.",
+    ),
+    "looks at the first batch only": (
+        LOSS + ONCE + MEAN + STEP,
+        "After a right batch, one with weights of shape (16, 1) for 16 images trained",
+    ),
+    "leaves Python": (
+        LOSS + GUARD + "raise SystemExit('no')\n" + MEAN + STEP,
+        "was refused by accident: Training left Python with `exit`; return instead.",
+    ),
+    "warns": (
+        LOSS + GUARD + "__import__('warnings').warn('no')\n" + MEAN + STEP,
+        "A batch with weights of shape (16, 1) for 16 images trained the model.",
+    ),
+    "counts the numbers": (
+        LOSS + "    assert weights.numel() == len(labels)\n" + MEAN + STEP,
+        "A batch with weights of shape (16, 1) for 16 images trained the model.",
+    ),
+    "counts the dimensions": (
+        LOSS + "    assert weights.ndim == 1\n" + MEAN + STEP,
+        "A batch with weights of shape (1,) for 16 images trained the model.",
     ),
     "calls what does not exist": (
         LOSS + GUARD + "self.complain()\n" + MEAN + STEP,
@@ -93,7 +177,7 @@ WRONG_11_1 = {
     ),
     "learns nothing": (
         LOSS + GUARD + RAISE + "    return (losses * weights).mean() * 0\n" + STEP,
-        "With a right batch, 16 images, the weights do not change. Return the loss",
+        "With a right batch, 16 images, the loss is 0.000, it was 1.246.",
     ),
     "only renames": (
         LOSS.replace("losses", "each") + MEAN.replace("losses", "each") + STEP,
@@ -163,11 +247,11 @@ def on_train_batch_end(self, outputs, batch, batch_idx):
     ),
     "sums": (
         LOSS + GUARD + RAISE + "    return (losses * weights).sum()\n" + STEP,
-        "The loss of a right batch is ",
+        "With a right batch, 16 images, the loss is ",
     ),
     "forgets the weights": (
         LOSS + GUARD + RAISE + "    return losses.mean()\n" + STEP,
-        "The loss of a right batch is ",
+        "With a right batch, 16 images, the loss is ",
     ),
 }
 
@@ -194,6 +278,17 @@ RIGHT_11_2 = {
         [[2, 1]]
         >>> top_labels(t.tensor([[-7.0, 2.0], [3.0, 1.0]]), 1).tolist()
         [[1], [0]]""",
+    "a column": f""">>> top_labels({TWO}, 1)
+    tensor([[1],
+            [0]])
+    >>> top_labels({TWO}, k=2)  # doctest: +NORMALIZE_WHITESPACE
+    tensor([[1, 2], [0, 1]])""",
+    "prints rows, in its own print options": f""">>> torch.set_printoptions(3)
+    >>> for row in top_labels({TWO}, 2):
+    ...     print(row)
+    tensor([1, 2])
+    tensor([0, 1])""",
+    "asserts": f">>> assert top_labels({TWO}, 2).tolist() == [[1, 2], [0, 1]]",
     "a rule for random logits": """>>> logits = torch.randn(50, 10)
     >>> top = top_labels(logits, 4)
     >>> torch.equal(logits.gather(1, top), logits.sort(1).values.flip(1)[:, :4])
@@ -202,6 +297,23 @@ RIGHT_11_2 = {
 # Which of equal logits comes first is left to torch.
 TIES = torch.tensor([[1.0, 0.0] * 9]).topk(3, dim=1).indices.tolist()
 WRONG_11_2 = {
+    "on one line": (
+        f">>> top_labels({TWO}, 2)\n    tensor([[1, 2], [0, 1]])",
+        "[0, 1]])\n\ninstead of\n\n    tensor([[1, 2], [0, 1]])\n\nof which only space",
+    ),
+    "one column too far": (
+        f">>> top_labels({TWO}, 2)\n    tensor([[1, 2],\n           [0, 1]])",
+        "instead of\n\n    tensor([[1, 2],\n           [0, 1]])\n\nof which only space",
+    ),
+    "another number in two lines": (
+        f">>> top_labels({TWO}, 2)\n    tensor([[1, 2],\n            [0, 2]])",
+        "instead of\n\n    tensor([[1, 2],\n            [0, 2]])\n\nas written. Correc",
+    ),
+    "the same image twice": (
+        ">>> top_labels(torch.tensor([[-9.0, 3.0, 1.0]] * 2), 2).tolist()\n"
+        "    [[1, 2], [1, 2]]",
+        "a wrong version that gives every image the labels of the first.",
+    ),
     "other shapes": (
         ">>> top_labels(torch.zeros(5, 10), 4).shape\n    torch.Size([5, 4])",
         "pass with a wrong version that returns the labels of the smallest logits.",
@@ -321,6 +433,17 @@ def configure_optimizers(self):
 def learning_rate(self):
     return self.used.param_groups[0]["lr"] if self.used else None
 """
+LAST = "lr_schedulers().get_last_lr()[0]"
+TWO_RATES = """
+def configure_optimizers(self):
+    parts = self.encoder, self.head
+    return [torch.optim.SGD(part.parameters(), lr=0.1) for part in parts]
+"""
+BACKWARD = """
+        self.manual_backward(loss)
+        for optimizer in self.optimizers():
+            optimizer.step()
+"""
 RIGHT_11_3 = {
     "nbytes, private trainer": knows(SIZE + RATE),
     "keeps the optimizer": knows(SIZE + OWN_OPTIMIZER, "self.used = None"),
@@ -333,6 +456,23 @@ def learning_rate(self):
     return self.optimizers().param_groups[0]["lr"] if trains else None
 """
     ),
+    "the scheduler's last rate": knows(
+        SIZE + RATE.replace('trainer.optimizers[0].param_groups[0]["lr"]', LAST)
+    ),
+    "adds up in a tensor": knows(
+        SIZE.replace("sum(", "int(torch.tensor([").replace("()])", "()]]).sum())")
+        + RATE
+    ),
+    "asks the storage": knows(
+        SIZE.replace("t.nbytes", "t.untyped_storage().nbytes()") + RATE
+    ),
+    "two optimizers by hand": knows(
+        SIZE + RATE + TWO_RATES, "self.automatic_optimization = False"
+    ).replace("return F", "loss = F")
+    + BACKWARD,
+    "a base class between": knows(SIZE).replace("KnowsItself", "Sized")
+    + "\n"
+    + knows(RATE).replace("(SchedulesItsRate)", "(Sized)"),
     "counts with NumPy": knows(
         SIZE.replace("t.nbytes", "np.prod(t.shape) * t.element_size()") + RATE
     ),
@@ -362,7 +502,7 @@ WRONG_11_3 = {
             "@property\ndef size_in_bytes(self):\n    return self.noted\n" + RATE,
             "self.noted = 4 * sum(p.numel() for p in self.parameters())",
         ),
-        "With another head size_in_bytes says 203560; it is 201740. Compute it when",
+        "With another head size_in_bytes says 203560; it is 201740. It is to be the me",
     ),
     "renames": (
         knows(
@@ -408,6 +548,44 @@ WRONG_11_3 = {
         ),
         "With a part used twice size_in_bytes says",
     ),
+    "its parts only": (
+        knows(
+            SIZE.replace(
+                "[*self.parameters(), *self.buffers()]",
+                "{p for m in self.children() for p in m.parameters()} | "
+                "set(self.buffers())",
+            )
+            + RATE
+        ),
+        "With a parameter outside its parts size_in_bytes says 204876; it is 204916.",
+    ),
+    "its own buffers only": (
+        knows(SIZE.replace("self.buffers()", "self._buffers.values()") + RATE),
+        "With a part inside a part size_in_bytes says",
+    ),
+    "one size of number": (
+        knows(
+            SIZE.replace("t.nbytes", "t.numel() * self.head.bias.element_size()") + RATE
+        ),
+        "With a part inside a part size_in_bytes says",
+    ),
+    "what is saved": (
+        knows(
+            SIZE.replace(
+                "[*self.parameters(), *self.buffers()]", "self.state_dict().values()"
+            )
+            + RATE
+        ),
+        "With a buffer that is not saved size_in_bytes says 201740; it is 204876.",
+    ),
+    "the first rate": (
+        knows(SIZE + RATE.replace('["lr"]', '["initial_lr"]')),
+        "wrong at 15 of 16 updates: before update 2 it said 0.00040, the rate was 0.00",
+    ),
+    "the highest rate": (
+        knows(SIZE + RATE.replace('["lr"]', '["max_lr"]')),
+        "wrong at 16 of 16 updates: before update 1 it said 0.01000, the rate was 0.00",
+    ),
     "a little off": (
         knows(SIZE.replace("sum(", "0.5 + sum(") + RATE),
         "At first size_in_bytes says 203560.5; it is 203560.",
@@ -438,7 +616,7 @@ WRONG_11_3 = {
     ),
     "copies all weights": (
         knows(SIZE.replace("t.nbytes", "t.clone().nbytes") + RATE),
-        "Reading size_in_bytes makes torch compute 4 times.",
+        "Reading size_in_bytes copies 4 tensors of weights.",
     ),
     "stores what it counted": (
         knows(
@@ -461,7 +639,7 @@ WRONG_11_3 = {
             + "    return self.hparams.learning_rate\n"
         ),
         "learning_rate was wrong at 16 of 16 updates: before update 1 it said 0.01000,"
-        " the rate was 0.00040. Read the optimizer's param_groups.",
+        " the rate was 0.00040. It is to be the rate of the next update, at any time.",
     ),
     "a rate noted at the start": (
         knows(
@@ -502,7 +680,8 @@ SHOWN = f">>> top_labels({TWO}, 2).tolist()\n    [[1, 2], [0, 1]]"
 @each_answer(
     "practice, source",
     {
-        "11.1": {n: classifier(a) for n, a in RIGHT_11_1.items()},
+        "11.1": {n: classifier(a) for n, a in RIGHT_11_1.items()}
+        | {"a base class between": BETWEEN},
         "11.2": {n: TOP.format(a) for n, a in RIGHT_11_2.items()},
         "11.3": RIGHT_11_3,
     },
@@ -581,3 +760,15 @@ def test_running_examples_leaves_no_trace(capsys):
     run_examples(product(">>> import torch\n>>> _ = torch.rand(3)\n>>> print(1)\n2"))
     assert torch.equal(before, torch.get_rng_state())
     assert capsys.readouterr().out == ""
+
+
+def test_print_options_of_the_kernel_neither_decide_nor_change():
+    torch.set_printoptions(precision=2)
+    try:
+        doc = (
+            ">>> torch.tensor([1 / 3])\ntensor([0.3333])\n>>> torch.set_printoptions(1)"
+        )
+        assert run_examples(product(doc)) == Examples(2, 0, "")
+        assert str(torch.tensor([1 / 3])) == "tensor([0.33])"
+    finally:
+        torch.set_printoptions(profile="default")

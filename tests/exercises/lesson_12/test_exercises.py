@@ -27,6 +27,27 @@ def training_step(self, batch, batch_idx):
 """
 MANUAL = "self.automatic_optimization = False"
 
+SKIP_IF = """
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    if {}:
+        return None
+    return F.cross_entropy(self(images), labels)
+"""
+FORGETS_GRADIENTS = """
+def training_step(self, batch, batch_idx):
+    return F.cross_entropy(self(batch[0]), batch[1])
+def on_before_optimizer_step(self, optimizer):
+    if any(p.grad.isnan().any() for p in self.parameters()):
+        self.zero_grad()
+"""
+DROPS_IN_A_HOOK = """
+def on_before_batch_transfer(self, batch, dataloader_idx):
+    return None if batch[0].isnan().any() else batch
+def training_step(self, batch, batch_idx):
+    return None if batch is None else F.cross_entropy(self(batch[0]), batch[1])
+"""
+
 RIGHT_12_1 = {
     "a dict": STEP + "    if loss.isfinite():\n        return {'loss': loss}",
     "leaves early": STEP + "    if loss.isnan():\n        return None\n    return loss",
@@ -38,21 +59,63 @@ def training_step(self, batch, batch_idx):
     noisy = images + 0.01 * torch.randn_like(images)
     return F.cross_entropy(self.net(noisy), labels, label_smoothing=0.1)
 """,
+    "forgets the gradients": FORGETS_GRADIENTS,
+    "drops the batch in a hook": DROPS_IN_A_HOOK,
+    "adds up the pixels": SKIP_IF.format("images.sum().isnan()"),
     "a summed loss": STEP.replace("labels)", "labels, reduction='sum')")
     + "    if loss.isfinite():\n        return loss",
 }
 WRONG_12_1 = {
+    "knows the number of the image": (
+        SKIP_IF.format("images[3].isnan().any()"),
+        "After a batch with nan pixels the weights are nan.",
+    ),
+    "looks at one pixel": (
+        SKIP_IF.format("images[:, 0, 0, 0].isnan().any()"),
+        "After a batch with nan pixels the weights are nan.",
+    ),
+    "looks for images that are all nan": (
+        SKIP_IF.format("images.isnan().flatten(1).all(1).any()"),
+        "After a batch with nan pixels the weights are nan.",
+    ),
+    "knows both numbers": (
+        SKIP_IF.format("batch_idx in (2, 4)"),
+        "The weights changed on 4 of 5 good batches. Train on every batch that is not",
+    ),
+    "compares with a bound": (
+        STEP + "    return None if loss > 100 else loss",
+        "After a batch with nan pixels the weights are nan.",
+    ),
+    "a loss of zero that has gradients": (
+        STEP + "    return loss if loss.isfinite() else 0 * sum("
+        "p.sum() for p in self.parameters())",
+        "The weights changed on a batch with nan pixels.",
+    ),
+    "drops the broken images only": (
+        STEP.replace(
+            "    loss", "    good = images.isfinite().flatten(1).all(1)\n    loss"
+        )
+        .replace("(images)", "(images[good])")
+        .replace(", labels)", ", labels[good])")
+        + "    return loss",
+        "The weights changed on a batch with nan pixels.",
+    ),
+    "stops at the first broken one": (
+        STEP + "    self.broken = getattr(self, 'broken', False) or loss.isnan()\n"
+        "    return None if self.broken else loss",
+        "The weights changed on 2 of 5 good batches.",
+    ),
     "returns outside the if": (
         STEP + "    if loss.isfinite():\n        self.log('l', loss)\n    return loss",
-        "After the batch with nan pixels the weights are nan.",
+        "After a batch with nan pixels the weights are nan. Let nothing of a broken",
     ),
     "zeroes the loss, not its gradient": (
         STEP + "    return loss.nan_to_num()",
-        "After the batch with nan pixels the weights are nan.",
+        "After a batch with nan pixels the weights are nan. Let nothing of a broken",
     ),
     "multiplies by zero": (
         STEP + "    return loss if loss.isfinite() else loss * 0",
-        "After the batch with nan pixels the weights are nan.",
+        "After a batch with nan pixels the weights are nan. Let nothing of a broken",
     ),
     "detaches": (
         STEP + "    if loss.isfinite():\n        return loss.detach()",
@@ -62,7 +125,7 @@ WRONG_12_1 = {
         STEP
         + "    if loss.isfinite():\n"
         + "        return torch.tensor(float(loss), requires_grad=True)",
-        "The weights changed on 0 of 5 good batches. Hand the loss of a good batch",
+        "The weights changed on 0 of 5 good batches. Train on every batch that is not",
     ),
     "every second batch": (
         STEP
@@ -72,11 +135,11 @@ WRONG_12_1 = {
     ),
     "knows the number of the batch": (
         STEP + "    if batch_idx != 2:\n        return loss",
-        "After the batch with nan pixels the weights are nan.",
+        "After a batch with nan pixels the weights are nan. Let nothing of a broken",
     ),
     "repairs the pixels": (
         STEP.replace("self(images)", "self(images.nan_to_num())") + "    return loss",
-        "The batch with nan pixels was used for training.",
+        "The weights changed on a batch with nan pixels. Skip the whole batch: nothing",
     ),
     "climbs": (
         STEP + "    if loss.isfinite():\n        return -loss",
@@ -98,6 +161,21 @@ MANUALLY = (
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
+"""
+)
+MANUALLY_TOO_FAR = MANUALLY.replace(
+    "        optimizer.step()", "    optimizer.step()"
+).replace("    if loss", "    optimizer = self.optimizers()\n    if loss")
+TWO_OPTIMIZERS = (
+    STEP
+    + """
+    if loss.isfinite():
+        self.zero_grad()
+        self.manual_backward(loss)
+        for optimizer in self.optimizers():
+            optimizer.step()
+def configure_optimizers(self):
+    return [torch.optim.SGD(self.net[i].parameters(), lr=0.1) for i in (1, 3)]
 """
 )
 OWN_NET = """
@@ -149,7 +227,36 @@ COUNTS = (
 LOG_F1 = VAL + "    self.f1(logits, labels); self.log('val_f1', self.f1)"
 UPDATE = VAL + "    self.f1.update(logits, labels)" + END
 
+TRAINS = """
+def training_step(self, batch, batch_idx):
+    logits = self(batch[0])
+    {}
+    return F.cross_entropy(logits, batch[1])
+"""
+LOG_TRAIN = "self.{0}(logits, batch[1]); self.log('train', self.{0}, on_epoch=True)"
+CONFUSION = """
+def validation_step(self, batch, batch_idx):
+    self.confusion.update(self(batch[0]), batch[1])
+def on_validation_epoch_end(self):
+    counts = self.confusion.compute().float()
+    f1 = 2 * counts.diag() / (counts.sum(0) + counts.sum(1)).clamp(min=1)
+    self.log("val_f1", f1.mean())
+    self.confusion.reset()
+"""
+
 RIGHT_12_2 = {
+    "a confusion matrix": (
+        CONFUSION,
+        "self.confusion = torchmetrics.ConfusionMatrix('multiclass', num_classes=10)",
+    ),
+    "a collection": (
+        VAL + "    self.all(logits, labels); self.log_dict(self.all)",
+        "self.all = torchmetrics.MetricCollection({'val_f1': MulticlassF1Score(10)})",
+    ),
+    "one object for each stage": (
+        LOG_F1 + TRAINS.format(LOG_TRAIN.format("train_f1")),
+        F1 + "\nself.train_f1 = MulticlassF1Score(10)",
+    ),
     "collected and gathered": (COLLECT + GATHER + CLEAR, LISTS),
     "own counts": (COUNTS, "self.counts = torch.zeros(10, 10)"),
     "computes and resets": (
@@ -158,6 +265,38 @@ RIGHT_12_2 = {
     ),
 }
 WRONG_12_2 = {
+    "one object for both stages": (
+        LOG_F1 + TRAINS.format(LOG_TRAIN.format("f1")),
+        F1,
+        "During fit val_f1 is 0.866, the exact value is 0.831. No other images may cou",
+    ),
+    "adds training up, too": (
+        UPDATE
+        + "    self.log('val_f1', self.f1.compute()); self.f1.reset()"
+        + TRAINS.format("self.f1.update(logits, batch[1])"),
+        F1,
+        "During fit val_f1 is 0.866, the exact value is 0.831. No other images may cou",
+    ),
+    "accuracy, each class alike": (
+        LOG_F1,
+        "self.f1 = torchmetrics.classification.MulticlassAccuracy(10)",
+        "the exact value is 0.881. This is the mean of the classes' accuracies.",
+    ),
+    "weighted": (
+        LOG_F1,
+        F1.replace(")", ", average='weighted')"),
+        "the exact value is 0.881. This is the weighted F1.",
+    ),
+    "precision": (
+        LOG_F1,
+        "self.f1 = torchmetrics.classification.MulticlassPrecision(10)",
+        "val_f1 is 0.875 with 1 process; the exact value is 0.881. It is to be the mac",
+    ),
+    "leaves a class out": (
+        LOG_F1,
+        F1.replace(")", ", ignore_index=0)"),
+        "val_f1 is 0.867 with 1 process; the exact value is 0.881. It is to be the mac",
+    ),
     "micro": (
         LOG_F1,
         "self.f1 = torchmetrics.F1Score(task='multiclass', num_classes=10)",
@@ -220,7 +359,41 @@ BOTH = (
     "    batch.labels = batch.labels.to(device)\n"
 )
 
+BY_HAND = TRAIN + MOVED.format("self.device") + LOSS.replace("return", "loss =")
+
 RIGHT_12_3 = {
+    "where the Trainer trains": TRAIN
+    + MOVED.format("self.trainer.strategy.root_device")
+    + LOSS,
+    "like a weight": TRAIN
+    + "    images = batch.images.type_as(self.net[1].weight)\n"
+    + "    labels = batch.labels.to(images.device)\n"
+    + LOSS,
+    "all that the batch holds": HOOK
+    + "    for name, tensor in vars(batch).items():\n"
+    + "        setattr(batch, name, tensor.to(device))\n    return batch\n"
+    + USES,
+    "a copy of the batch": HOOK
+    + "    batch = copy.copy(batch)\n"
+    + BOTH
+    + "    return batch\n"
+    + USES,
+    "noted when fit starts": "def on_fit_start(self):\n    self.place = self.device\n"
+    + TRAIN
+    + MOVED.format("self.place")
+    + LOSS,
+    "branches on the loss": BY_HAND + "    if loss.isfinite():\n        return loss",
+    "prints numbers": BY_HAND + "    print(f'{loss:.3f} {loss.item():.3f}')\n"
+    "    right = (self(images).argmax(1) == labels).float().mean().item()\n"
+    "    if right > 0.5:\n        self.log('right', right)\n    return loss",
+    "asserts what it gets": TRAIN
+    + "    assert batch.labels.max() < 10\n"
+    + MOVED.format("self.device")
+    + LOSS,
+    "asks the Trainer": TRAIN
+    + "    self.trainer.global_step\n"
+    + MOVED.format("self.device")
+    + LOSS,
     "self.device": TRAIN + MOVED.format("self.device") + LOSS,
     "where the weights are": TRAIN + MOVED.format("self.net[1].weight.device") + LOSS,
     "before the transfer": "def on_before_batch_transfer(self, batch, idx):\n"
@@ -234,6 +407,35 @@ RIGHT_12_3 = {
     + LOSS,
 }
 WRONG_12_3 = {
+    "moves itself to the batch": (
+        TRAIN + "    self.to(batch.images.device)\n" + USES.removeprefix(TRAIN),
+        "On cuda:0 the loss is computed on cpu. Compute it where the Trainer puts",
+    ),
+    "moves a part of itself to the batch": (
+        TRAIN + "    self.net.to(batch.images.device)\n" + USES.removeprefix(TRAIN),
+        "On cuda:0 the loss is computed on cpu. Compute it where the Trainer puts",
+    ),
+    "changes the class": (
+        "def on_before_batch_transfer(self, batch, idx):\n"
+        "    type(batch).to = lambda scans, device: scans\n    return batch\n" + USES,
+        "cannot set 'to' of the class 'Scans' (line ",
+    ),
+    "notes its device before it is moved": (
+        "def setup(self, stage):\n    self.place = self.device\n"
+        + TRAIN
+        + MOVED.format("self.place")
+        + LOSS,
+        "It fails on cuda:0: Expected all tensors to be on the same device, but found",
+    ),
+    "chooses a GPU when it is built": (
+        "place = property(lambda self: self.found)\n"
+        "def __init__(self):\n    super().__init__()\n"
+        "    self.found = 'cuda:0' if torch.cuda.is_available() else 'cpu'\n"
+        + TRAIN
+        + MOVED.format("self.place")
+        + LOSS,
+        "It fails on cuda:1: Expected all tensors to be on the same device, but found",
+    ),
     "cuda removed": (USES, "fails on cuda:0: "),
     "names the first": (
         TRAIN + MOVED.format("'cuda:0'") + LOSS,
@@ -276,31 +478,38 @@ WRONG_12_3 = {
 }
 
 
-UNDECIDED_12_3 = {
-    "branches on values": TRAIN
-    + MOVED.format("self.device")
-    + LOSS.replace("return", "loss =")
-    + "    if loss.isfinite():\n        return loss",
-    "asks the Trainer": TRAIN
-    + "    self.trainer.global_step\n"
-    + MOVED.format("self.device")
-    + LOSS,
-}
-
-
-@pytest.mark.parametrize("body", UNDECIDED_12_3.values(), ids=UNDECIDED_12_3)
-def test_12_3_never_blames_what_a_pretended_step_cannot_decide(body):
-    result = judged("12.3", classifier(body))
-    assert result.status in ("correct", "cannot be checked"), result
-
-
 RATE = VAL + "    right = logits.argmax(1) == labels\n    acc = right.float().mean()\n"
 LIST = "self.accs = []"
 ACC = "self.acc = torchmetrics.Accuracy(task='multiclass', num_classes=10{})"
 LOG_LIST = END + "    self.log('val_acc', {})\n"
 KEEP = "    self.accs.append({})"
 
+MEAN = "self.acc = torchmetrics.MeanMetric()"
+LOG_ACC = VAL + "    self.acc(logits, labels); self.log('val_acc', self.acc)"
+COUNTED = VAL + "    self.right += (logits.argmax(1) == labels).sum().item()" + END
+
 RIGHT_12_4 = {
+    "micro F1 is accuracy": (
+        LOG_ACC,
+        "self.acc = MulticlassF1Score(10, average='micro')",
+    ),
+    "a mean over images": (
+        VAL + "    self.acc.update((logits.argmax(1) == labels).float())\n"
+        "    self.log('val_acc', self.acc)",
+        MEAN,
+    ),
+    "in steps and epochs, with its size": (
+        RATE + "    self.log('val_acc', acc, True, on_step=True, on_epoch=True, "
+        "batch_size=len(labels))",
+        LIST,
+    ),
+    "a list that starts with the epoch": (
+        "def on_validation_epoch_start(self):\n    self.accs = []\n"
+        + VAL
+        + "    self.accs += (logits.argmax(1) == labels).tolist()\n"
+        + LOG_LIST.format("float(np.mean(self.accs))"),
+        "pass",
+    ),
     "log_dict": (RATE + "    self.log_dict({'val_acc': acc, 'one': 1.0})", "pass"),
     "torchmetrics": (
         VAL + "    self.acc(logits, labels); self.log('val_acc', self.acc)",
@@ -360,7 +569,47 @@ WRONG_12_4 = {
     "macro": (
         VAL + "    self.acc(logits, labels); self.log('val_acc', self.acc)",
         ACC.format(", average='macro'"),
-        "Count over all images of the epoch, then divide.",
+        'This is the mean of the classes\' accuracies; average="micro" counts every',
+    ),
+    "macro by default": (
+        LOG_ACC,
+        "self.acc = torchmetrics.classification.MulticlassAccuracy(10)",
+        'This is the mean of the classes\' accuracies; average="micro" counts every',
+    ),
+    "macro F1": (
+        LOG_ACC,
+        "self.acc = MulticlassF1Score(10)",
+        "val_acc is 0.870, the exact value is 0.867. It is to be the share of right",
+    ),
+    "one object for both stages": (
+        LOG_ACC + TRAINS.format(LOG_TRAIN.format("acc")),
+        ACC.format(""),
+        "During fit val_acc is 0.894, the exact value is 0.892. No other images may",
+    ),
+    "knows the number of images": (
+        COUNTED + "    self.log('val_acc', self.right / 83)\n    self.right = 0",
+        "self.right = 0",
+        "After epoch 2 val_acc is 0.759, the exact value is 0.851. It is to be",
+    ),
+    "a mean over batches": (
+        RATE + "    self.acc.update(acc)\n    self.log('val_acc', self.acc)",
+        MEAN,
+        "Each batch has the same vote, also the small one.",
+    ),
+    "the best batch": (
+        RATE + "    self.log('val_acc', acc, reduce_fx='max')",
+        LIST,
+        "val_acc is 0.975, the exact value is 0.867. It is to be the share of right",
+    ),
+    "the share of wrong images": (
+        RATE + "    self.log('val_acc', 1 - acc)",
+        LIST,
+        "val_acc is 0.133, the exact value is 0.867. It is to be the share of right",
+    ),
+    "steps only": (
+        RATE + "    self.log('val_acc', acc, on_step=True, on_epoch=False)",
+        LIST,
+        "No metric named 'val_acc' was logged (found: nothing).",
     ),
 }
 
@@ -372,7 +621,44 @@ ZERO = FILL.format("= 0")
 MSE = "    return F.mse_loss(self(patched), images.flatten(1))\n"
 CLONE = "    patched = images.clone()\n"
 
+IN_A_HOOK = """
+def on_after_batch_transfer(self, batch, dataloader_idx):
+    images, _ = batch
+    row, column = torch.randint(0, 20, (2,)).tolist()
+    patched = images{}
+    patched[:, :, row : row + 8, column : column + 8] = 0
+    return patched, images.clone()
+def training_step(self, batch, batch_idx):
+    patched, images = batch
+    return F.mse_loss(self(patched), images.flatten(1))
+"""
+BACKWARD = """
+    loss = F.mse_loss(self(patched), images.flatten(1))
+    optimizer = self.optimizers()
+    optimizer.zero_grad()
+    self.manual_backward(loss)
+    optimizer.step()
+"""
+MASK_OF_16 = """    mask = torch.ones(16, 1, 28, 28)
+    mask[:, :, row : row + 8, column : column + 8] = 0
+    patched = images * mask
+"""
+
 RIGHT_12_5 = {
+    "by hand": "def __init__(self):\n    super().__init__()\n    "
+    + MANUAL
+    + "\n"
+    + DRAWN
+    + CLONE
+    + ZERO
+    + BACKWARD,
+    "in a hook": IN_A_HOOK.format(".clone()"),
+    "asks the Trainer": DRAWN + CLONE + ZERO + "    self.trainer.global_step\n" + MSE,
+    "puts the pixels back": DRAWN
+    + "    whole = images.clone()\n    patched = images\n"
+    + ZERO
+    + "    out = self(patched.clone())\n    images.copy_(whole)\n"
+    + "    return F.mse_loss(out, images.flatten(1))",
     "mask": DRAWN + "    mask = torch.ones(28, 28)\n"
     "    mask[row : row + 8, column : column + 8] = 0\n"
     "    patched = images * mask\n" + MSE,
@@ -407,6 +693,22 @@ RIGHT_12_5 = {
     "        image[:, row : row + 8, column : column + 8] = 1\n" + MSE,
 }
 WRONG_12_5 = {
+    "in a hook, in the batch": (
+        IN_A_HOOK.format(""),
+        "The step changed 1 of the batch's tensors.",
+    ),
+    "knows the size of the batch": (
+        DRAWN + MASK_OF_16 + MSE,
+        "training_step raised RuntimeError: The size of tensor a (5) must match",
+    ),
+    "scattered pixels": (
+        DRAWN + "    patched = F.dropout(images, 0.1)\n" + MSE,
+        "The network saw a hidden patch in 0 of 16 images.",
+    ),
+    "copy of the object": (
+        DRAWN + "    patched = copy.copy(images)\n" + ZERO + MSE,
+        "The step changed 1 of the batch's tensors.",
+    ),
     "slice": (
         DRAWN + "    patched = images[:]\n" + ZERO + MSE,
         "The step changed 1 of the batch's tensors. Work on a tensor of your own",
@@ -508,7 +810,11 @@ WRONG_12_5 = {
     "practice, source",
     {
         "12.1": {n: classifier(a) for n, a in RIGHT_12_1.items()}
-        | {"by hand": classifier(MANUALLY, MANUAL), "its own network": OWN_NET},
+        | {
+            "by hand": classifier(MANUALLY, MANUAL),
+            "two optimizers by hand": classifier(TWO_OPTIMIZERS, MANUAL),
+            "its own network": OWN_NET,
+        },
         "12.2": {n: classifier(*a) for n, a in RIGHT_12_2.items()},
         "12.3": {n: classifier(a) for n, a in RIGHT_12_3.items()},
         "12.4": {n: classifier(*a) for n, a in RIGHT_12_4.items()},
@@ -522,7 +828,13 @@ def test_a_right_answer_is_accepted(practice, source):
 @each_answer(
     "practice, source, message",
     {
-        "12.1": {n: (classifier(a), m) for n, (a, m) in WRONG_12_1.items()},
+        "12.1": {n: (classifier(a), m) for n, (a, m) in WRONG_12_1.items()}
+        | {
+            "steps by hand, with old gradients": (
+                classifier(MANUALLY_TOO_FAR, MANUAL),
+                "The weights changed on a batch with nan pixels.",
+            )
+        },
         "12.2": {n: (classifier(*a), m) for n, (*a, m) in WRONG_12_2.items()},
         "12.3": {n: (classifier(a), m) for n, (a, m) in WRONG_12_3.items()},
         "12.4": {n: (classifier(*a), m) for n, (*a, m) in WRONG_12_4.items()},
@@ -541,10 +853,6 @@ class Own(L.LightningModule):
 UNCHECKED = {
     "12.4": {"has no forward": (OWN_NET, "forward(images)")},
     "12.5": {
-        "asks the Trainer": (
-            denoiser(DRAWN + "    self.trainer.global_step\n" + MSE),
-            "without a Trainer",
-        ),
         "its network is no module": (NO_MODULE, "call yours as self(images)"),
     },
 }
@@ -566,7 +874,11 @@ def test_12_4_the_exact_value_is_that_of_hand_arithmetic():
     def mean_label(_, labels):
         return labels.float().mean().item()
 
-    found = list(reports_each_epoch(module, epochs, "mean_label", mean_label, {}))
+    found = list(
+        reports_each_epoch(
+            module, epochs, "mean_label", mean_label, {}, otherwise="Average."
+        )
+    )
     assert [finding.ok for finding in found] == [True, True]
     assert "is 4.000" in found[0].seen  # (0 + 2 + 4 + 10) / 4
     assert "is 7.000" in found[1].seen

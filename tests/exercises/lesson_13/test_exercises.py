@@ -34,6 +34,27 @@ def make_loader(dataset, workers):
     keep = {"persistent_workers": True} if workers else {}
     return DataLoader(dataset, 16, sampler=order, num_workers=workers, **keep)
 """,
+    "a class that is called": """
+class Loader(DataLoader):
+    def __init__(self, dataset, workers):
+        super().__init__(
+            dataset, 16, True, num_workers=workers, persistent_workers=workers > 0
+        )
+""",
+    "partial": """
+from functools import partial
+def make(size, dataset, workers):
+    keep = dict(num_workers=workers, persistent_workers=workers > 0)
+    return DataLoader(dataset, batch_size=size, shuffle=True, **keep)
+answer = partial(make, 16)
+""",
+    "a batch sampler": """
+def make_loader(dataset, workers):
+    order = torch.utils.data.RandomSampler(dataset)
+    batches = torch.utils.data.BatchSampler(order, 16, drop_last=False)
+    keep = dict(num_workers=workers, persistent_workers=workers > 0)
+    return DataLoader(dataset, batch_sampler=batches, **keep)
+""",
     "a subclass": """
 def make_loader(dataset, workers):
     class Loader(DataLoader):
@@ -49,11 +70,31 @@ WRONG_13_1 = {
     ),
     "only another order of the arguments": (
         LOADER.format("num_workers=workers, shuffle=True, batch_size=16"),
-        "3 epochs were served by 6 different worker processes. Keep the workers alive",
+        "3 epochs were served by 9 different worker processes. Keep the workers alive",
     ),
     "no workers at all": (
         LOADER.format("16, True"),
-        "Asked for 2 workers, an epoch was served by 0.",
+        "Asked for 3 workers, an epoch was served by 0.",
+    ),
+    "at most two": (
+        LOADER.format(
+            "16, True, num_workers=min(workers, 2), persistent_workers=workers > 0"
+        ),
+        "Asked for 3 workers, an epoch was served by 2. Pass `workers` to the DataLoad",
+    ),
+    "persistent only if there are several": (
+        LOADER.format("16, True, num_workers=workers, persistent_workers=workers > 1"),
+        "3 epochs were served by 3 different worker processes. Keep the workers alive",
+    ),
+    "shuffled once": (
+        """
+def make_loader(dataset, workers):
+    order = torch.randperm(len(dataset)).tolist()
+    shuffled = torch.utils.data.Subset(dataset, order)
+    return DataLoader(shuffled, 16, num_workers=workers,
+                      persistent_workers=workers > 0)
+""",
+        "Two epochs come in the same order. Shuffle the training samples.",
     ),
     "always two": (
         LOADER.format("16, True, num_workers=2, persistent_workers=True"),
@@ -125,6 +166,44 @@ RIGHT_13_2 = {
         stack.callback(setattr, switch, "benchmark", switch.benchmark)
         {FIT}
 """,
+    "wraps the error": BEFORE
+    + f"""
+    before = switch.benchmark
+    try:
+        {FIT}
+    except Exception as error:
+        raise RuntimeError("training stopped") from error
+    finally:
+        switch.benchmark = before
+""",
+    "a decorator": """
+import functools
+def keeps_the_switch(function):
+    @functools.wraps(function)
+    def wrapped(*args):
+        before = torch.backends.cudnn.benchmark
+        try:
+            return function(*args)
+        finally:
+            torch.backends.cudnn.benchmark = before
+    return wrapped
+
+@keeps_the_switch
+"""
+    + BEFORE.strip()
+    + f"\n    {FIT}",
+    "a callable object": """
+class Train:
+    def __enter__(self):
+        self.before = torch.backends.cudnn.benchmark
+    def __exit__(self, *error):
+        torch.backends.cudnn.benchmark = self.before
+    def __call__(self, model, loader):
+        options = quiet_trainer(accelerator="cpu", max_epochs=1)
+        with self:
+            L.Trainer(benchmark=True, **options).fit(model, loader)
+answer = Train()
+""",
     "catches and raises again": BEFORE
     + f"""
     before = switch.benchmark
@@ -139,11 +218,57 @@ RIGHT_13_2 = {
 WRONG_13_2 = {
     "the same in other words": (
         BEFORE + f"    {FIT}\n    switch.benchmark = not True",
-        "It was on before; after training it is off. Save the old value first",
+        "It was on before; after training it is off. Afterwards it is to be what it wa",
     ),
     "no finally": (
         BEFORE + f"    old = switch.benchmark\n    {FIT}\n    switch.benchmark = old",
-        "It was off before; after training failed it is on. Restore it in a `finally`",
+        "It was off before; after training failed with a ValueError it is on. Restore ",
+    ),
+    "expects one kind of error": (
+        BEFORE
+        + f"""
+    before = switch.benchmark
+    try:
+        {FIT}
+    except RuntimeError:
+        switch.benchmark = before
+        raise
+    switch.benchmark = before
+""",
+        "It was off before; after training failed with a ValueError it is on. Restore ",
+    ),
+    "returns in its finally": (
+        BEFORE
+        + f"""
+    before = switch.benchmark
+    try:
+        {FIT}
+    finally:
+        switch.benchmark = before
+        return None
+""",
+        "The error of training did not come through.",
+    ),
+    "restores only what was on": (
+        BEFORE
+        + f"""
+    before = switch.benchmark
+    try:
+        {FIT}
+    finally:
+        switch.benchmark |= before
+""",
+        "It was off before; after training it is on. Afterwards it is to be what it wa",
+    ),
+    "toggles": (
+        BEFORE
+        + f"""
+    try:
+        {FIT}
+    finally:
+        switch.benchmark = not switch.benchmark
+""",
+        "It was on before; after training it is off.",
     ),
     "swallows the error": (
         BEFORE
@@ -216,6 +341,29 @@ RIGHT_13_3 = {
     + "        self.batch_size = batch_size\n"
     + LOADS.format("self.batch_size, drop_last=True")
     + LOADS.format("self.batch_size").replace("train_", "predict_"),
+    "setup": DATA
+    + """
+        self.batch_size = batch_size
+    def setup(self, stage):
+        if stage == "fit":
+            self.train = self.dataset
+"""
+    + LOADS.format("self.batch_size").replace("self.dataset", "self.train"),
+    "asks the Trainer": DATA
+    + "        self.batch_size = batch_size\n"
+    + LOADS.format("self.batch_size // self.trainer.world_size"),
+    "a function that makes one": DATA
+    + "        self.batch_size = batch_size\n"
+    + LOADS.format("self.batch_size")
+    + "def make(dataset, batch_size=32):\n    return TunableData(dataset, batch_size)",
+    "a base class between": DATA
+    + LOADS.format("self.batch_size")
+    + """
+class Tunable(TunableData):
+    def __init__(self, dataset, batch_size=32):
+        super().__init__(dataset)
+        self.batch_size = batch_size
+""",
     "a batch sampler": DATA
     + """
         self.batch_size = batch_size
@@ -226,6 +374,27 @@ RIGHT_13_3 = {
 """,
 }
 WRONG_13_3 = {
+    "loader built in setup": (
+        DATA
+        + """
+        self.batch_size = batch_size
+    def setup(self, stage):
+        self.loader = DataLoader(self.dataset, self.batch_size, shuffle=True)
+    def train_dataloader(self):
+        return self.loader
+""",
+        "With room for 100 samples the finder found",
+    ),
+    "shuffled once": (
+        DATA
+        + """
+        self.batch_size = batch_size
+        order = torch.randperm(len(dataset)).tolist()
+        self.dataset = torch.utils.data.Subset(dataset, order)
+"""
+        + LOADS.format("self.batch_size").replace(", shuffle=True", ""),
+        "Two epochs come in the same order. Shuffle the samples in every epoch.",
+    ),
     "loader built in setup, once": (
         DATA
         + """
@@ -270,13 +439,13 @@ WRONG_13_3 = {
         DATA
         + "        self.batch_size = batch_size\n"
         + LOADS.format("self.batch_size").replace(", shuffle=True", ""),
-        "Two epochs come in the same order. Keep shuffle=True.",
+        "Two epochs come in the same order. Shuffle the samples in every epoch.",
     ),
     "one fewer": (
         DATA
         + "        self.batch_size = batch_size\n"
         + LOADS.format("max(self.batch_size - 1, 1)"),
-        "The finder found 64, the loader delivers batches of 63. Read self.batch_size",
+        "The finder found 64, the loader delivers batches of 63. It is to deliver",
     ),
     "an upper limit of its own": (
         DATA
@@ -313,6 +482,27 @@ RIGHT_13_4 = {
     columns = (torch.arange(width) + pixels) % width
     return torch.take_along_dim(images, columns, dim=3)
 """,
+    "NumPy": SHIFT
+    + """
+    pixels = np.random.randint(-3, 4, (len(images), 1, 1, 1))
+    columns = (np.arange(width) - pixels) % width
+    return torch.from_numpy(np.take_along_axis(images.numpy(), columns, 3))
+""",
+    "vmap": SHIFT
+    + """
+    pixels = torch.tensor(random.choices(range(-3, 4), k=len(images)))
+    def shift(image, n):
+        return image[..., (torch.arange(width) - n) % width]
+    return torch.vmap(shift)(images, pixels)
+""",
+    "a module": """
+class ShiftEach(nn.Module):
+    def forward(self, images):
+        pixels = torch.multinomial(torch.ones(7), len(images), True).view(-1, 1, 1, 1)
+        columns = torch.arange(images.shape[-1]) - pixels + 3
+        return torch.take_along_dim(images, columns % images.shape[-1], 3)
+answer = ShiftEach()
+""",
     "seven masks": SHIFT
     + """
     pixels = torch.randint(-3, 4, (len(images), 1, 1, 1))
@@ -346,6 +536,57 @@ WRONG_13_4 = {
         " for x in images])",
         "Work on the whole batch; use no loop over images.",
     ),
+    "a loop of NumPy": (
+        """
+def shift_each(images):
+    pixels = np.random.randint(-3, 4, len(images))
+    rolled = [np.roll(x, n, -1) for x, n in zip(images.numpy(), pixels)]
+    return torch.from_numpy(np.stack(rolled))
+""",
+        "8 images take 12 lines of your code, 64 images take 68. Work on the whole bat",
+    ),
+    "a loop that draws": (
+        SHIFT
+        + """
+    pixels = torch.tensor([random.randint(-3, 3) for _ in images.tolist()])
+    columns = (torch.arange(width) + pixels.view(-1, 1, 1, 1)) % width
+    return torch.take_along_dim(images, columns, 3)
+""",
+        "lines of your code, 64 images take",
+    ),
+    "takes the height for the width": (
+        SHIFT.replace("[-1]", "[2]")
+        + """
+    pixels = torch.randint(-3, 4, (len(images), 1, 1, 1))
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "(140, 3, 24, 26) became (140, 3, 24, 24).",
+    ),
+    "deals the numbers out": (
+        SHIFT
+        + """
+    pixels = (torch.randperm(len(images)) % 7 - 3).view(-1, 1, 1, 1)
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "200 batches of one image came out in 1 ways. Draw from the whole range, howev",
+    ),
+    "never stays": (
+        SHIFT
+        + """
+    ways = torch.tensor([-3, -2, -1, 1, 2, 3])
+    pixels = ways[torch.randint(0, 6, (len(images), 1, 1, 1))]
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "64 equal images came out in 6 ways.",
+    ),
+    "rounds normal numbers": (
+        SHIFT
+        + """
+    pixels = torch.randn(len(images), 1, 1, 1).mul(1.5).round().clamp(-3, 3).long()
+    return torch.take_along_dim(images, (torch.arange(width) + pixels) % width, 3)
+""",
+        "Draw every number from -3 to 3 equally often.",
+    ),
     "only two ways": (
         SHIFT
         + """
@@ -374,7 +615,8 @@ WRONG_13_4 = {
         SHIFT
         + """
     pixels = torch.randint(-3, 4, (len(images), 1, 1, 1))
-    rows = (torch.arange(width).view(-1, 1) + pixels) % width
+    height = images.shape[2]
+    rows = (torch.arange(height).view(-1, 1) + pixels) % height
     return torch.take_along_dim(images, rows, 2)
 """,
         "images are not their input, moved sideways.",
@@ -466,9 +708,10 @@ WRONG_13_4 = {
         + """
     pixels = torch.randint(-3, 4, (len(images), 1))
     columns = (torch.arange(width) - pixels) % width
-    return images.gather(3, columns.view(-1, 1, 1, width).expand(-1, 1, 28, -1))
+    columns = columns.view(-1, 1, 1, width).expand(-1, 1, images.shape[2], -1)
+    return images.gather(3, columns)
 """,
-        "(140, 3, 28, 28) became (140, 1, 28, 28).",
+        "(140, 3, 24, 26) became (140, 1, 24, 26).",
     ),
     "every channel of its own": (
         SHIFT

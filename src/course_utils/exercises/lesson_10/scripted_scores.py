@@ -6,16 +6,17 @@ reported one tells which weights were scored on which images.
 """
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import lightning as L
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-VAL_COUNT = 40
-TEST_COUNT = 60
+COUNTS = (40, 60)  # validation images, test images
 TEST_START = 1000  # number of the first test image
 Batch = tuple[Tensor, Tensor]
+Event = tuple[str, str, int]  # network or "" for the data itself, part, image
 
 
 def numbered(count: int, start: int = 0) -> Batch:
@@ -32,22 +33,29 @@ class ScriptedClassifier(L.LightningModule):
     It has no other knowledge: `numbered` images are all that it can look at.
 
     Attributes:
+        seen: Which network saw which image when; all networks write into one list.
         age: Epochs trained, as a buffer: every checkpoint holds it.
     """
 
+    seen: ClassVar[list[Event]] = []
+
     def __init__(
-        self, val: Sequence[float] = (0.1,), test: Sequence[float] = (0.1,)
+        self,
+        val: Sequence[float] = (0.1,),
+        test: Sequence[float] = (0.1,),
+        counts: tuple[int, int] = COUNTS,
     ) -> None:
         """Keep the script.
 
         Args:
-            val: Accuracy on the `VAL_COUNT` validation images, untrained and then
-                after each epoch; the last one holds for all later epochs.
-            test: The same on the `TEST_COUNT` test images.
+            val: Accuracy on the validation images, untrained and then after each
+                epoch; the last one holds for all later epochs.
+            test: The same on the test images.
+            counts: How many validation and test images there are.
         """
         super().__init__()
         self.save_hyperparameters()
-        self.val, self.test = list(val), list(test)
+        self.val, self.test, self.counts = list(val), list(test), counts
         self.weight = torch.nn.Parameter(torch.ones(1))
         self.register_buffer("age", torch.zeros((), dtype=torch.int64))
 
@@ -58,7 +66,11 @@ class ScriptedClassifier(L.LightningModule):
         """Return logits ``(batch, 10)`` that follow the script."""
         numbers = images[:, 0, 0, 0].round().long()
         is_test = numbers >= TEST_START
-        val, test = self._right(self.val, VAL_COUNT), self._right(self.test, TEST_COUNT)
+        name = f"{self.val} {self.test} after epoch {int(self.age)}"
+        for number in numbers.tolist():
+            part = "test" if number >= TEST_START else "val"
+            self.seen.append((name, part, number % TEST_START))
+        val, test = map(self._right, (self.val, self.test), self.counts)
         right = torch.where(is_test, numbers < TEST_START + test, numbers < val)
         preds = torch.where(right, numbers, numbers + 1) % 10
         return 9.0 * F.one_hot(preds, 10) + 0.0 * self.weight

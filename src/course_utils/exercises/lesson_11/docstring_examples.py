@@ -1,12 +1,15 @@
 """Do the examples of a docstring run, and would they notice a mistake?"""
 
+import contextlib
 import doctest
 import inspect
+import textwrap
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+import numpy as np
 import torch
 
 from course_utils.checks.finding import Finding
@@ -43,12 +46,15 @@ class _SentenceRunner(doctest.DocTestRunner):
         self.sentences: list[str] = []
 
     def _add(self, example: doctest.Example, got: str) -> None:
-        source, want, got = (
-            " ".join(text.split()) for text in (example.source, example.want, got)
-        )
-        self.sentences.append(
-            f"`{source}` gave `{got or 'nothing'}` instead of `{want or 'nothing'}`"
-        )
+        source = " ".join(example.source.split())
+        got, want = (text.strip("\n") or "nothing" for text in (got, example.want))
+        if "\n" not in got + want:
+            self.sentences.append(f"`{source}` gave `{got}` instead of `{want}`")
+            return
+        got, want = (f"\n\n{textwrap.indent(each, '    ')}\n\n" for each in (got, want))
+        alike = "".join(got.split()) == "".join(want.split())
+        what = "of which only spaces and line breaks differ" if alike else "as written"
+        self.sentences.append(f"`{source}` gave{got}instead of{want}{what}")
 
     def report_start(self, out: Any, test: Any, example: doctest.Example) -> None:
         self.count += 1
@@ -77,6 +83,18 @@ def _globals_of(thing: Any) -> dict[str, Any]:
     return next((dict(f.__globals__) for f in found if isinstance(f, FunctionType)), {})
 
 
+@contextlib.contextmanager
+def _default_print_options() -> Iterator[None]:
+    """Print tensors as a new process does, and afterwards as before."""
+    before = vars(torch._tensor_str.PRINT_OPTS).copy()
+    with np.printoptions():
+        torch.set_printoptions(profile="default")
+        try:
+            yield
+        finally:
+            torch.set_printoptions(**before)
+
+
 def run_examples(thing: Any, **names: Any) -> Examples:
     """Run the examples in the docstring of a function or class, as doctest does.
 
@@ -102,7 +120,7 @@ def run_examples(thing: Any, **names: Any) -> Examples:
     text = inspect.getdoc(thing) or ""
     test = doctest.DocTestParser().get_doctest(text, seen, thing.__name__, None, 0)
     runner = _SentenceRunner()
-    with preserve_global_state():
+    with preserve_global_state(), _default_print_options():
         runner.run(test, out=lambda _: None)
     failures = runner.sentences
     return Examples(runner.count, len(failures), failures[0] if failures else "")

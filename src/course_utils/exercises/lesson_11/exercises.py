@@ -23,11 +23,7 @@ from course_utils.exercises.lesson_11.live_properties import (
     stays_true,
     tells_the_rate,
 )
-from course_utils.exercises.lesson_11.shape_refusals import (
-    accepts,
-    loss_equals,
-    refuses,
-)
+from course_utils.exercises.lesson_11.shape_refusals import learns_from, refuses
 
 # 11.1 ---------------------------------------------------------------------------
 
@@ -38,8 +34,8 @@ def _weighted(count: int, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
     return *digits(count), torch.linspace(0.1, 1.0, total).view(shape)
 
 
-def _weighted_loss(module: L.LightningModule) -> Tensor:
-    images, labels, weights = _weighted(16, 16)
+def _weighted_loss(module: L.LightningModule, batch: tuple[Tensor, ...]) -> Tensor:
+    images, labels, weights = batch
     losses = F.cross_entropy(module(images), labels, reduction="none")
     return (losses * weights).mean()
 
@@ -50,18 +46,21 @@ def refuses_other_weights(answer: Any) -> Iterator[Finding]:
     def build() -> L.LightningModule:
         return new_instance(answer)
 
-    right = {f"{n} images": _weighted(n, n) for n in (16, 7)}
-    yield from accepts(build, right | {"1 image": _weighted(1, 1)})
-    yield loss_equals(build, _weighted(16, 16), _weighted_loss)
-    shapes = {16: [(16, 1), (1, 16), (1,), (), (16, 16)], 1: [(1, 1), ()]}
-    wrong = {
-        f"weights of shape {shape} for {count} image{'s' * (count > 1)}": _weighted(
-            count, *shape
-        )
-        for count, each in shapes.items()
-        for shape in each
+    right = {f"{n} image{'s' * (n > 1)}": _weighted(n, n) for n in (16, 7, 1)}
+    yield from learns_from(build, right, _weighted_loss)
+    shapes = {
+        16: [(16, 1), (1, 16), (1,), (), (16, 16)],
+        1: [(1, 1), ()],
+        7: [(7, 1), (1, 1, 7)],
     }
-    yield from refuses(build, wrong)
+    for count, each in shapes.items():
+        wrong = {
+            f"weights of shape {shape} for {count} image{'s' * (count > 1)}": _weighted(
+                count, *shape
+            )
+            for shape in each
+        }
+        yield from refuses(build, wrong, _weighted(count, count))
 
 
 _11_1 = Exercise(
@@ -154,6 +153,15 @@ def _add_buffer(module: L.LightningModule) -> None:
     module.register_buffer("mean_image", torch.zeros(784), persistent=False)
 
 
+def _add_parameter(module: L.LightningModule) -> None:
+    module.scale = nn.Parameter(torch.ones(10))
+
+
+def _nest(module: L.LightningModule) -> None:
+    # Batch norm counts batches in an integer of 8 bytes, whatever half() does.
+    module.deep = nn.ModuleDict({"part": nn.Sequential(nn.BatchNorm1d(64))})
+
+
 def _tie(module: L.LightningModule) -> None:
     module.again = module.head
 
@@ -169,12 +177,20 @@ _CHANGES = {
     "with a part used twice": _tie,
     "with a frozen encoder": _freeze,
     "after float()": lambda module: module.float(),
+    "with a parameter outside its parts": _add_parameter,
+    "with a part inside a part": _nest,
 }
 
 
 def knows_itself(answer: Any) -> Iterator[Finding]:
     """Examine exercise 11.3: change the module, then train it, and ask each time."""
-    yield from stays_true(new_instance(answer), "size_in_bytes", _bytes, _CHANGES)
+    yield from stays_true(
+        new_instance(answer),
+        "size_in_bytes",
+        _bytes,
+        _CHANGES,
+        rule="It is to be the memory of all parameters and buffers, at any time.",
+    )
     yield reads_cheaply(new_instance(answer), "size_in_bytes")
     loader = DataLoader(TensorDataset(*digits(128)), batch_size=16)
     yield tells_the_rate(new_instance(answer), loader, "learning_rate")

@@ -4,19 +4,18 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import lightning as L
-from torch import nn
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.hardware import quiet_trainer
-from course_utils.measure import AppliedRates, Operations
+from course_utils.measure import AppliedRates
 
 Change = Callable[[L.LightningModule], object]
-
-_COMPUTE = "Compute it when it is asked for, from the thing itself."
-_VIEWS = {"aten.detach", "aten.alias", "aten.view"}  # they copy nothing
 
 
 def read(module: nn.Module, name: str) -> Any:
@@ -49,10 +48,9 @@ def _same(value: Any, truth: Any) -> bool:
     return truth is not None and abs(float(value) - truth) <= 1e-6 * abs(truth)
 
 
-def _judge(name: str, when: str, value: Any, truth: Any) -> Finding:
+def _judge(name: str, when: str, value: Any, truth: Any, rule: str) -> Finding:
     ok = _same(value, truth)
-    seen = f"{when} {name} says {value!r}; it is {truth!r}."
-    return Finding(seen, ok, _COMPUTE)
+    return Finding(f"{when} {name} says {value!r}; it is {truth!r}.", ok, rule)
 
 
 def stays_true(
@@ -60,6 +58,8 @@ def stays_true(
     name: str,
     truth: Callable[[nn.Module], float],
     changes: Mapping[str, Change],
+    *,
+    rule: str,
 ) -> Iterator[Finding]:
     """Check that an attribute agrees with a recount after each of several changes.
 
@@ -69,46 +69,69 @@ def stays_true(
         truth: The recount.
         changes: What to do with the module, by the state that it leaves, for example
             ``"after half()"``.
+        rule: What the number is to be, as a sentence.
 
     Raises:
         LearnerError: If reading or a change raises.
     """
-    yield _judge(name, "At first", read(module, name), truth(module))
+    yield _judge(name, "At first", read(module, name), truth(module), rule)
     for when, change in changes.items():
         with learners_code(f"A change ({when})"):
             change(module)
-        yield _judge(name, when.capitalize(), read(module, name), truth(module))
+        yield _judge(name, when.capitalize(), read(module, name), truth(module), rule)
+
+
+def _memory(values: Any) -> set[int]:
+    tensors = (each for each in tree_leaves(values) if isinstance(each, Tensor))
+    return {each.untyped_storage().data_ptr() for each in tensors}
+
+
+class _Copies(TorchDispatchMode):
+    """Count operations on parameters and buffers that put results into new memory."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.count = 0
+        self.known = _memory([*module.parameters(), *module.buffers()])
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        old, new = map(_memory, (args, result))
+        self.count += bool(old & self.known) and not new <= self.known
+        return result
 
 
 def reads_cheaply(module: L.LightningModule, name: str) -> Finding:
-    """Check that reading an attribute neither computes with tensors nor stores any.
+    """Check that reading an attribute neither copies weights nor stores anything.
 
     Raises:
         LearnerError: If reading raises.
     """
     before = set(vars(module))
-    with Operations() as operations:
+    with _Copies(module) as copies:
         read(module, name)
-    work = sum(n for each, n in operations.counts.items() if each not in _VIEWS)
     if left := sorted(set(vars(module)) - before):
         seen = f"Reading {name} stores `{left[0]}` in the module."
         return Finding(seen, False, "What is stored goes stale; store nothing.")
-    seen = f"Reading {name} makes torch compute {work} times."
-    remedy = "A tensor knows numel() and element_size() without a computation."
-    return Finding(seen, not work, remedy)
+    seen = f"Reading {name} copies {copies.count} tensors of weights."
+    remedy = "A tensor knows numel() and element_size() without a copy."
+    return Finding(seen, not copies.count, remedy)
 
 
 class _ReadsAttribute(L.Callback):
-    def __init__(self, name: str) -> None:
+    """Read an attribute, and note how many updates there were before."""
+
+    def __init__(self, name: str, rates: AppliedRates | None = None) -> None:
         self.name = name
-        self.values: list[Any] = []
+        self.rates = rates or AppliedRates()
+        self.values: list[tuple[int, Any]] = []
 
-    def on_train_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
-    ) -> None:
-        self.values.append(read(pl_module, self.name))
+    def _read(self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any) -> None:
+        self.values.append((len(self.rates.values), read(pl_module, self.name)))
 
-    on_predict_start = on_train_batch_start
+    on_train_batch_start = on_predict_start = _read
 
 
 def tells_the_rate(
@@ -125,20 +148,22 @@ def tells_the_rate(
     Raises:
         LearnerError: If training or reading raises.
     """
-    reader = _ReadsAttribute(name)
-    with AppliedRates() as rates:
+    with AppliedRates() as applied:
+        reader = _ReadsAttribute(name, applied)
         fit(module, loader, callbacks=[reader], max_epochs=epochs)
-    pairs = zip(reader.values, rates.values, strict=True)
-    wrong = [i for i, pair in enumerate(pairs) if not _same(*pair)]
+    rates = applied.values
+    told = [(i, value) for i, value in reader.values if i < len(rates)]
+    wrong = [(i, value) for i, value in told if not _same(value, rates[i])]
     if not wrong:
         return Finding(f"{name} was right at all updates.", True)
-    said, rate = reader.values[wrong[0]], rates.values[wrong[0]]
+    first, said = wrong[0]
+    rate = rates[first]
     shown = f"{said:.5f}" if isinstance(said, float) else repr(said)
     seen = (
-        f"{name} was wrong at {len(wrong)} of {len(rates.values)} updates: before "
-        f"update {wrong[0] + 1} it said {shown}, the rate was {rate:.5f}."
+        f"{name} was wrong at {len(wrong)} of {len(told)} updates: before "
+        f"update {first + 1} it said {shown}, the rate was {rate:.5f}."
     )
-    return Finding(seen, False, "Read the optimizer's param_groups.")
+    return Finding(seen, False, "It is to be the rate of the next update, at any time.")
 
 
 def is_none_without_training(
@@ -154,10 +179,12 @@ def is_none_without_training(
     Raises:
         LearnerError: If reading or predicting raises.
     """
-    yield _judge(name, "Without a Trainer", read(module, name), None)
+    rule = "It is to be None where there is no optimizer."
+    yield _judge(name, "Without a Trainer", read(module, name), None, rule)
     reader = _ReadsAttribute(name)
     options = quiet_trainer(accelerator="cpu", callbacks=[reader])
     module.predict_step = lambda batch, batch_idx: module(batch[0])
     with learners_code("Predicting"):
         L.Trainer(**options).predict(module, loader)
-    yield _judge(name, "In a Trainer that only predicts", reader.values[0], None)
+    when, (_, value) = "In a Trainer that only predicts", reader.values[0]
+    yield _judge(name, when, value, None, rule)

@@ -1,6 +1,6 @@
 """Does training skip a batch with broken pixels, and no other?"""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import lightning as L
@@ -10,36 +10,36 @@ from course_utils.checks.weight_updates import updates
 
 
 def skips_only(
-    module: L.LightningModule, batches: Sequence[Any], broken: int
+    module: L.LightningModule, batches: Sequence[Any], broken: Collection[int]
 ) -> list[Finding]:
-    """Check that training skips the batch number ``broken``, and no other.
+    """Check that training skips the broken batches, and no other.
 
     Args:
         module: Is trained.
-        batches: Ready-made batches, the broken one with ``nan`` pixels.
-        broken: Index of the broken batch.
+        batches: Ready-made batches, the broken ones with ``nan`` pixels.
+        broken: Indices of the broken batches.
     """
     done = updates(module, batches)
     if len(done) < len(batches):
         seen = f"Training stopped after {len(done)} of {len(batches)} batches."
         remedy = "Leave out the broken batch, and continue with the next one."
         return [Finding(seen, False, remedy)]
-    good = [update for i, update in enumerate(done) if i != broken]
+    good = [update for i, update in enumerate(done) if i not in broken]
     trained = sum(update.changed for update in good)
     return [
         Finding(
-            "After the batch with nan pixels the weights are nan.",
-            done[broken].finite,
-            "Let nothing of a broken batch reach the backward pass.",
+            "After a batch with nan pixels the weights are nan.",
+            all(done[i].finite for i in broken),
+            "Let nothing of a broken batch reach the weights.",
         ),
         Finding(
             f"The weights changed on {trained} of {len(good)} good batches.",
             trained == len(good),
-            "Hand the loss of a good batch to Lightning.",
+            "Train on every batch that is not broken.",
         ),
         Finding(
-            "The batch with nan pixels was used for training.",
-            not done[broken].changed,
-            "Skip the whole batch; do not repair it.",
+            "The weights changed on a batch with nan pixels.",
+            not any(done[i].changed for i in broken),
+            "Skip the whole batch: nothing of it is repaired, no step is made.",
         ),
     ]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import loader_of
+from course_utils.checks.fit import fit, loader_of
 from course_utils.checks.known_mistakes import value_is
 from course_utils.checks.metrics import not_logged, reported
 
@@ -21,6 +21,8 @@ def reports_each_epoch(
     name: str,
     score: Score,
     mistakes: Mapping[str, Callable[[Sequence[Batches]], float]],
+    *,
+    otherwise: str,
 ) -> Iterator[Finding]:
     """Check for every epoch that ``name`` is the score over all its images.
 
@@ -32,6 +34,7 @@ def reports_each_epoch(
         score: Exact score from images and labels of an epoch.
         mistakes: What a value means that equals a known wrong one: sentences, each
             with a function of the epochs so far.
+        otherwise: The remedy for other wrong values.
 
     Raises:
         LearnerError: If validation raises.
@@ -48,8 +51,39 @@ def reports_each_epoch(
             {why: wrong(epochs[:number]) for why, wrong in mistakes.items()},
             seen=f"After epoch {number} {name} is {value:.3f}, the exact value is "
             f"{truth:.3f}.",
-            otherwise="Count over all images of the epoch, then divide.",
+            otherwise=otherwise,
         )
+
+
+def leaves_training_out(
+    module: L.LightningModule,
+    train: Batches,
+    epoch: Batches,
+    name: str,
+    score: Score,
+) -> Iterator[Finding]:
+    """Check that ``name`` is the score of the validation images also during ``fit``.
+
+    Args:
+        module: Is trained; one without a ``training_step`` passes.
+        train: Ready-made training batches.
+        epoch: Ready-made validation batches.
+        name: Name that the metric is logged under.
+        score: Exact score from images and labels, for the weights after training.
+
+    Raises:
+        LearnerError: If training or validation raises.
+    """
+    if type(module).training_step is L.LightningModule.training_step:
+        return
+    metrics = fit(module, train, loader_of(epoch)).callback_metrics
+    if name not in metrics:
+        yield not_logged(name, metrics)
+        return
+    value, truth = float(metrics[name]), exact(epoch, score)
+    seen = f"During fit {name} is {value:.3f}, the exact value is {truth:.3f}."
+    remedy = "No other images may count: use one metric object for each stage."
+    yield value_is(value, truth, {}, seen=seen, otherwise=remedy)
 
 
 def pooled(epochs: Sequence[Batches]) -> Batches:

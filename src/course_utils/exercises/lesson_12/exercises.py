@@ -7,7 +7,10 @@ import lightning as L
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
-from torchmetrics.functional.classification import multiclass_f1_score
+from torchmetrics.functional.classification import (
+    multiclass_accuracy,
+    multiclass_f1_score,
+)
 
 from course_utils.checks.devices import runs_on
 from course_utils.checks.fake_gpus import simulated_gpus
@@ -26,6 +29,7 @@ from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_12.broken_batches import skips_only
 from course_utils.exercises.lesson_12.epoch_metrics import (
     exact,
+    leaves_training_out,
     pooled,
     reports_each_epoch,
 )
@@ -38,13 +42,23 @@ from course_utils.exercises.lesson_12.untouched_batch import (
 # 12.1 ---------------------------------------------------------------------------
 
 
+# Batch size, number of batches, and for each broken one image, row and column of what
+# is nan.
+_EVERYWHERE = slice(None)
+_BROKEN = (
+    (16, 6, {2: (3, _EVERYWHERE, _EVERYWHERE)}),
+    (12, 7, {0: (7, 27, 3), 4: (_EVERYWHERE, 0, 14), 5: (11, 9, _EVERYWHERE)}),
+)
+
+
 def skips_broken_batches(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 12.1: one of six batches, then another, has ``nan`` pixels."""
-    for broken in (2, 4):
-        batches = in_batches(digits(96), 16)
-        images, labels = batches[broken]
-        third = torch.tensor([3])
-        batches[broken] = (images.clone().index_fill_(0, third, torch.nan), labels)
+    """Examine exercise 12.1: one batch, then three others, have ``nan`` pixels."""
+    for size, count, broken in _BROKEN:
+        batches = in_batches(digits(size * count), size)
+        for number, (image, row, column) in broken.items():
+            images, labels = batches[number]
+            batches[number] = images.clone(), labels
+            batches[number][0][image, :, row, column] = torch.nan
         yield from skips_only(new_instance(answer), batches, broken)
     yield lowers_cross_entropy(new_instance(answer), in_batches(digits(96), 16))
 
@@ -67,25 +81,37 @@ def _f1(logits: Tensor, labels: Tensor, average: str = "macro") -> float:
     return multiclass_f1_score(logits, labels, 10, average=average).item()
 
 
+def _class_mean(logits: Tensor, labels: Tensor) -> float:
+    return multiclass_accuracy(logits, labels, 10, average="macro").item()
+
+
 def _mean_f1(logits: Tensor, labels: Tensor, size: int) -> float:
     batches = in_batches((logits, labels), size)
     return sum(_f1(*batch) * len(batch[1]) for batch in batches) / len(labels)
+
+
+_MACRO_F1 = "It is to be the macro F1 of all images: add up counts, divide once."
 
 
 def _resets_each_epoch(module: L.LightningModule) -> Iterator[Finding]:
     def score(images: Tensor, labels: Tensor) -> float:
         return _f1(logits_of(module, images), labels)
 
-    epochs = [[digits(40, start)] for start in (200, 300)]
+    epochs = [in_batches(digits(40, start), 16) for start in (200, 300)]
     reset = "The first epoch is still in it; reset the metric."
     mistakes = {reset: lambda epochs: exact(pooled(epochs), score)}
-    yield from reports_each_epoch(copy_of(module), epochs, "val_f1", score, mistakes)
+    yield from reports_each_epoch(
+        module, epochs, "val_f1", score, mistakes, otherwise=_MACRO_F1
+    )
+    train = in_batches(digits(96, 500), 32)
+    yield from leaves_training_out(module, train, epochs[0], "val_f1", score)
 
 
 def reports_exact_f1(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.2: 104 digits in one process, then 52 in each of two.
 
-    Finally one object validates two epochs, to see whether each starts with nothing.
+    Finally one object validates two epochs, and one more during training, to see
+    whether each starts with nothing.
     """
     module, size = trained_instance(answer), 16
     images, labels = digits(104)
@@ -98,6 +124,7 @@ def reports_exact_f1(answer: Any) -> Iterator[Finding]:
             "This is the mean of batch scores.": _mean_f1(*scored, size),
             "This is the micro F1, which equals accuracy.": _f1(*scored, "micro"),
             "This is the weighted F1.": _f1(*scored, "weighted"),
+            "This is the mean of the classes' accuracies.": _class_mean(*scored),
         },
         2: {
             "This is the score of the first process's images.": first,
@@ -110,7 +137,7 @@ def reports_exact_f1(answer: Any) -> Iterator[Finding]:
             loader,
             {"val_f1": _f1(*scored)},
             {"val_f1": known},
-            otherwise="Collect counts over all images and divide once.",
+            otherwise=_MACRO_F1,
             processes=processes,
         )
     yield from _resets_each_epoch(module)
@@ -134,7 +161,12 @@ _12_2 = Exercise(
 # 12.3 ---------------------------------------------------------------------------
 
 
-class Scans:
+class _CannotBeChanged(type):
+    def __setattr__(cls, name: str, value: Any) -> None:
+        raise TypeError(f"cannot set {name!r} of the class {cls.__name__!r}")
+
+
+class Scans(metaclass=_CannotBeChanged):
     """A batch of a class that Lightning does not know how to move."""
 
     def __init__(self, images: Tensor, labels: Tensor) -> None:
@@ -143,20 +175,22 @@ class Scans:
         self.labels = labels
 
 
+def _runs_on(answer: Any, device: str, gpus: int) -> Finding:
+    """Check that a step runs on a device of a machine with some GPUs, built there."""
+    with simulated_gpus(gpus):
+        batch = Scans(*digits(16))
+        return runs_on(new_instance(answer), batch, device, with_values=True)
+
+
 def trains_on_scans(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.3: on the CPU, also beside an unused GPU, and on two GPUs."""
-    images, labels = digits(16)
-    simulated = [
-        runs_on(new_instance(answer), Scans(images, labels), device)
-        for device in ("cpu", "cuda:0", "cuda:1")
-    ]
-    with simulated_gpus(1):
-        simulated.append(runs_on(new_instance(answer), Scans(images, labels), "cpu"))
+    places = [("cpu", 0), ("cuda:0", 2), ("cuda:1", 2), ("cpu", 1)]
+    simulated = [_runs_on(answer, *place) for place in places]
     yield from (finding for finding in simulated if finding.ok is False)
-    done = updates(new_instance(answer), [Scans(images, labels)])
-    changed = bool(done) and done[0].changed
-    seen = "A step on the CPU leaves the weights as they were."
-    yield Finding(seen, changed, "Return the loss.")
+    done = updates(new_instance(answer), [Scans(*digits(n, n)) for n in (16, 7)])
+    changed = sum(update.changed for update in done)
+    seen = f"On the CPU the weights changed on {changed} of 2 batches."
+    yield Finding(seen, changed == 2, "Return the loss of each batch.")
     yield from simulated  # what stayed undecided comes last
 
 
@@ -176,38 +210,51 @@ _12_3 = Exercise(
 # 12.4 ---------------------------------------------------------------------------
 
 
-def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 12.4: two epochs with batches of 40, 40 and 3 images.
+def _with_wrong_rest(count: int, size: int, start: int) -> list[tuple[Tensor, Tensor]]:
+    """Return batches of which the small last one has wrong labels, so that it shows."""
+    images, labels = digits(count, start)
+    rest = count % size
+    labels = torch.cat([labels[:-rest], (labels[-rest:] + 1) % 10])
+    return in_batches((images, labels), size)
 
-    Each epoch's last batch has wrong labels, so that too large a weight for it shows.
+
+def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 12.4: batches of 40, 40 and 3 images, then 24, 24, 24 and 2.
+
+    A module that can be trained validates once more, during training.
     """
     module = trained_instance(answer)
 
     def score(images: Tensor, labels: Tensor) -> float:
         return (logits_of(module, images).argmax(1) == labels).float().mean().item()
 
-    def by_batch(batches: Sequence[tuple[Tensor, Tensor]]) -> list[float]:
-        return [score(*batch) for batch in batches]
+    def by_class(images: Tensor, labels: Tensor) -> float:
+        return _class_mean(logits_of(module, images), labels)
 
-    def epoch(start: int) -> list[tuple[Tensor, Tensor]]:
-        images, labels = digits(83, start)
-        labels = torch.cat([labels[:80], (labels[80:] + 1) % 10])
-        return in_batches((images, labels), 40)
+    def by_batch(batches: Sequence[tuple[Tensor, Tensor]]) -> float:
+        return sum(score(*batch) for batch in batches) / len(batches)
 
     mistakes = {
-        "Each batch has the same vote, also the small one.": lambda epochs: (
-            sum(by_batch(epochs[-1])) / 3
+        "Each batch has the same vote, also the small one.": lambda epochs: by_batch(
+            epochs[-1]
         ),
-        "This is the last batch alone.": lambda epochs: by_batch(epochs[-1])[-1],
+        'This is the mean of the classes\' accuracies; average="micro" counts every '
+        "image alike.": lambda epochs: exact(epochs[-1], by_class),
+        "This is the last batch alone.": lambda epochs: score(*epochs[-1][-1]),
         "The first epoch is still in it; start each epoch empty.": lambda epochs: exact(
             pooled(epochs), score
         ),
-        "The first epoch is still in the list; clear it.": lambda epochs: (
-            sum(by_batch(pooled(epochs))) / (3 * len(epochs))
+        "The first epoch is still in the list; clear it.": lambda epochs: by_batch(
+            pooled(epochs)
         ),
     }
-    epochs = [epoch(0), epoch(200)]
-    yield from reports_each_epoch(module, epochs, "val_acc", score, mistakes)
+    epochs = [_with_wrong_rest(83, 40, 0), _with_wrong_rest(74, 24, 200)]
+    rule = "It is to be the share of right images among all images of the epoch."
+    yield from reports_each_epoch(
+        module, epochs, "val_acc", score, mistakes, otherwise=rule
+    )
+    train = in_batches(digits(96, 500), 32)
+    yield from leaves_training_out(module, train, epochs[0], "val_acc", score)
 
 
 _12_4 = Exercise(
@@ -228,7 +275,8 @@ _12_4 = Exercise(
 
 def fills_the_hole(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.5: what the network sees, and what the loss knows."""
-    yield batch_untouched(new_instance(answer), digits(16))
+    for count in (16, 5):
+        yield batch_untouched(new_instance(answer), digits(count))
     yield from hides_a_patch(new_instance(answer))
     yield loss_trains(new_instance(answer), digits(16))
 

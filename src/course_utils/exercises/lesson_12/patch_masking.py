@@ -7,12 +7,13 @@ from dataclasses import dataclass
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import CannotCheck
 from course_utils.checks.training_step import step
 
-SMALLEST = 9  # pixels of the smallest hole that counts as a patch
+SIDE = 3  # pixels: the smallest square that counts as a patch
 
 
 def _two_valued(shape: tuple[int, int, int, int]) -> Tensor:
@@ -71,9 +72,16 @@ def _masked_step(module: L.LightningModule, images: Tensor, seed: int) -> _Step:
 
 
 def _patches(step: _Step) -> int:
-    """Return in how many images a patch is hidden, and at most half of the pixels."""
-    sizes = step.hole.flatten(1).sum(1)
-    return int(((sizes >= SMALLEST) & (sizes <= step.hole[0].numel() / 2)).sum())
+    """Return in how many images a patch is hidden, and at most half of the pixels.
+
+    Hidden pixels make a patch if most of them belong to a hidden square.
+    """
+    hole = step.hole.float()
+    full = F.avg_pool2d(hole, SIDE, stride=1) > 0.999
+    squares = F.max_pool2d(F.pad(full.float(), [SIDE - 1] * 4), SIDE, stride=1)
+    sizes, inside = (each.flatten(1).sum(1) for each in (hole, squares))
+    patch = (sizes > 0) & (2 * inside >= sizes) & (2 * sizes <= hole[0].numel())
+    return int(patch.sum())
 
 
 def _loss_knows(module: L.LightningModule, first: _Step) -> bool:

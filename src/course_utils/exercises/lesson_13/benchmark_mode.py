@@ -15,30 +15,32 @@ from course_utils.experiments import preserve_global_state
 TrainFunction = Callable[[L.LightningModule, DataLoader[Any]], object]
 
 
-class TrainingFailed(RuntimeError):
-    """Raised by a module whose training is to fail."""
-
-
 class RecordsBenchmarkMode(L.LightningModule):
     """Records benchmark mode in every step, and may fail."""
 
-    def __init__(self, fails: bool = False) -> None:
-        """Build one layer; ``fails`` makes the second step raise."""
+    def __init__(self, error: Exception | None = None) -> None:
+        """Build one layer; ``error`` is what the second step raises."""
         super().__init__()
-        self.fails = fails
+        self.error = error
         self.seen: list[bool] = []
         self.layer = torch.nn.Linear(2, 1)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return a loss."""
-        if self.fails and batch_idx:
-            raise TrainingFailed("training failed on purpose")
+        if self.error and batch_idx:
+            raise self.error
         self.seen.append(torch.backends.cudnn.benchmark)
         return self.layer(batch[0]).square().mean()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Train all weights."""
         return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def _comes_from(error: BaseException | None, origin: BaseException | None) -> bool:
+    if error is None or error is origin:
+        return error is not None
+    return _comes_from(error.__cause__ or error.__context__, origin)
 
 
 def _call(
@@ -53,7 +55,7 @@ def _call(
             with learners_code("The function"):
                 train(module, loader)
         except LearnerError as error:
-            if not isinstance(error.__cause__, TrainingFailed):
+            if not _comes_from(error, module.error):
                 raise
             came_through = True
         return torch.backends.cudnn.benchmark, came_through
@@ -73,29 +75,31 @@ def trains_in_benchmark_mode(train: TrainFunction) -> list[Finding]:
         Finding(
             "Benchmark mode is off while the model trains.",
             all(module.seen),
-            "Turn it on before `fit` and off after it.",
+            "Train with benchmark mode on.",
         ),
     ]
 
 
 def restores_benchmark_mode(
-    train: TrainFunction, *, before: bool, fails: bool
+    train: TrainFunction, *, before: bool, error: Exception | None = None
 ) -> Finding:
     """Check that benchmark mode is the same after the call as before it.
 
     Args:
         train: Takes a module and a loader.
         before: Benchmark mode before the call.
-        fails: Whether training raises.
+        error: What training raises, if it is to fail.
     """
-    after, came_through = _call(train, RecordsBenchmarkMode(fails), before)
-    if fails and not came_through:
+    after, came_through = _call(train, RecordsBenchmarkMode(error), before)
+    if error and not came_through:
         seen = "The error of training did not come through."
         return Finding(seen, False, "Tidy up, and let the error pass.")
-    case = "training failed" if fails else "training"
     old, new = ("on" if each else "off" for each in (before, after))
-    seen = f"It was {old} before; after {case} it is {new}."
-    remedy = "Save the old value first and restore it afterwards."
-    if fails:
-        remedy = "Restore it in a `finally` block, which runs after an error, too."
+    if error:
+        seen = f"It was {old} before; after training failed with a "
+        seen += f"{type(error).__name__} it is {new}."
+        remedy = "Restore it after every error; a `finally` block runs after all."
+        return Finding(seen, after == before, remedy)
+    seen = f"It was {old} before; after training it is {new}."
+    remedy = "Afterwards it is to be what it was before."
     return Finding(seen, after == before, remedy)

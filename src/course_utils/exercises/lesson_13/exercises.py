@@ -15,6 +15,7 @@ from course_utils.exercises.lesson_13.per_image_augmentation import (
     differs_per_call,
     differs_per_image,
     draws_evenly,
+    draws_for_one_image,
     draws_independently,
     keeps_form,
     keeps_input,
@@ -45,10 +46,10 @@ def _callable(answer: Any, what: str) -> Any:
 
 
 def keeps_its_workers(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 13.1: with no workers, with two, and with one."""
+    """Examine exercise 13.1: with no workers, with one, two and three."""
     make = _callable(answer, "a function")
     yield from serves_all(make, 0, batch_size=16)
-    for workers in (0, 2, 1):
+    for workers in (0, 3, 1):
         yield workers_persist(make, workers)
     yield from serves_all(make, 2, batch_size=16)
 
@@ -73,9 +74,11 @@ def leaves_benchmark_mode_as_it_was(answer: Any) -> Iterator[Finding]:
     """Examine exercise 13.2: from off and from on, after success and failure."""
     train = _callable(answer, "a function")
     yield from trains_in_benchmark_mode(train)
-    for fails in (False, True):
-        for before in (True, False):
-            yield restores_benchmark_mode(train, before=before, fails=fails)
+    errors = {True: RuntimeError("on purpose"), False: ValueError("on purpose")}
+    for before in errors:
+        yield restores_benchmark_mode(train, before=before)
+    for before, error in errors.items():
+        yield restores_benchmark_mode(train, before=before, error=error)
 
 
 _13_2 = Exercise(
@@ -121,19 +124,24 @@ _13_3 = Exercise(
 
 
 def shifts_each_image(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 13.4 on digits with three empty columns at both sides."""
+    """Examine exercise 13.4 on digits with three empty columns at both sides.
+
+    Those in colour have another height and width.
+    """
     transform = _callable(answer, "a function")
     images, _ = digits(140)
     images[..., :3] = 0
     images[..., -3:] = 0
-    in_colour = images.repeat(1, 3, 1, 1)
+    in_colour = images.repeat(1, 3, 1, 1)[..., 4:, 2:]
+    in_colour[..., :3] = 0
     yield keeps_form(transform, images)
     yield keeps_form(transform, in_colour)
     yield differs_per_image(transform, images[0], least=7)
-    yield needs_no_loop(transform, images[0])
+    yield from needs_no_loop(transform, images[0])
     yield moves_sideways(transform, in_colour, 3)
     yield draws_evenly(transform, images[0], 3)
     yield differs_per_call(transform, images)
+    yield draws_for_one_image(transform, images[:1], least=7)
     yield draws_independently(transform, images[0], 3)
     yield keeps_input(transform, images)
 

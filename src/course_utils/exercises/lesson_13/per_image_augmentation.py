@@ -1,13 +1,19 @@
 """Does a transform of a batch treat each image differently, and all of them at once?"""
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.global_rngs import scramble_global_rngs
+from course_utils.checks.learner_code import (
+    LearnerError,
+    is_learners,
+    learners_code,
+)
 from course_utils.measure import Operations
 
 Transform = Callable[[Tensor], Tensor]
@@ -19,12 +25,12 @@ def apply(transform: Transform, images: Tensor, seed: int = 0) -> Tensor:
     Args:
         transform: The learner's.
         images: Shape ``(batch, channel, height, width)``.
-        seed: Of torch's generator.
+        seed: Of Python's, NumPy's and torch's generators.
 
     Raises:
         LearnerError: If it raises, or returns no tensor.
     """
-    torch.manual_seed(seed)
+    scramble_global_rngs(seed)
     with learners_code("The transform"), torch.no_grad():
         result: Any = transform(images.clone())
     if not isinstance(result, Tensor):
@@ -82,6 +88,24 @@ def differs_per_image(
     return Finding(seen, distinct >= least, remedy)
 
 
+def draws_for_one_image(
+    transform: Transform, image: Tensor, *, least: int, calls: int = 200
+) -> Finding:
+    """Check that a batch of one image comes out differently from call to call.
+
+    Args:
+        transform: The learner's.
+        image: Shape ``(1, channel, height, width)``.
+        least: Different results that there must be.
+        calls: How often it is called.
+    """
+    made = torch.cat([apply(transform, image, seed) for seed in range(calls)])
+    distinct = len(made.flatten(1).unique(dim=0))
+    seen = f"{calls} batches of one image came out in {distinct} ways."
+    remedy = "Draw from the whole range, however many images there are."
+    return Finding(seen, distinct >= least, remedy)
+
+
 def differs_per_call(transform: Transform, images: Tensor) -> Finding:
     """Check that other random numbers give another result."""
     first, second = (apply(transform, images, seed) for seed in (1, 2))
@@ -90,25 +114,55 @@ def differs_per_call(transform: Transform, images: Tensor) -> Finding:
     return Finding("Two calls gave the same images.", differs, remedy)
 
 
-def _calls(transform: Transform, images: Tensor) -> int:
-    with Operations() as operations:
+class _Lines:
+    """Count the lines of the learner's code that run in a ``with`` block.
+
+    Attributes:
+        count: Lines so far; each round of a loop counts anew.
+    """
+
+    def __enter__(self) -> "_Lines":
+        self.count = 0
+        self._before = sys.gettrace()
+        sys.settrace(self._trace)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.settrace(self._before)
+
+    def _trace(self, frame: Any, event: str, arg: Any) -> Any:
+        if not is_learners(frame.f_code.co_filename):
+            return None
+        self.count += event == "line"
+        return self._trace
+
+
+def _work(transform: Transform, images: Tensor) -> dict[str, int]:
+    with Operations() as operations, _Lines() as lines:
         apply(transform, images)
-    return sum(operations.counts.values())
+    return {
+        "torch operations": sum(operations.counts.values()),
+        "lines of your code": lines.count,
+    }
 
 
-def needs_no_loop(transform: Transform, image: Tensor) -> Finding:
-    """Check that 64 images take about as many torch operations as 8.
+def needs_no_loop(transform: Transform, image: Tensor) -> Iterator[Finding]:
+    """Check that 64 images take about as much work in Python as 8.
+
+    A loop over images shows in the calls of torch, or, if it uses NumPy or lists, in
+    the lines that run.
 
     Args:
         transform: The learner's.
         image: Shape ``(channel, height, width)``.
     """
     few, many = (
-        _calls(transform, image.expand(count, *image.shape)) for count in (8, 64)
+        _work(transform, image.expand(count, *image.shape)) for count in (8, 64)
     )
-    seen = f"8 images take {few} torch operations, 64 images take {many}."
-    remedy = "Work on the whole batch; use no loop over images."
-    return Finding(seen, many <= 1.5 * few, remedy)
+    for what in few:
+        seen = f"8 images take {few[what]} {what}, 64 images take {many[what]}."
+        remedy = "Work on the whole batch; use no loop over images."
+        yield Finding(seen, many[what] - few[what] < (64 - 8) / 2, remedy)
 
 
 def moves_sideways(transform: Transform, images: Tensor, most: int) -> Finding:

@@ -1,6 +1,9 @@
 """Does a data module follow the batch-size finder, and its user?"""
 
-from collections.abc import Callable
+import contextlib
+import gc
+import math
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import lightning as L
@@ -10,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import learners_code
 from course_utils.hardware import quiet_trainer
 
@@ -17,17 +21,23 @@ MakeData = Callable[..., L.LightningDataModule]
 
 
 class OutOfMemory(L.LightningModule):
-    """Runs out of memory, as a GPU does, on batches above ``limit`` samples."""
+    """Runs out of memory, as a GPU does, on batches above ``limit`` samples.
 
-    def __init__(self, limit: int) -> None:
+    Attributes:
+        batches: The samples of each batch so far.
+    """
+
+    def __init__(self, limit: float = math.inf) -> None:
         """Keep the limit, in samples."""
         super().__init__()
         self.limit = limit
+        self.batches: list[list[float]] = []
         self.layer = torch.nn.Linear(1, 1)
 
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
         """Return a loss, or raise what a GPU without memory raises."""
         values = batch[0]
+        self.batches.append(values.flatten().tolist())
         if len(values) > self.limit:
             raise RuntimeError("CUDA out of memory.")
         return self.layer(values).mean()
@@ -43,9 +53,16 @@ def _built(make: MakeData, **options: int) -> L.LightningDataModule:
         return make(samples, **options)
 
 
+def _epochs(data: L.LightningDataModule, count: int) -> list[list[list[float]]]:
+    """Train for some epochs and return the batches of each."""
+    module = OutOfMemory()
+    fit(module, data, max_epochs=count)
+    each = len(module.batches) // count
+    return [module.batches[each * i : each * (i + 1)] for i in range(count)]
+
+
 def _first_batch(data: L.LightningDataModule) -> int:
-    with learners_code("train_dataloader"):
-        return len(next(iter(data.train_dataloader()))[0])
+    return len(_epochs(data, 1)[0][0])
 
 
 def delivers_requested_size(make: MakeData, size: int) -> Finding:
@@ -66,11 +83,22 @@ def shuffles(make: MakeData) -> Finding:
     Args:
         make: Takes a dataset and ``batch_size``; returns a data module.
     """
-    data = _built(make, batch_size=50)
-    with learners_code("train_dataloader"):
-        epochs = [torch.cat([x for [x] in data.train_dataloader()]) for _ in range(2)]
+    first, second = _epochs(_built(make, batch_size=50), 2)
     seen = "Two epochs come in the same order."
-    return Finding(seen, not torch.equal(*epochs), "Keep shuffle=True.")
+    return Finding(seen, first != second, "Shuffle the samples in every epoch.")
+
+
+@contextlib.contextmanager
+def _quick_collections() -> Iterator[None]:
+    """Keep what exists already from the garbage collector.
+
+    The finder collects garbage after each trial, and all modules of a kernel with it.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
@@ -82,13 +110,13 @@ def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     """
     data = _built(make)
     trainer = L.Trainer(**quiet_trainer(accelerator="cpu", max_epochs=1))
-    with learners_code("The batch-size finder"):
+    with learners_code("The batch-size finder"), _quick_collections():
         found = Tuner(trainer).scale_batch_size(OutOfMemory(limit), datamodule=data)
     best = 2 ** (limit.bit_length() - 1)
     seen = f"With room for {limit} samples the finder found {found} instead of {best}."
     got = _first_batch(data)
     delivered = f"The finder found {found}, the loader delivers batches of {got}."
     return [
-        Finding(seen, found == best, "Build the loader when it is asked for."),
-        Finding(delivered, got == found, "Read self.batch_size in train_dataloader."),
+        Finding(seen, found == best, "A loader is to have the size of its moment."),
+        Finding(delivered, got == found, "It is to deliver the size that was found."),
     ]

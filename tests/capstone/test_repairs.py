@@ -1,13 +1,11 @@
 """Each symptom is judged by behaviour: alone, half repaired, and in another style."""
 
 import itertools
-from pathlib import Path
 
 import pytest
 from capstone_script import ORIGINAL, asked, edited, examined, good, small, solved
 
 from course_utils import syllabus
-from course_utils.capstone.examine import examine
 from course_utils.capstone.repairs import REPAIRS, repaired
 from course_utils.capstone.symptoms import SYMPTOMS
 
@@ -65,12 +63,6 @@ def test_repairs_remove_their_own_symptoms_and_no_other(trial):
 
 
 @pytest.mark.slow
-def test_a_script_in_another_style_shows_none():
-    rewrite = Path(__file__).parents[1] / "capstone_rewrite.py"
-    assert good(examine(rewrite)) == EVERY
-
-
-@pytest.mark.slow
 def test_comments_and_new_names_repair_nothing():
     renamed = (
         small().replace("loader(self,", "make(self,").replace(".loader(", ".make(")
@@ -84,19 +76,19 @@ HALF = {
         "1.2",
         (),
         [(SPLIT, f'        if hasattr(self, "val_set"):\n            return\n{SPLIT}')],
-        "After a restart",
+        "a second time with the same seed",
     ),
     "no patch at all": (
         "12.5",
         (),
         [("if self.erase:", "if False:")],
-        "The patch is gone",
+        "of the images are the same in both",
     ),
     "a patch of whole columns": (
         "12.5",
         ("12.5",),
         [("digit[row : row + 8, column", "digit[:, column")],
-        "mind the size of the patch",
+        "should take about a tenth of the ink",
     ),
     "fast, with one patch for all": (
         "13.4",
@@ -106,19 +98,19 @@ HALF = {
             ("    digits, labels = zip(*samples, strict=True)\n", ONE_PATCH),
             ("torch.stack(digits).unsqueeze(1) / 255", "digits.unsqueeze(1) / 255"),
         ],
-        "draw a patch for every image",
+        "all of a batch miss the same one",
     ),
     "the dropout is saved, the rate is not": (
         "3.1",
         ("3.1", "3.3"),
         [("save_hyperparameters()", 'save_hyperparameters("dropout")')],
-        "the learning rate does not",
+        "its highest learning rate should still be",
     ),
     "no dropout any more": (
         "3.1",
         ("3.1",),
         [("nn.Dropout(dropout)", "nn.Dropout(0.0)")],
-        "drops nothing",
+        "with dropout 0.9",
     ),
     "cleared once per epoch": (
         "7.4",
@@ -133,19 +125,19 @@ HALF = {
                 f"        self.shifted_losses.clear()\n\n{OPTIMIZERS}",
             ),
         ],
-        "let go too late",
+        "should stay level from batch to batch",
     ),
     "distinct names, the wrong one watched": (
         "4.2",
         ("4.2",),
         [('EarlyStopping("val/loss"', 'EarlyStopping("train/loss"')],
-        "now watch the one that rises",
+        "early stopping should have ended the run",
     ),
     "each update, of a schedule three times too long": (
         "4.4",
         ("4.4",),
         [(STEPS, f"3 * {STEPS}")],
-        "count the updates of the whole run",
+        "should fall towards 0 until the end",
     ),
     "each update, without warm-up": (
         "4.4",
@@ -154,39 +146,39 @@ HALF = {
             ("lr_scheduler.OneCycleLR(", "lr_scheduler.LinearLR("),
             ("5e-3, total_steps=steps", "1.0, 0.01, total_iters=steps"),
         ],
-        "Let it rise",
+        "should rise first",
     ),
     "a fixed seed": (
         "5.1",
         ("5.1",),
         [("seed_everything(seed,", "seed_everything(0,")],
-        "Use the seed that was given",
+        "with two different seeds",
     ),
     "the best, not the newest": (
         "9.1",
         ("9.1",),
         [("callbacks=[best, newest, stop]", "callbacks=[best, stop]")],
-        "if the power fails",
+        "a checkpoint of that epoch should be there",
     ),
     "save_last": (
         "9.1",
         (),
         [('monitor="accuracy")', 'monitor="accuracy", mode="max", save_last=True)')],
-        "if the power fails",
+        "a checkpoint of that epoch should be there",
     ),
     "fewer epochs, weights only": (
         "9.2",
         (),
         [("max_epochs=max_epochs,", "max_epochs=max_epochs // (2 if resume else 1),")],
-        "let the Trainer restore them",
+        "not at the learning rates of the unbroken run",
     ),
     "tests the last weights": (
         "10.1",
         ("10.1", "9.1"),
         [(LOAD, "")],
-        "Test what you ship",
+        "should be theirs",
     ),
-    "tests twice": ("10.1", ("10.1",), [(REPORT, 2 * REPORT)], "Read it once"),
+    "tests twice": ("10.1", ("10.1",), [(REPORT, 2 * REPORT)], "but was read 2 times"),
 }
 
 
@@ -196,7 +188,7 @@ def test_a_half_repair_is_told_apart(name):
     practice, repaired_before, edits, words = HALF[name]
     finding = asked(practice, edited(small(*repaired_before), *edits))
     assert not finding.ok
-    assert words in f"{finding.seen} {finding.remedy}"
+    assert words in finding.seen
 
 
 @pytest.mark.slow

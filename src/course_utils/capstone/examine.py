@@ -11,11 +11,10 @@ from torch import Tensor
 
 from course_utils import settings
 from course_utils.capstone import script
-from course_utils.capstone.data_symptoms import BATCHES as TIMED
 from course_utils.capstone.data_symptoms import loading_seconds
 from course_utils.capstone.model_symptoms import round_trip
 from course_utils.capstone.observed_run import StillRunningError
-from course_utils.capstone.runs import BATCHES, Runs
+from course_utils.capstone.runs import Runs
 from course_utils.capstone.symptoms import SYMPTOMS, Symptom
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import (
@@ -70,17 +69,16 @@ def _numbers(runs: Runs) -> dict[str, float]:
     """Return what repairs gain; FIRST marks the first script's time, taken in turns."""
     found = runs.full
     first, now = runs.once(loading_seconds)
-    each = 1e3 / (TIMED * len(runs.batches["train"][0][1]))
     saved, loaded = runs.once(round_trip).accuracies
     return {
         "accuracy that it reports": float(found.result.accuracy),
         "accuracy of the file that it ships": found.file_accuracy,
-        LOADING: now * each,
+        LOADING: 1e3 * now,
         "megabytes of graphs held at the end": found.graph_bytes_after / MEGABYTE,
         "epochs trained after a crash, where 2.0 are missing": (
-            len(runs.resumed.rates) / BATCHES
+            4.0 * len(runs.resumed.rates) / len(runs.short.rates)
         ),
-        FIRST + LOADING: first * each,
+        FIRST + LOADING: 1e3 * first,
         "accuracy before saving": saved,
         "accuracy after loading": loaded,
     }

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from course_utils.capstone.checkpoint_files import epochs_on_disk, read_checkpoint
+from course_utils.capstone.gradient_direction import GradientDirection
 from course_utils.capstone.spy_callback import SpyCallback, inject_callbacks
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.time_limit import TimeLimitReached, time_limit
@@ -29,23 +30,33 @@ class Run:
         spy: What the Trainer did.
         rates: Learning rate of every update.
         norms: Norm of the gradient of every update.
+        directions: How much of its direction each gradient kept, as a cosine.
         epochs_on_disk: Epoch, from 0, of each checkpoint in the folder.
         checkpoint: Content of the file that the result names, ``{}`` without a file.
-        test_reads: How often the test loader was read.
+        shipped: The model as it loads from that file, None if it does not load.
+        test_reads: How often the test images were read, on average.
+        test_read_after: Batches trained when the test set was first read; None: never.
         graph_bytes_after: Bytes that autograd held when ``train`` had returned.
-        file_accuracy: Accuracy of that file on unseen digits, ``nan`` if it does not
-            load.
     """
 
     result: Any
     spy: SpyCallback
     rates: list[float]
     norms: list[float]
+    directions: list[float]
     epochs_on_disk: list[int]
     checkpoint: dict[str, Any]
-    test_reads: int = 0
+    shipped: Any
     graph_bytes_after: int = 0
-    file_accuracy: float = float("nan")
+    test_reads: float = 0.0
+    test_read_after: int | None = None
+
+    @property
+    def file_accuracy(self) -> float:
+        """Accuracy of that file on unseen digits, ``nan`` if it does not load."""
+        if self.shipped is None:
+            return float("nan")
+        return accuracy(self.shipped, *unseen_digits())
 
 
 @functools.cache
@@ -91,17 +102,12 @@ def _check(result: Any) -> None:
             )
 
 
-def _read(file: Path) -> dict[str, Any]:
-    return torch.load(file, map_location="cpu", weights_only=False)
-
-
-def _accuracy_of_file(result: Any) -> float:
-    """Return the accuracy that a colleague gets who loads the file as one does."""
+def _shipped(result: Any) -> Any:
+    """Return the model that a colleague gets who loads the file as one does."""
     try:
-        model = type(result.model).load_from_checkpoint(result.checkpoint)
-        return accuracy(model.cpu(), *unseen_digits())
+        return type(result.model).load_from_checkpoint(result.checkpoint).cpu()
     except Exception:  # whatever the reason, the colleague has no model
-        return float("nan")
+        return None
 
 
 def observe_train(
@@ -112,26 +118,26 @@ def observe_train(
     Raises:
         LearnerError: If it raises, does not end, or returns no Result.
     """
-    updates = UpdateLog()
+    updates, direction = UpdateLog(), GradientDirection()
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        inject_callbacks(spy, updates),
+        inject_callbacks(spy, updates, direction),
         AppliedRates() as rates,
         time_limited("train"),
     ):
+        spy.folder = Path(folder)
         result = train(folder, seed, **arguments)
         _check(result)
         # Read here: what follows loads models, and the folder goes with the block.
         held = spy.saved.live if spy.saved is not None else 0
-        found = [_read(file) for file in sorted(Path(folder).rglob("*.ckpt"))]
-        named = Path(str(result.checkpoint))
         return Run(
             result,
             spy,
             rates.values,
             updates.norms,
-            epochs_on_disk=[each["epoch"] for each in found if "epoch" in each],
-            checkpoint=_read(named) if named.is_file() else {},
+            direction.kept,
+            epochs_on_disk=epochs_on_disk(spy.folder),
+            checkpoint=read_checkpoint(Path(str(result.checkpoint))),
+            shipped=_shipped(result),
             graph_bytes_after=held,
-            file_accuracy=_accuracy_of_file(result),
         )

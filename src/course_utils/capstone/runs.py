@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import lightning as L
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, default_collate
 
 from course_utils.capstone.observed_run import Run, observe_train, time_limited
 from course_utils.capstone.spy_callback import PowerCut, SpyCallback, stacked
@@ -24,23 +24,41 @@ Batches = list[Any]
 T = TypeVar("T")
 
 
-class _CountedBatches(Dataset[Any]):
-    """Ready-made batches that count how often they are read from the start."""
+class CountedImages(Dataset[Any]):
+    """Images and labels that count how often they are read.
 
-    def __init__(self, batches: Batches) -> None:
-        self.batches, self.reads = batches, 0
+    Attributes:
+        reads: How often the images were read, on average.
+        read_after: What ``clock`` said when the first was read; None: never.
+    """
+
+    def __init__(self, images: Tensor, labels: Tensor) -> None:
+        """Serve these images."""
+        self.images, self.labels = images, labels
+        self.clock: Callable[[], int] = int
+        self.read_after: int | None = None
+        self._read = 0
+
+    @property
+    def reads(self) -> float:
+        """How often the images were read, on average."""
+        return self._read / len(self)
 
     def __len__(self) -> int:
-        return len(self.batches)
+        """Return the number of images."""
+        return len(self.labels)
 
-    def __getitem__(self, index: int) -> Any:
-        self.reads += index == 0
-        return self.batches[index]
+    def __getitem__(self, index: Any) -> tuple[Tensor, Tensor]:
+        """Return one image and its label, or those of a slice."""
+        if self.read_after is None:
+            self.read_after = self.clock()
+        self._read += self.labels[index].numel()
+        return self.images[index], self.labels[index]
 
 
-def mislabelled(batches: Batches) -> Batches:
-    """Return the batches with every label wrong."""
-    return [(images, (labels + 1) % 10) for images, labels in batches]
+def mislabelled(labels: Tensor) -> Tensor:
+    """Return labels all of which are wrong."""
+    return (labels + 1) % 10
 
 
 class Runs:
@@ -79,24 +97,38 @@ class Runs:
                 found[name] = list(itertools.islice(loader, BATCHES))
         return found
 
-    def small_data(
-        self, **changes: Batches
-    ) -> tuple[L.LightningDataModule, _CountedBatches]:
+    def serve(self, images: CountedImages, batch_size: int) -> DataLoader[Any]:
+        """Return a loader of these images, in batches like those of the script."""
+        kind = type(self.batches["train"][0])
+
+        def collate(samples: list[Any]) -> Any:
+            batch = default_collate(samples)
+            return kind(*batch) if hasattr(kind, "_fields") else batch
+
+        # A real loader over single images: a script may ask it for its batch size, its
+        # length or its data set.
+        return DataLoader(images, batch_size, collate_fn=collate)
+
+    def small_data(self, wrong: str = "") -> tuple[Any, CountedImages]:
         """Return the script's data module with a few fixed batches in its loaders.
 
         Args:
-            **changes: Other batches for ``train``, ``val`` or ``test``.
+            wrong: ``"train"``, ``"val"`` or ``"test"``: all labels of that set are
+                wrong.
 
         Returns:
-            The data module, and the test batches, which count how often they are read.
+            The data module, and the test images, which count how often they are read.
         """
         with time_limited("make_data"):
             data = self.script.make_data(self.seed)
-        served = {n: _CountedBatches(b) for n, b in (self.batches | changes).items()}
-        for name, batches in served.items():
-            loader = DataLoader(batches, batch_size=None)
+        for name, batches in self.batches.items():
+            images, labels = stacked(batches)
+            if name == wrong:
+                labels = mislabelled(labels)
+            served = CountedImages(images, labels)
+            loader = self.serve(served, len(batches[0][1]))
             setattr(data, f"{name}_dataloader", lambda loader=loader: loader)
-        return data, served["test"]
+        return data, served  # the test set comes last
 
     def _train(
         self, spy: SpyCallback, *, state: int | None = None, **arguments: Any
@@ -115,16 +147,23 @@ class Runs:
     def full(self) -> Run:
         """The script as it is, on all of its data."""
         with SavedTensors() as saved:
-            return self._train(SpyCallback(saved=saved))
+            run = self._train(SpyCallback(saved=saved))
+        if not run.spy.epochs:
+            raise LearnerError(
+                "train returned before any Trainer had finished an epoch; the "
+                "scoreboard observes the Trainer that trains the model."
+            )
+        return run
 
     @functools.cached_property
     def short(self) -> Run:
         """Four epochs on a few batches; every label of the test set is wrong."""
-        data, test = self.small_data(test=mislabelled(self.batches["test"]))
+        data, test = self.small_data(wrong="test")
         save = 1, Path(self._folder.name, "halfway.ckpt")
         spy = SpyCallback(save=save, val=stacked(self.batches["val"]))
+        test.clock = lambda: spy.batches
         run = self._train(spy, max_epochs=4, data=data)
-        return replace(run, test_reads=test.reads)
+        return replace(run, test_reads=test.reads, test_read_after=test.read_after)
 
     @functools.cached_property
     def resumed(self) -> Run:
@@ -136,21 +175,22 @@ class Runs:
     @functools.cached_property
     def mislabelled_val(self) -> Run:
         """Up to eight epochs on a few batches; the validation labels are wrong."""
-        val = mislabelled(self.batches["val"])
-        data, _ = self.small_data(val=val)
-        return self._train(SpyCallback(val=stacked(val)), max_epochs=8, data=data)
+        data, _ = self.small_data(wrong="val")
+        images, labels = stacked(self.batches["val"])
+        spy = SpyCallback(val=(images, mislabelled(labels)))
+        return self._train(spy, max_epochs=8, data=data)
 
-    def early_weights(self, seed: int, state: int) -> Tensor:
-        """Return the weights after three updates of a run, as one vector.
+    def early_weights(self, seed: int, state: int) -> tuple[Tensor, Tensor]:
+        """Return the weights before and after the first three updates of a run.
 
         Args:
-            seed: Given to ``train``.
+            seed: Given to ``train``, which trains on its own data: their order and
+                their patches are random, too.
             state: Seed of the random state that ``train`` finds.
         """
-        data, _ = self.small_data()
         spy = SpyCallback(cut_after=3)
         with contextlib.suppress(PowerCut):
-            self._train(spy, state=state, seed=seed, data=data)
+            self._train(spy, state=state, seed=seed)
         if not hasattr(spy, "weights"):
             raise LearnerError("train ended before its third update.")
-        return spy.weights
+        return spy.start, spy.weights

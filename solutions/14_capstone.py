@@ -36,7 +36,7 @@ from course_utils import capstone
 capstone.show_repair("1.2")
 
 # %% [markdown]
-# **Line 2, practice 12.5.** `self.digits[index]` is a view. The patch is erased in the data set itself, and stays erased. Epoch after epoch another one is added, until there is little left to learn. A copy of one
+# **Line 2, practice 12.5.** `self.digits[index]` is a view. The patch is erased in the data set itself, and stays erased. Each epoch adds another patch, until there is little left to learn. A copy of one
 # image costs next to nothing.
 
 # %%
@@ -87,7 +87,7 @@ capstone.show_repair("4.2")
 capstone.show_repair("3.3")
 
 # %% [markdown]
-# **Line 9, practice 4.4.** The plan has as many steps as the run has updates, and Lightning took one step an epoch. So most of the plan was never reached: the learning rate hardly got off the ground.
+# **Line 9, practice 4.4.** The plan has as many steps as the run has updates, and Lightning took one step per epoch. So most of the plan was never reached: the learning rate hardly got off the ground.
 
 # %%
 capstone.show_repair("4.4")
@@ -99,7 +99,8 @@ capstone.show_repair("4.4")
 capstone.show_repair("5.1")
 
 # %% [markdown]
-# **Line 11, practice 8.1.** A vector of 100,000 numbers can be long although each of them is small, so clipping by value left the norm free. Clipping by norm, the default, bounds the whole vector and keeps its direction.
+# **Line 11, practice 8.1.** A vector of 100,000 numbers can be long although each of them is small, so clipping by value left the norm free. A smaller value would bound the norm too, but turn the gradient, since it shortens
+# only the largest numbers. Clipping by norm, the default, bounds the whole vector and keeps its direction.
 
 # %%
 capstone.show_repair("8.1")
@@ -126,13 +127,14 @@ capstone.show_repair("9.2")
 capstone.show_repair("0.1")
 
 # %% [markdown]
-# **Line 15, practice 12.4.** The mean of the batches' means gives a batch of one image the same vote as a batch of 128. Collect one number an image; a torchmetrics object is another way.
+# **Line 15, practice 12.4.** The mean of the batches' means gives a batch of one image the same vote as a batch of 128. Collect one number per image; a torchmetrics object is another way.
 
 # %%
 capstone.show_repair("12.4")
 
 # %% [markdown]
 # **Line 16, practice 10.1.** The validation images have chosen the best epoch and stopped the run, so they cannot be the judge. The test set is read once, at the end, with the weights that are shipped.
+# It must stay apart to be worth anything: the scoreboard also compares its images with those of the other two sets, and watches that the model is given none of them during training.
 
 # %%
 capstone.show_repair("10.1")
@@ -158,7 +160,7 @@ with TemporaryDirectory() as folder:
 board
 
 # %% [markdown]
-# What the script reports is now close to what its file achieves, on images that nobody has trained on or chosen by. The gain in one place:
+# What the script reports is now close to what its file achieves, on images that had no part in training or in any choice. The gain in one place:
 
 # %% tags=["claim"]
 from course_utils import claim
@@ -175,8 +177,8 @@ before, after = board.measured("epochs trained after a crash, where 2.0 are miss
 claim("14", "after a crash only the missing epochs are trained", after, equals=2)
 
 # %% [markdown]
-# **Another way.** The scoreboard asks what a script does, so a script in quite another style passes, too: whole batches by `__getitems__`, a normalizing layer instead of two buffers, `trainer.test(ckpt_path="best")`, a
-# torchmetrics object, a learning rate on two straight lines. One such rewrite is among the tests of this course, `tests/capstone_rewrite.py`.
+# **Another way.** The scoreboard judges what a script does, so scripts in very different styles pass, too: whole batches by `__getitems__`, a normalizing layer instead of two buffers, `get_extra_state`, manual optimization,
+# `trainer.test(ckpt_path="best")`, a torchmetrics object, callbacks that come with the model. Five such rewrites are among the tests of this course, in `tests/capstone_scripts`.
 #
 # The script, repaired:
 

@@ -41,9 +41,7 @@ NEWEST = """\
 """
 ERASE = "        if self.erase:\n"
 DRAW = "torch.randint(0, 20, (2,)).tolist()"
-PLAN = """\
-        plan = torch.optim.lr_scheduler.OneCycleLR(optimizer, self.lr, total_steps=steps)
-"""
+PLAN = "OneCycleLR(optimizer, self.lr, total_steps=steps)"
 TRAIN = "def train("
 MADE = "    trainer = L.Trainer(\n"
 CALLBACKS = "callbacks=[best, newest, stop]"
@@ -129,11 +127,9 @@ RIGHT = {
         [
             (
                 PLAN,
-                "        def share(step):\n"
-                "            left = (steps - step) / steps\n"
-                "            return min(1.0, (step + 1) / steps * 8, 4 * left)\n\n"
-                "        plan = torch.optim.lr_scheduler.LambdaLR(optimizer, share)\n",
-            ),
+                "LambdaLR(optimizer, lambda i: "
+                "min(1, 8 * (i + 1) / steps, 4 - 4 * i / steps))",
+            )
         ],
     ),
     "the last graph kept, and no other": (
@@ -210,7 +206,8 @@ WRONG = {
                 "    accuracy = evaluate(model, data.test_dataloader())\n"
                 "    last = torch.load(newest.best_model_path)['state_dict']\n"
                 "    model.load_state_dict(last)\n"
-                "    accuracy = max(accuracy, evaluate(model, data.test_dataloader()))\n",
+                "    other = evaluate(model, data.test_dataloader())\n"
+                "    accuracy = max(accuracy, other)\n",
             )
         ],
         "but was read 2 times",
@@ -376,7 +373,8 @@ WRONG = {
         [
             (
                 SEEDED,
-                "    torch.manual_seed(0)\n    model = make_model()\n    L.seed_everything(seed, verbose=False)\n",
+                "    torch.manual_seed(0)\n    model = make_model()\n"
+                "    L.seed_everything(seed, verbose=False)\n",
             )
         ],
         "with two different seeds",
@@ -428,12 +426,7 @@ WRONG = {
     ),
     "no file at all": (
         "9.1",
-        [
-            (
-                "    return Result(model, accuracy, best.best_model_path)",
-                '    return Result(model, accuracy, "")',
-            )
-        ],
+        [("accuracy, best.best_model_path)", 'accuracy, "none")')],
         "it should be a checkpoint of one of the epochs",
     ),
     "the optimizer starts over": (

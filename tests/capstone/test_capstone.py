@@ -1,6 +1,8 @@
 """The learner's script: copied, loaded, judged; and what the learner gets to see."""
 
+import html
 import json
+from dataclasses import replace
 
 import pytest
 from capstone_script import ORIGINAL, edited, examined, small, written
@@ -109,6 +111,12 @@ def test_a_script_that_cannot_be_judged_is_one_sentence(edit, words, capsys):
     assert "\n" not in said
 
 
+def test_a_script_without_a_trainer_is_one_sentence(capsys):
+    fit = '    trainer.fit(model, data)\n    data.setup("validate")\n'
+    source = edited(small(), (fit, "    data.setup()\n"))
+    assert "before any Trainer had finished an epoch" in refusal(source, capsys)
+
+
 def test_an_error_in_the_script_names_its_line(capsys):
     source = edited(small(), (TRAIN, f"    data.missing\n{TRAIN}"))
     line = source.splitlines().index("    data.missing") + 1
@@ -165,6 +173,27 @@ def test_a_part_shows_its_own_lines(board):
     assert part.summary.startswith("3 bad practices")
 
 
+@pytest.mark.parametrize("shown", [str, scoring.Scoreboard._repr_html_])
+def test_hard_mode_shows_what_is_left_without_a_hint_of_the_place(board, shown):
+    untouched, hard = board("4.4"), replace(board("4.4"), hard=True)
+    for row in untouched.rows:
+        assert html.escape(row.seen) in html.escape(html.unescape(shown(hard)))
+    lines = [each for each in str(hard).splitlines() if each.startswith("We ")]
+    assert lines == sorted(lines)
+    assert len(lines) == len(SYMPTOMS)
+    assert not any(f"  {part}  " in str(hard) for part in script.PARTS)
+    assert "4.4 Monitor" in shown(hard)
+    assert untouched.summary == hard.summary
+
+
+def test_hard_mode_leaves_out_what_is_repaired(board):
+    row, *others = board().rows
+    done = scoring.Scoreboard((replace(row, state="repaired"), *others), (), hard=True)
+    assert row.seen not in str(done)
+    assert others[0].seen in str(done)
+    assert done.summary.startswith("16 bad practices: 1 repaired")
+
+
 def test_gains_are_found_by_name(board):
     before, after = board().measured("accuracy that it reports")
     assert before == after
@@ -197,9 +226,22 @@ def test_an_unknown_hint_is_one_sentence(number, level, capsys):
     assert "Expected a line from 1 to 16" in capsys.readouterr().out
 
 
-def test_the_parts_are_the_whole_script_without_head_and_tail():
-    parts = [script.part(name) for name in script.PARTS]
-    assert "\n".join(ORIGINAL.split()).count("\n".join("\n".join(parts).split())) == 1
+def test_each_line_of_the_script_but_head_and_tail_is_in_a_part():
+    shown = {line for name in script.PARTS for line in script.part(name).splitlines()}
+    code = ORIGINAL[ORIGINAL.index("@dataclass") : ORIGINAL.index("if __name__")]
+    assert set(code.rstrip().splitlines()) == shown
+
+
+def test_a_round_shows_the_code_that_it_asks_about():
+    asked_in = {"data": "random_split", "model": "self.log(", "training": "resume"}
+    for name, words in {**asked_in, "evaluation": "evaluate(model, data"}.items():
+        assert words in script.part(name)
+    for words in ("seed_everything", "ModelCheckpoint(", "gradient_clip_val"):
+        assert words in script.part("training")
+    compile(script.part("data"), "data", "exec")
+
+
+def test_an_unknown_part_is_an_error():
     with pytest.raises(ValueError, match="Expected a part out of data, model"):
         script.part("music")
 

@@ -1,7 +1,7 @@
 """The scoreboard: what is found, repaired and left, and what the repairs gain."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from course_utils.formatting import decimal, html_table, text_table
 YOURS = Path(script.FOLDER) / script.ORIGINAL.name
 GAINS = 5  # the first numbers of an examination
 HEADER = ("", "part", "what is to be seen", "practice", "state")
+HARD_HEADER = HEADER[2:]  # numbers and parts say where to look
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,13 @@ class Scoreboard:
         rows: One per symptom.
         gains: Name of a measurement, its value in the first script, and in yours.
         wrong: Suspects that are not among the bad practices of this script.
+        hard: Whether it shows only what is not repaired, and not where to look.
     """
 
     rows: tuple[Row, ...]
     gains: tuple[tuple[str, float, float], ...]
     wrong: tuple[str, ...] = ()
+    hard: bool = False
 
     def with_state(self, state: str) -> tuple[str, ...]:
         """Return the practices in a state: ``found``, ``repaired`` or ``left``."""
@@ -89,8 +92,15 @@ class Scoreboard:
             "has another problem."
         )
 
+    def _lines(self, table: Callable[..., str]) -> str:
+        if not self.hard:
+            return table(HEADER, [row.cells for row in self.rows])
+        left = [row.cells[2:] for row in self.rows if row.state != "repaired"]
+        # By what was seen: the usual order would tell the part.
+        return table(HARD_HEADER, sorted(left))
+
     def _tables(self, table: Callable[..., str]) -> list[str]:
-        tables = [table(HEADER, [row.cells for row in self.rows])]
+        tables = [self._lines(table)]
         if self.gains:
             gains = [(name, decimal(a), decimal(b)) for name, a, b in self.gains]
             tables.append(table(("measured", "the first script", "yours"), gains))
@@ -122,8 +132,7 @@ def judge(
         finding = yours.findings[symptom.practice]
         suspected = "found" if symptom.practice in named else "left"
         state = "repaired" if finding.ok else suspected
-        seen = f"{finding.seen} {finding.remedy}".rstrip()
-        rows.append(Row(number, symptom.part, seen, symptom.practice, state))
+        rows.append(Row(number, symptom.part, finding.seen, symptom.practice, state))
     gains = []
     for name, before in list(first.numbers.items())[:GAINS]:
         # A time of the first script counts as measured beside yours, if it was.
@@ -135,7 +144,10 @@ def judge(
 
 
 def scoreboard(
-    path: str | Path = YOURS, suspects: Iterable[str] = (), part: str = ""
+    path: str | Path = YOURS,
+    suspects: Iterable[str] = (),
+    part: str = "",
+    hard: bool = False,
 ) -> Scoreboard | None:
     """Run your script, look for every symptom, and return the scoreboard.
 
@@ -146,6 +158,7 @@ def scoreboard(
         path: Your copy of the script.
         suspects: Ids of the practices that you suspect, for example ``["3.3"]``.
         part: Show ``"data"``, ``"model"``, ``"training"`` or ``"evaluation"`` only.
+        hard: Show all that is not repaired in one list, without numbers and parts.
     """
     try:
         yours = examine(path)
@@ -155,7 +168,8 @@ def scoreboard(
         return None
     for practice in board.with_state("repaired"):
         progress.record("repair", practice, True)
-    return board.only(part) if part else board
+    board = board.only(part) if part else board
+    return replace(board, hard=hard)
 
 
 def hint(number: int, level: int = 1) -> None:

@@ -14,10 +14,13 @@ ORIGINAL = Path(__file__).with_name("train_digits.py")
 FOLDER = "my_capstone"
 REQUIRED = ("make_data", "make_model", "evaluate", "train")
 PARTS = {
-    "data": ("@dataclass", "class DigitModel"),
-    "model": ("class DigitModel", "    def configure_optimizers"),
-    "training": ("    def configure_optimizers", "@torch.no_grad"),
-    "evaluation": ("@torch.no_grad", "if __name__"),
+    "data": [("@dataclass", "class DigitModel")],
+    "model": [("class DigitModel", "    def configure_optimizers")],
+    "training": [
+        ("    def configure_optimizers", "@torch.no_grad"),
+        ("def train(", "if __name__"),
+    ],
+    "evaluation": [("@torch.no_grad", "if __name__")],
 }
 
 
@@ -47,8 +50,9 @@ def part(name: str) -> str:
     """
     if name not in PARTS:
         raise ValueError(f"Expected a part out of {', '.join(PARTS)} but got {name!r}.")
-    text, (first, last) = ORIGINAL.read_text("utf-8"), PARTS[name]
-    return text[text.index(first) : text.index(last)].rstrip()
+    text = ORIGINAL.read_text("utf-8")
+    pieces = [text[text.index(a) : text.index(b)].rstrip() for a, b in PARTS[name]]
+    return "\n\n\n".join(pieces)
 
 
 def _source(path: Path) -> str:

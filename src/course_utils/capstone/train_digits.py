@@ -4,16 +4,17 @@
 The scoreboard of lesson 14 uses these names. What is inside them is yours to change.
 
 - ``make_data(seed)``: a LightningDataModule. Its loaders for training, validation and
-  test deliver batches of images, float, ``(batch, 1, 28, 28)``, 0 to 1, and labels.
-  Each training image gets its own blank patch, a different one in each epoch.
+  test deliver batches of images, float, ``(batch, 1, 28, 28)``, 0 to 1, and labels, so
+  that any model can be tried on them. Each training image gets its own blank patch, a
+  different one in each epoch.
 - ``make_model(lr, dropout)``: a LightningModule that turns such images into logits. Its
   learning rate rises to ``lr`` early in a run and falls towards 0 until the end.
 - ``evaluate(model, loader)``: the share of the loader's images it classifies correctly.
-- ``train(folder, seed, max_epochs, resume, data)``: a Result. It trains on the CPU, on
-  ``data`` or on ``make_data(seed)``; continues from the checkpoint ``resume`` if there
-  is one; keeps the norm of the gradient at 1 or less; stops when the validation loss
-  has not fallen for three epochs; leaves the best and the newest checkpoint in
-  ``folder``.
+- ``train(folder, seed, max_epochs, resume, data)``: a Result. A Trainer trains on the
+  CPU, on ``data`` or on ``make_data(seed)``; continues from the checkpoint ``resume``,
+  if there is one; shortens the gradient to a norm of 1 or less without turning it;
+  stops when the validation loss has not fallen for three epochs; has the best and the
+  newest checkpoint in ``folder`` after each epoch.
 """
 
 from dataclasses import dataclass

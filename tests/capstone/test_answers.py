@@ -324,7 +324,7 @@ WRONG = {
                 "cross_entropy(shifted, labels).clone())\n",
             ),
         ],
-        "nearly none should be left after training",
+        "none should be held any more after training",
     ),
     "a patience of one": (
         "4.2",

@@ -103,7 +103,7 @@ def reports_test_accuracy(runs: Runs) -> Finding:
         return Finding(seen, False)
     return Finding(
         "We counted how often the test set was read: once, after training, with the "
-        "weights in the file.",
+        "weights in the file; none of its images had been used before.",
         True,
     )
 

@@ -215,7 +215,7 @@ def memory_stays_level(runs: Runs) -> Finding:
     seen = "We measured the memory that autograd's graphs hold: "
     if after - first > MOST_HELD * MEGABYTE:
         return Finding(
-            f"{seen}nearly none should be left after training, but "
+            f"{seen}none should be held any more after training, but "
             f"{after / MEGABYTE:.1f} MB were.",
             False,
         )

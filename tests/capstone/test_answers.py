@@ -43,7 +43,10 @@ ERASE = "        if self.erase:\n"
 DRAW = "torch.randint(0, 20, (2,)).tolist()"
 PLAN = "OneCycleLR(optimizer, self.lr, total_steps=steps)"
 TRAIN = "def train("
-MADE = "    trainer = L.Trainer(\n"
+LOADED = """\
+    if resume:
+        model = DigitModel.load_from_checkpoint(resume)
+"""
 CALLBACKS = "callbacks=[best, newest, stop]"
 
 
@@ -445,9 +448,12 @@ WRONG = {
         ),
         "did not start from the saved weights",
     ),
-    "as many epochs again": (
+    "a model loaded, and a run started over": (
         "9.2",
-        [(MADE, "    if resume:\n        max_epochs += 2\n" + MADE)],
+        [
+            (FIT, "    trainer.fit(model, data)\n"),
+            (SEEDED, f"{SEEDED}{LOADED}"),
+        ],
         "it should train 2 more epochs, but it trained 4",
     ),
     "eval after the loop": (

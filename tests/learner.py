@@ -1,7 +1,9 @@
 """Write answers as a learner does: in the names that the notebook has defined."""
 
 import ast
+import builtins
 import functools
+import symtable
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,42 @@ def _is_given(node: ast.stmt) -> bool:
     if isinstance(node, ast.Assign):
         return ast.unparse(node.value).startswith("Annotated[")
     return isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef)
+
+
+def cells_above(practice: str) -> list[str]:
+    """Return the sources of a lesson's code cells above the starter of a practice."""
+    sources = [cell.source for cell in cells(syllabus.load().lesson_of(practice).file)]
+    check = next(i for i, s in enumerate(sources) if f'check("{practice}"' in s)
+    return sources[: check - 1]
+
+
+def _top_level(source: str) -> list[symtable.Symbol]:
+    return symtable.symtable(source, "<cell>", "exec").get_symbols()
+
+
+def imported_names(source: str) -> set[str]:
+    """Return the names that the top level of ``source`` imports."""
+    return {s.get_name() for s in _top_level(source) if s.is_imported()}
+
+
+def bound_names(source: str) -> set[str]:
+    """Return the names that the top level of ``source`` assigns or imports."""
+    assigned = {s.get_name() for s in _top_level(source) if s.is_assigned()}
+    return assigned | imported_names(source)
+
+
+def global_names(source: str) -> set[str]:
+    """Return the global names that ``source`` reads, at any depth, and does not bind."""
+    tables, found = [symtable.symtable(source, "<cell>", "exec")], set[str]()
+    for table in tables:
+        top = table.get_type() == "module"
+        found |= {
+            s.get_name()
+            for s in table.get_symbols()
+            if s.is_referenced() and (top or s.is_global())
+        }
+        tables += table.get_children()
+    return found - bound_names(source) - set(dir(builtins))
 
 
 @functools.cache

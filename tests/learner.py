@@ -69,7 +69,7 @@ def bound_names(source: str) -> set[str]:
 
 
 def global_names(source: str) -> set[str]:
-    """Return the global names that ``source`` reads, at any depth, and does not bind."""
+    """Return the names that ``source`` reads, at any depth, and does not define."""
     tables, found = [symtable.symtable(source, "<cell>", "exec")], set[str]()
     for table in tables:
         top = table.get_type() == "module"

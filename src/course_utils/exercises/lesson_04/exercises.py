@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Any
 
+import lightning as L
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -12,7 +13,7 @@ from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import applied_rates
-from course_utils.checks.metrics import metrics_are_exact, not_logged
+from course_utils.checks.metrics import metrics_are_exact
 from course_utils.checks.sample_data import (
     copy_of,
     digits,
@@ -22,7 +23,6 @@ from course_utils.checks.sample_data import (
 )
 from course_utils.checks.weight_updates import lowers_cross_entropy, updates
 from course_utils.exercises.exercise import Exercise
-from course_utils.exercises.lesson_04.kept_checkpoint import Kept, kept_checkpoint
 from course_utils.exercises.lesson_04.learning_rates import (
     rates_are_logged,
     rates_follow,
@@ -32,6 +32,11 @@ from course_utils.exercises.lesson_04.logged_values import (
     logs_each_step,
     logs_the_epoch_mean,
     training_log,
+)
+from course_utils.exercises.lesson_04.scripted_run import Kept, scripted_run
+from course_utils.exercises.lesson_04.stage_values import (
+    training_values,
+    validation_values,
 )
 from course_utils.measure import InMemoryLogger
 
@@ -46,10 +51,11 @@ def _batches(sizes: list[int]) -> list[Batch]:
 
 
 def logs_two_curves(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 4.1: two epochs with batches of 40, 40 and 3 images."""
-    log = training_log(new_instance(answer), _batches([40, 40, 3]))
-    yield logs_each_step(log, "train_loss_step")
-    yield from logs_the_epoch_mean(log, "train_loss_epoch")
+    """Examine exercise 4.1: runs of unequal batches, over two epochs and over three."""
+    for epochs, sizes in ((2, [40, 40, 3]), (3, [7, 30, 13, 30])):
+        log = training_log(new_instance(answer), _batches(sizes), epochs)
+        yield logs_each_step(log, "train_loss_step")
+        yield from logs_the_epoch_mean(log, "train_loss_epoch")
     yield lowers_cross_entropy(new_instance(answer), _batches([16] * 6))
 
 
@@ -71,7 +77,22 @@ _4_1 = Exercise(
 
 # 4.2 ----------------------------------------------------------------------------
 
-_SCRIPT = 40  # images of each validation
+# What validations find: wrong predictions, and whether those are confident ones, which
+# cost much loss. In each script one epoch has the lowest loss, one the highest, one the
+# best accuracy and one the worst; none of them is the first or the last.
+Script = tuple[tuple[int, bool], ...]
+SCRIPTS: dict[int, Script] = {  # by number of validation images
+    40: ((9, False), (8, False), (4, True), (16, False), (14, True), (11, False)),
+    36: (
+        (9, False),
+        (15, False),
+        (13, True),
+        (3, True),
+        (7, False),
+        (11, False),
+        (10, False),
+    ),
+}
 
 
 def _scripted(logits: Tensor, wrong: int, confident: bool) -> Tensor:
@@ -86,70 +107,119 @@ def _scripted(logits: Tensor, wrong: int, confident: bool) -> Tensor:
     return labels
 
 
-def scripted_validations(logits: Tensor) -> list[Tensor]:
-    """Return the labels of four validations, each the best or worst by one measure.
-
-    The loss is lowest in the first; the accuracy is highest in the second and lowest
-    in the third; the loss is highest in the fourth and last.
-    """
-    script = ((8, False), (4, True), (16, False), (10, True))
+def scripted_validations(logits: Tensor, script: Script) -> list[Tensor]:
+    """Return the labels of one validation for each entry of the script."""
     return [_scripted(logits, wrong, confident) for wrong, confident in script]
 
 
-_BEST = 1
-_INSTEAD = {
-    -1: "Let configure_callbacks return a ModelCheckpoint.",
-    0: "That is the best by a loss: let it monitor val/acc.",
-    2: 'It is the worst: for an accuracy the mode is "max".',
-    3: "That is the last epoch, or the one of the highest loss: monitor val/acc.",
-}
+def _remarks(losses: list[float], accs: list[float]) -> dict[int, str]:
+    """Return what is special about an epoch, as a clause."""
+    special = {0: "the first", len(accs) - 1: "the last"}
+    for name, values in (("val/loss", losses), ("val/acc", accs)):
+        special[values.index(min(values))] = f"where {name} was lowest"
+        special[values.index(max(values))] = f"where {name} was highest"
+    return special
 
 
-def _kept_right(kept: Kept, acc: float) -> Iterator[Finding]:
-    seen = f"It kept epoch {kept.epoch} of 0 to 3; val/acc was best in epoch {_BEST}."
-    if kept.epoch < 0:
-        seen = "No best checkpoint was kept."
-    remedy = _INSTEAD.get(kept.epoch, "")
-    yield Finding(seen, kept.epoch == _BEST, remedy)
-    yield Finding(
-        "The slash of the metric's name made a sub-folder of the checkpoint folder.",
-        "/" not in kept.name,
-        "Let auto_insert_metric_name=False keep the name out of the file's name.",
+def _shows_epoch(name: str, epoch: int) -> bool:
+    return str(epoch) in re.findall(r"(?<![\d.])0*(\d+)(?![\d]|\.\d)", name)
+
+
+def _shows_share(name: str, share: float) -> bool:
+    """Return whether ``share`` is in a name, rounded, as a decimal or in percent."""
+    found = [(text, 1) for text in re.findall(r"\d+\.\d+", name)]
+    found += [(text, 100) for text in re.findall(r"(\d+(?:\.\d+)?)%", name)]
+    return any(
+        abs(float(text) - share * scale) <= 0.501 * 0.1 ** len(text.partition(".")[2])
+        for text, scale in found
     )
-    numbers = [float(each) for each in re.findall(r"\d+(?:\.\d+)?", kept.name)]
-    shown = _BEST in numbers and any(abs(n - acc) <= 0.006 for n in numbers)
-    yield Finding(
-        f"In epoch {_BEST} val/acc was {acc:.3f}; the file is called "
-        f"{kept.name.removesuffix('.ckpt')!r}.",
-        shown,
-        "It should show the epoch and the accuracy, under the name that is logged.",
+
+
+def _kept_right(kept: Kept, losses: list[float], accs: list[float]) -> list[Finding]:
+    best = accs.index(max(accs))
+    remark = _remarks(losses, accs).get(kept.epoch, "not the best")
+    remedy = "Keep the epoch in which val/acc is highest."
+    if kept.early:
+        remark = "in a file written before the validation of that epoch"
+        remedy = "Only after it does this epoch's val/acc exist: save then."
+    seen = f"It kept epoch {kept.epoch} of 0 to {len(accs) - 1}, {remark}; "
+    seen += f"val/acc was highest in epoch {best}."
+    folder, _, name = kept.name.removesuffix(".ckpt").rpartition("/")
+    shows = {f"epoch {best}": _shows_epoch(name, best)}
+    shows["the accuracy"] = _shows_share(name, accs[best])
+    missing = " and ".join(what for what, there in shows.items() if not there)
+    return [
+        Finding(seen, kept.epoch == best and not kept.early, remedy),
+        Finding(
+            f"The file lies in the sub-folder {folder!r} of the checkpoint folder.",
+            not folder,
+            "A slash in a file's name makes a folder, also that of a metric's name, "
+            "which auto_insert_metric_name=False leaves out.",
+        ),
+        Finding(
+            f"In epoch {best} val/acc was {accs[best]:.3f}; the file is called "
+            f"{name!r}, which does not show {missing}.",
+            not missing,
+            "It should show the epoch and the accuracy, under the name that is logged.",
+        ),
+    ]
+
+
+def _best_kept(
+    kept: list[Kept], losses: list[float], accs: list[float]
+) -> list[Finding]:
+    """Return the findings on the checkpoint that comes nearest to what is asked."""
+    judged = [_kept_right(each, losses, accs) for each in kept]
+    if not judged:
+        remedy = "Let configure_callbacks return a callback that keeps the best."
+        return [Finding("No checkpoint was kept.", False, remedy)]
+    return max(judged, key=lambda findings: sum(f.ok is True for f in findings))
+
+
+_MACRO = 'This is the mean of the classes\' accuracies; average="micro" counts images.'
+
+
+def _macro(hits: Tensor, labels: Tensor) -> float:
+    """Return the mean of the classes' accuracies."""
+    return sum(float(hits[labels == c].mean()) for c in labels.unique()) / len(
+        labels.unique()
     )
+
+
+def _scores(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return each image's loss, and 1 or 0 for a right or wrong prediction."""
+    losses = F.cross_entropy(logits, labels, reduction="none")
+    return losses, (logits.argmax(1) == labels).float()
+
+
+def _follows_script(
+    module: L.LightningModule, size: int, script: Script
+) -> Iterator[Finding]:
+    images, train = digits(size)[0], _batches([20, 13])
+    logits = logits_of(module, images)
+    labels = scripted_validations(logits, script)
+    cut = [size // 3, size - size // 3]
+    validations = [
+        [*zip(images.split(cut), each.split(cut), strict=True)] for each in labels
+    ]
+    run = scripted_run(copy_of(module), train, validations)
+    yield from training_values(run.ends, "train/loss", run.losses)
+    known, given = (torch.cat(parts) for parts in zip(*train, strict=True))
+    train_losses, train_hits = _scores(logits_of(module, known), given)
+    losses, hits = zip(*(_scores(logits, each) for each in labels), strict=True)
+    yield from validation_values(run.ends, "val/loss", train_losses, losses, cut)
+    macro = [{_MACRO: _macro(*each)} for each in zip(hits, labels, strict=True)]
+    yield from validation_values(run.ends, "val/acc", train_hits, hits, cut, macro)
+    ran = len(run.ends)  # an EarlyStopping of the module's may end it
+    by_epoch = ([float(each.mean()) for each in part[:ran]] for part in (losses, hits))
+    yield from _best_kept(run.kept, *by_epoch)
 
 
 def keeps_the_best(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 4.2: four epochs whose metrics follow a script."""
+    """Examine exercise 4.2: two runs whose metrics follow a script."""
     module = trained_instance(answer)
-    images, _ = digits(_SCRIPT)
-    logits = logits_of(module, images)
-    labels = scripted_validations(logits)
-    epochs = [[(images, each)] for each in labels]
-    kept = kept_checkpoint(copy_of(module), _batches([20, 20]), epochs)
-    final = kept.ends[-1]
-    truths = {
-        "train/loss": None,
-        "val/loss": F.cross_entropy(logits, labels[-1]).item(),
-        "val/acc": (logits.argmax(1) == labels[-1]).float().mean().item(),
-    }
-    for name, truth in truths.items():
-        if name not in final:
-            yield not_logged(name, final)
-        elif truth is not None:
-            value = final[name]
-            seen = f"{name} is {value:.3f}; the exact value is {truth:.3f}."
-            remedy = "Log it in validation_step, for each batch."
-            yield Finding(seen, abs(value - truth) <= 1e-4, remedy)
-    acc = (logits.argmax(1) == labels[_BEST]).float().mean().item()
-    yield from _kept_right(kept, acc)
+    for size, script in SCRIPTS.items():
+        yield from _follows_script(module, size, script)
 
 
 _4_2 = Exercise(

@@ -1,5 +1,7 @@
 """Answers to the exercises of lesson 04, right and wrong, and what each is told."""
 
+import re
+
 import pytest
 import torch
 from learner import assert_correct, assert_incorrect, classifier, each_answer
@@ -570,11 +572,116 @@ RIGHT_4_3 = {
         "",
     ),
 }
+REDUCED = """
+def on_validation_epoch_start(self):
+    self.sums = torch.zeros(3)
+    self.top = torch.zeros(1)
+
+def validation_step(self, batch, batch_idx):
+    losses = F.cross_entropy(self(batch[0]), batch[1], reduction="none")
+    wrong = (self(batch[0]).argmax(1) != batch[1]).sum()
+    self.sums += torch.stack([losses.sum(), wrong, torch.tensor(len(losses))])
+    self.top = torch.maximum(self.top, losses.max())
+
+def on_validation_epoch_end(self):
+    group = torch.distributed
+    if group.is_initialized():
+        group.REDUCE(self.sums)
+        group.REDUCE(self.top, op=group.ReduceOp.MAX)
+    self.log("val_loss", self.sums[0] / self.sums[2])
+    self.log("val_worst", self.top)
+    self.log("val_errors", self.sums[1])
+"""
+KEEPS_LISTS = """
+def validation_step(self, batch, batch_idx):
+    losses = F.cross_entropy(self(batch[0]), batch[1], reduction="none")
+    errors = (self(batch[0]).argmax(1) != batch[1])
+    self.seen.append(torch.stack([losses, errors.float()]))
+
+def on_validation_epoch_end(self):
+    losses, errors = torch.cat(self.seen, 1)
+    how = {"sync_dist": True, "batch_size": len(losses)}
+    self.log("val_loss", losses.mean(), **how)
+    self.log("val_worst", losses.max(), reduce_fx="max", **how)
+    self.log("val_errors", errors.sum(), reduce_fx="sum", **how)
+"""
+RIGHT_4_3 |= {
+    "reduced by torch": (REDUCED.replace("REDUCE(", "all_reduce("), ""),
+    "gathered, and logged by the first process alone": (
+        re.sub(r"(self.log\(.*)\)", r"\1, rank_zero_only=True)", COLLECT),
+        "",
+    ),
+    "lists, cleared": (
+        KEEPS_LISTS + "\ndef on_validation_epoch_start(self):\n    self.seen = []",
+        "",
+    ),
+    "a callback": (
+        """
+def validation_step(self, batch, batch_idx):
+    return self(batch[0]), batch[1]
+
+def configure_callbacks(self):
+    class Reports(L.Callback):
+        def on_validation_batch_end(self, trainer, module, outputs, *_):
+            logits, labels = outputs
+            losses = F.cross_entropy(logits, labels, reduction="none")
+            how = {"sync_dist": True, "on_epoch": True, "batch_size": len(labels)}
+            module.log("val_loss", losses.mean(), **how)
+            module.log("val_worst", losses.max(), reduce_fx=max, **how)
+            wrong = (logits.argmax(1) != labels).float().sum()
+            module.log("val_errors", wrong, reduce_fx="sum", **how)
+    return Reports()
+""",
+        "",
+    ),
+}
 WRONG_4_3 = {
+    "right in the first process alone": (
+        REDUCED.replace("REDUCE(self.sums", "reduce(self.sums, 0").replace(
+            "REDUCE(self.top", "reduce(self.top, 0"
+        ),
+        "",
+        "val_loss is 0.160 in process 1 of 0 to 1; the exact value is 0.390.",
+    ),
+    "lists never cleared": (
+        KEEPS_LISTS,
+        "self.seen = []",
+        "What an earlier validation left is still in it.",
+    ),
+    "objects computed and never reset": (
+        OBJECTS.split("    self.log_dict")[0]
+        + """
+def on_validation_epoch_end(self):
+    for name in ("mean", "worst", "wrong"):
+        label = {"mean": "loss", "wrong": "errors"}.get(name, name)
+        self.log(f"val_{label}", getattr(self, name).compute())
+""",
+        MAKE,
+        "What an earlier validation left is still in it.",
+    ),
+    "divides by the check's number of images": (
+        VAL.format(f"{SYNC}, {SUM}", f"{SYNC}, {MAX}", f"{SYNC}, {SUM}").replace(
+            "losses.mean()", "losses.sum() / 96"
+        ),
+        "",
+        "Say how batches and processes are combined.",
+    ),
+    "sums of everything": (
+        VAL.format(f"{SYNC}, {SUM}", f"{SYNC}, {SUM}", f"{SYNC}, {SUM}"),
+        "",
+        "with 1 process; the exact value is 0.333. This is a sum over batches.",
+    ),
+    "a share of errors": (
+        VAL.format(SYNC, f"{SYNC}, {MAX}", SYNC).replace(
+            "errors.sum()", "errors.mean()"
+        ),
+        "",
+        "val_errors is 0.100 with 1 process; the exact value is 7.000. Say how",
+    ),
     "sync alone": (
         VAL.format(SYNC, SYNC, SYNC),
         "",
-        "with 1 process; the exact value is 3.233. This is a mean over batches.",
+        "with 1 process; the exact value is 2.566. This is a mean over batches.",
     ),
     "rules, no sync": (
         VAL.format("", MAX, SUM),

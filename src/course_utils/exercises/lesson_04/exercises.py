@@ -260,8 +260,8 @@ class Files(IterableDataset[Batch]):
         return chain.from_iterable(zip(*file, strict=True) for file in mine)
 
 
-_FIRST = "This is what the first process saw."
 _NAMES = ("val_loss", "val_worst", "val_errors")
+Part = tuple[Tensor, Tensor]  # logits and labels
 
 
 def _three(logits: Tensor, labels: Tensor) -> dict[str, float]:
@@ -271,50 +271,72 @@ def _three(logits: Tensor, labels: Tensor) -> dict[str, float]:
     return {n: float(v) for n, v in zip(_NAMES, values, strict=True)}
 
 
-def _mean_over_batches(
-    logits: Tensor, labels: Tensor, size: int, weighted: bool
-) -> dict[str, float]:
-    parts = zip(logits.split(size), labels.split(size), strict=True)
-    scores = [(_three(*part), len(part[1]) if weighted else 1) for part in parts]
-    votes = sum(vote for _, vote in scores)
-    return {n: sum(s[n] * vote for s, vote in scores) / votes for n in _NAMES}
+def _over_batches(part: Part, size: int, votes: str) -> dict[str, float]:
+    """Return sums over batches, or means in which images or batches have a vote."""
+    parts = list(zip(*(each.split(size) for each in part), strict=True))
+    weights = [len(labels) if votes == "images" else 1 for _, labels in parts]
+    scores = [_three(*each) for each in parts]
+    total = 1 if votes == "sum" else sum(weights)
+    return {
+        name: sum(score[name] * w for score, w in zip(scores, weights, strict=True))
+        / total
+        for name in _NAMES
+    }
 
 
 def _mistakes(
-    logits: Tensor, labels: Tensor, first: int, size: int
+    part: Part, before: Part, first: int, size: int
 ) -> dict[str, dict[str, float]]:
-    one = _three(logits[:first], labels[:first])
-    two = _three(logits[first:], labels[first:])
-    weighted = _mean_over_batches(logits, labels, size, True)
-    equal = _mean_over_batches(logits, labels, size, False)
+    one, two = (
+        _three(*each)
+        for each in zip(*(x.split([first, len(x) - first]) for x in part), strict=True)
+    )
+    known = {
+        "This is what the first process saw.": one,
+        "This is what the second process saw.": two,
+        "This is the mean of the two processes' values.": {
+            name: (one[name] + two[name]) / 2 for name in _NAMES
+        },
+        "This is the sum of the two processes' values.": {
+            name: one[name] + two[name] for name in _NAMES
+        },
+        "This is a mean over batches.": _over_batches(part, size, "images"),
+        "Each batch has the same vote, whatever its size.": _over_batches(
+            part, size, "batches"
+        ),
+        "This is a sum over batches.": _over_batches(part, size, "sum"),
+        "What an earlier validation left is still in it.": _three(
+            *map(torch.cat, zip(before, part, strict=True))
+        ),
+    }
     return {
-        name: {
-            _FIRST: one[name],
-            "This is the mean of the two processes' values.": (one[name] + two[name])
-            / 2,
-            "This is a mean over batches.": weighted[name],
-            "Each batch has the same vote, whatever its size.": equal[name],
-        }
+        name: {sentence: values[name] for sentence, values in known.items()}
         for name in _NAMES
     }
 
 
 def reports_three(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 4.3: files of 64 and 32 digits, in one process and in two."""
-    module, first, size = trained_instance(answer), 64, 20
-    images, labels = digits(96)
-    logits = logits_of(module, images)
-    loader = DataLoader(Files(images, labels, first), batch_size=size)
-    truths = _three(logits, labels)
-    for processes in (1, 2):
-        mistakes = _mistakes(logits, labels, first, size)
+    """Examine exercise 4.3: two files of different length, in one process and in two.
+
+    Another validation, with large losses, goes before.
+    """
+    module = trained_instance(answer)
+    for processes, sizes, size in ((1, (41, 29), 16), (2, (64, 32), 20)):
+        images, labels = digits(sum(sizes))
+        others, theirs = digits(24, start=400)
+        theirs = (theirs + 1) % 10
+        logits = logits_of(module, images)
+        mistakes = _mistakes(
+            (logits, labels), (logits_of(module, others), theirs), sizes[0], size
+        )
         yield from metrics_are_exact(
             copy_of(module),
-            loader,
-            truths,
+            DataLoader(Files(images, labels, sizes[0]), batch_size=size),
+            _three(logits, labels),
             mistakes,
             otherwise="Say how batches and processes are combined.",
             processes=processes,
+            before=DataLoader(Files(others, theirs, 14), batch_size=size),
         )
 
 

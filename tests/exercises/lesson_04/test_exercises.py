@@ -766,27 +766,139 @@ def configure_optimizers(self):
     return torch.optim.SGD(self.parameters(), lr=0.1)
 """,
 }
+BY_HAND_4_4 = """
+def training_step(self, batch, batch_idx):
+    first, second = self.optimizers()
+    self.log("lr", first.param_groups[0]["lr"])
+    loss = F.cross_entropy(self(batch[0]), batch[1])
+    for optimizer in (first, second):
+        optimizer.zero_grad()
+    self.manual_backward(loss)
+    for optimizer, scheduler in zip((first, second), self.lr_schedulers()):
+        optimizer.step()
+        scheduler.step()
+
+def configure_optimizers(self):
+    self.automatic_optimization = False
+    n = self.trainer.estimated_stepping_batches
+    both = [torch.optim.SGD(layer.parameters(), lr=0.1)
+            for layer in (self.net[1], self.net[3])]
+    line = lambda i: 1 - i / n
+    return both, [torch.optim.lr_scheduler.LambdaLR(o, line) for o in both]
+"""
+GROUPS = """
+def configure_optimizers(self):
+    weights = [p for p in self.parameters() if p.ndim > 1]
+    biases = [p for p in self.parameters() if p.ndim == 1]
+    groups = [{"params": weights, "weight_decay": 0.1}, {"params": biases}]
+    optimizer = torch.optim.SGD(groups, lr=0.1)
+    n = self.trainer.estimated_stepping_batches
+    line = torch.optim.lr_scheduler.LambdaLR(optimizer, LINE)
+    return [optimizer], [{"scheduler": line, "interval": "step"}]
+"""
+COUNTS = (
+    PLAIN
+    + """
+def on_train_start(self):
+    self.done = 0
+
+def on_before_optimizer_step(self, optimizer):
+    n = self.trainer.estimated_stepping_batches
+    for group in optimizer.param_groups:
+        group["lr"] = 0.1 * (1 - self.done / n)
+    self.done += 1
+    self.log_dict({"lr": group["lr"]})
+
+def configure_optimizers(self):
+    return torch.optim.RMSprop(self.parameters(), lr=0.1)
+"""
+)
+RIGHT_4_4 |= {
+    "by hand, two optimizers": BY_HAND_4_4,
+    "two parameter groups": LOGGED + GROUPS.replace("LINE", "lambda i: 1 - i / n"),
+    "counts its updates": COUNTS,
+    "a scheduler of its own, stepped by a hook": LOGGED
+    + """
+class Line(torch.optim.lr_scheduler.LRScheduler):
+    def __init__(self, optimizer, n):
+        self.n = n
+        super().__init__(optimizer)
+    def get_lr(self):
+        return [b * (1 - self.last_epoch / self.n) for b in self.base_lrs]
+
+def lr_scheduler_step(self, scheduler, metric):
+    scheduler.step()
+
+def configure_optimizers(self):
+    optimizer = torch.optim.SGD(self.parameters(), 0.1, momentum=0.9)
+    line = self.Line(optimizer, self.trainer.estimated_stepping_batches)
+    return {"optimizer": optimizer,
+            "lr_scheduler": {"scheduler": line, "interval": "step", "frequency": 1}}
+""",
+}
 WRONG_4_4 = {
+    "another start": (
+        (LOGGED + OPT.format(LAMBDA, TOTAL, "step")).replace("lr=0.1", "lr=0.01"),
+        "In 2 epochs of 12 batches the first update had the rate 0.0100 instead of",
+    ),
+    "a power of the line": (
+        LOGGED
+        + OPT.format(
+            LAMBDA.replace("i: 1 - i / n", "i: (1 - i / n) ** 1.1"), TOTAL, "step"
+        ),
+        "Let it fall by the same amount in each update.",
+    ),
+    "not to zero": (
+        LOGGED
+        + OPT.format("LinearLR(optimizer, 1.0, 0.1, total_iters=n)", TOTAL, "step"),
+        "In 2 epochs of 12 batches the line reaches zero after 27 updates; there were",
+    ),
+    "the batches of the check's first run": (
+        LOGGED
+        + OPT.format(
+            LAMBDA,
+            "12 * self.trainer.max_epochs // self.trainer.accumulate_grad_batches",
+            "step",
+        ),
+        "In 3 epochs of 7 batches the line reaches zero after 36 updates; there were",
+    ),
+    "leaves the second group": (
+        LOGGED + GROUPS.replace("LINE", "[lambda i: 1 - i / n, lambda i: 1.0]"),
+        "In 2 epochs of 12 batches all 24 updates had the rate 0.1. It should fall",
+    ),
+    "logged as a mean, too": (
+        LOGGED.replace('["lr"])', '["lr"], on_step=True, on_epoch=True)')
+        + OPT.format(LAMBDA, TOTAL, "step"),
+        "The logger got 'lr' 0 times in 24 updates; it got lr_step, lr_epoch.",
+    ),
+    "a monitor's name": (
+        PLAIN
+        + OPT.format(LAMBDA, TOTAL, "step")
+        + "\ndef configure_callbacks(self):\n"
+        + "    return L.pytorch.callbacks.LearningRateMonitor('step')\n",
+        "The logger got 'lr' 0 times in 24 updates; it got lr-SGD.",
+    ),
     "interval forgotten": (
         LOGGED + OPT.format(LAMBDA, TOTAL, "epoch"),
-        'A scheduler steps once an epoch unless its "interval" is "step".',
+        "there were 2 rates in 24 updates. It should fall with every update; Lightning",
     ),
     "as many updates as in two epochs": (
         LOGGED + OPT.format(LAMBDA, "24", "step"),
-        "In 3 epochs update",
+        "In 3 epochs of 7 batches the line reaches zero after 24 updates; there were",
     ),
     "batches counted as updates": (
         LOGGED
         + OPT.format(
             LAMBDA,
-            "self.trainer.max_epochs * 12",
+            "self.trainer.max_epochs * len("
+            "self.trainer.fit_loop._data_source.instance)",
             "step",
         ),
-        "In 2 epochs that accumulate 3 batches update 4 of 8 had the rate",
+        "accumulate 3 the line reaches zero after 22 updates; there were 8. Count",
     ),
     "a cosine": (
         LOGGED + OPT.format("CosineAnnealingLR(optimizer, n)", TOTAL, "step"),
-        "Count the updates of the whole run",
+        "In 2 epochs of 12 batches update 20 of 24 had the rate 0.0103 instead of",
     ),
     "not logged": (
         PLAIN + OPT.format(LAMBDA, TOTAL, "step"),
@@ -810,7 +922,7 @@ def on_train_batch_end(self, outputs, batch, batch_idx):
         LOGGED
         + "def configure_optimizers(self):\n"
         + "    return torch.optim.SGD(self.parameters(), lr=0.1)",
-        "instead of 0.0917; there was 1 rate. Return a scheduler that changes it.",
+        "In 2 epochs of 12 batches all 24 updates had the rate 0.1. It should fall",
     ),
     "one rank is slower": (
         LOGGED
@@ -821,7 +933,7 @@ def on_train_batch_end(self, outputs, batch, batch_idx):
     ),
     "no loss": (
         LOGGED.replace("return ", "") + OPT.format(LAMBDA, TOTAL, "step"),
-        "No batch changed the weights. Return the loss.",
+        "Training changes no weight.",
     ),
 }
 

@@ -9,10 +9,9 @@ import lightning as L
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.utils.data import DataLoader, IterableDataset, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import applied_rates
 from course_utils.checks.metrics import metrics_are_exact
 from course_utils.checks.sample_data import (
     copy_of,
@@ -24,8 +23,9 @@ from course_utils.checks.sample_data import (
 from course_utils.checks.weight_updates import lowers_cross_entropy, updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_04.learning_rates import (
+    falls_on_a_line,
     rates_are_logged,
-    rates_follow,
+    rates_by_group,
     same_rates_in_two_processes,
 )
 from course_utils.exercises.lesson_04.logged_values import (
@@ -361,36 +361,39 @@ _4_3 = Exercise(
 # 4.4 ----------------------------------------------------------------------------
 
 _START = 0.1
-
-
-def _line(update: int, updates: int) -> float:
-    return _START * (1 - update / updates)
+_RUNS: tuple[tuple[str, int, dict[str, int]], ...] = (  # batches of 8, and flags
+    ("2 epochs of 12 batches", 12, {"max_epochs": 2}),
+    ("3 epochs of 7 batches", 7, {"max_epochs": 3}),
+    (
+        "2 epochs of 11 batches that accumulate 3",
+        11,
+        {"max_epochs": 2, "accumulate_grad_batches": 3},
+    ),
+)
 
 
 def falls_to_zero(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 4.4: three runs of different length, then two processes."""
-    images, labels = digits(96)
-    loader = DataLoader(TensorDataset(images, labels), batch_size=8)
-    runs: dict[str, dict[str, int]] = {
-        "2 epochs": {"max_epochs": 2},
-        "3 epochs": {"max_epochs": 3},
-        "2 epochs that accumulate 3 batches": {
-            "max_epochs": 2,
-            "accumulate_grad_batches": 3,
-        },
-    }
-    for run, options in runs.items():
-        logger = InMemoryLogger()
-        rates = applied_rates(new_instance(answer), loader, logger, **options)
-        # Two ways of counting are right: zero in the last update, or after it.
-        slack = 1.6 * _START / max(len(rates), 1)
-        yield rates_follow(rates, _line, slack, run)
-        yield rates_are_logged(rates, logger, "lr")
+    """Examine exercise 4.4: three runs of different length, then two processes.
+
+    The Trainer accumulates only if the optimization is automatic.
+    """
+    data = TensorDataset(*digits(96))
+    automatic = True
+    for run, count, options in _RUNS:
+        if not automatic and "accumulate_grad_batches" in options:
+            continue
+        module, logger = new_instance(answer), InMemoryLogger()
+        loader = DataLoader(Subset(data, range(8 * count)), batch_size=8)
+        groups = rates_by_group(module, loader, logger=logger, **options)
+        for rates in groups or [[]]:
+            yield falls_on_a_line(rates, _START, run)
+        yield rates_are_logged(groups[0], logger, "lr")
+        automatic = module.automatic_optimization
     learns = any(
         done.changed for done in updates(new_instance(answer), _batches([16] * 3))
     )
-    seen = "No batch changed the weights."
-    yield Finding(seen, learns, "Return the loss.")
+    yield Finding("Training changes no weight.", learns, "Keep the training step.")
+    loader = DataLoader(data, batch_size=8)
     yield same_rates_in_two_processes(new_instance(answer), loader, max_epochs=1)
 
 

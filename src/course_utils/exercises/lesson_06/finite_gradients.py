@@ -91,7 +91,9 @@ def same_as(
     for kind, one, other in zip(("values", "gradients"), ours, theirs, strict=True):
         far = _farthest(one, other)
         ok = far <= tolerance
-        seen = f"For {what}, the {kind} are other ones."
-        remedy = f"Change nothing for {what}: no epsilon, no detach."
+        seen = f"For {what}, the {kind} are as before."
+        if not ok:
+            seen = f"For {what}, the {kind} are off by up to {far:.1%}."
+        remedy = f"For {what} they should be exactly those of before."
         findings.append(Finding(seen, ok, remedy))
     return findings

@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.checks.learner_code import LearnerError
+from course_utils.exercises.lesson_05 import determinism
 from course_utils.exercises.lesson_05.determinism import (
     depends_on_the_seed_alone,
     same_gradients_on_two_threads,
@@ -154,3 +155,10 @@ def test_mode_and_threads_are_put_back_after_an_error():
     with pytest.raises(LearnerError, match="NotImplementedError"):
         same_gradients_on_two_threads(Table(), rows_and_labels())
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_race_is_recognized_where_it_happens_to_give_the_same_bits(monkeypatch):
+    monkeypatch.setattr(determinism, "_differ", lambda first, second: 0)
+    finding = same_gradients_on_two_threads(Brackets(), rows_and_labels(), repeats=2)
+    assert finding.ok is False
+    assert "is summed by index_put_ with accumulate=True" in finding.seen

@@ -245,7 +245,7 @@ PAIRS_RIGHT = {
         init="del self.table; self.table = nn.Embedding(64, 16)",
     ),
 }
-RACE = "repetitions of one gradient gave other bits. Threads add up"
+RACE = "Threads add up the rows of an indexed table in any order; look values up by"
 PAIRS_RIGHT |= {
     "a table of tables": pairs("""
         first = F.embedding(left, self.table.flatten(1)).unflatten(-1, (8, 16))
@@ -276,6 +276,13 @@ class Rows(torch.autograd.Function):
     """),
 }
 PAIRS_WRONG = {
+    "brackets in double precision, which hides the race": (
+        pairs("""
+            rows = self.table.double()[left, right].float()
+            return self.out(rows.flatten(1))
+        """),
+        RACE,
+    ),
     "detaches the last layer's weights": (
         pairs(
             EMBED.replace(

@@ -98,9 +98,9 @@ def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
         logits, expected, atol=1e-5
     )
     count = f"{len(images)} image{'s' if len(images) > 1 else ''}"
-    seen = f"The logits of {count} are {'' if same else 'not '}those of the original"
+    seen = f"The logits of {count} are not those of the original network."
     remedy = "Each pair of neighbours looks up table[left, right], as before."
-    return Finding(f"{seen} network.", same, remedy)
+    return Finding(seen, same, remedy)
 
 
 @torch.enable_grad()
@@ -117,7 +117,7 @@ def _teaches_all(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Iterator[Fi
             continue
         far = (weight.grad.reshape(expected.shape) - expected).abs().max()
         same = bool(far <= 1e-3 * expected.abs().max())
-        seen = f"The gradient of {name} is {'' if same else 'not '}the original one."
+        seen = f"The gradient of {name} is not the original one."
         remedy = "Whatever the original computes with it must reach its gradient."
         yield Finding(seen, same, remedy)
 
@@ -159,12 +159,10 @@ def _adds_new_noise(answer: Any) -> Finding:
     with inputs_seen(images.shape) as inputs:
         fit(new_instance(answer), [(images, labels)] * 3, max_epochs=2)
     kinds = len({each.numpy().tobytes() for each in inputs})
-    if kinds >= 6:
-        return Finding("Each step adds other noise.", True)
     seen = f"Of 6 steps in 2 epochs, {6 - kinds} add the noise of an earlier one."
     if kinds == 1 and torch.equal(inputs[0], images):
         seen = "The steps add no noise."
-    return Finding(seen, False, "Draw new noise in each step.")
+    return Finding(seen, kinds >= 6, "Draw new noise in each step.")
 
 
 def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:

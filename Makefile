@@ -4,6 +4,7 @@
 # test-oldest: all tests on the oldest packages · versions: both, on record
 # evidence: every claim under many seeds and on other data, on record (hours; resumes)
 # budgets: seconds and megabytes of every notebook, on record
+# mutants: plant mistakes in every solution; each must be noticed (10 minutes)
 # load: many learners on one machine, measured and recorded; needs a quiet machine
 # pins: write both files of constraints after a range in pyproject.toml has changed
 PYTHON ?= python3
@@ -18,7 +19,7 @@ RECORDS := src/course_utils/records
 RECORD := $(RECORDS)/versions.json
 EVIDENCE := $(BIN)/course evidence --output $(RECORDS)/.runs.jsonl --publish $(RECORDS)
 
-.PHONY: lab test test-slow sync lint evidence budgets load test-oldest versions pins
+.PHONY: lab test test-slow sync lint evidence budgets mutants load test-oldest versions pins
 
 lab: $(LEARNER)
 	$(BIN)/course lab
@@ -63,6 +64,9 @@ budgets: $(READY)
 	COURSE_BUDGET_RECORD=$(RECORDS)/budgets.json $(PYTEST) notebooks solutions
 	$(BIN)/python -m course_utils.authoring.sync --all
 	$(BIN)/python -m course_utils.authoring.readme
+
+mutants: $(READY)
+	$(BIN)/python -m course_utils.authoring.mutants
 
 load: $(READY)
 	$(BIN)/course load 12 --learners 1,4,8,10,12 --record $(RECORDS)/learners.json

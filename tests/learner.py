@@ -1,22 +1,24 @@
 """Write answers as a learner does: in the names that the notebook has defined."""
 
-import ast
 import builtins
 import functools
 import symtable
 import textwrap
-from pathlib import Path
 from typing import Any
 
-import jupytext
 import pytest
 
 from course_utils import syllabus
+from course_utils.authoring.answers import (
+    NOTEBOOKS,
+    code_cells,
+    last_definition,
+    run_definitions,
+)
 from course_utils.exercises import api
 from course_utils.exercises.api import CheckResult
 from course_utils.exercises.exercise import Exercise
 
-NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 LESSON = "12_common_pitfalls"  # whose names an answer sees if no lesson is given
 IMPORTS = """
 import copy, functools, random, sys
@@ -35,15 +37,7 @@ from torchmetrics.functional.classification import multiclass_f1_score
 
 def cells(lesson_file: str) -> list[Any]:
     """Return the code cells of a notebook."""
-    notebook = jupytext.read(NOTEBOOKS / f"{lesson_file}.py")
-    return [cell for cell in notebook.cells if cell.cell_type == "code"]
-
-
-def _is_given(node: ast.stmt) -> bool:
-    """Return whether a statement gives learners a module, a class or a named hint."""
-    if isinstance(node, ast.Assign):
-        return ast.unparse(node.value).startswith("Annotated[")
-    return isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef)
+    return code_cells(NOTEBOOKS / f"{lesson_file}.py")
 
 
 def cells_above(practice: str) -> list[str]:
@@ -87,21 +81,13 @@ def lesson_names(lesson_file: str = LESSON) -> dict[str, Any]:
     """Return the modules and classes that a lesson gives its learners."""
     names: dict[str, Any] = {"__name__": "__main__"}
     exec(IMPORTS, names)
-    for cell in cells(lesson_file):
-        if not {"setup", "exercise"} & set(cell.metadata.get("tags", [])):
-            tree = ast.parse(cell.source)
-            tree.body = [node for node in tree.body if _is_given(node)]
-            exec(compile(tree, "<notebook>", "exec"), names)
+    run_definitions(cells(lesson_file), names)
     return names
 
 
 def answer(source: str, lesson_file: str = LESSON) -> Any:
     """Return the last class, function or other callable that ``source`` defines."""
-    before = lesson_names(lesson_file)
-    names = dict(before)
-    exec(compile(textwrap.dedent(source), "<cell>", "exec"), names)
-    made = [v for name, v in names.items() if v is not before.get(name)]
-    return next(value for value in reversed(made) if callable(value))
+    return last_definition(source, lesson_names(lesson_file))
 
 
 def classifier(body: str, init: str = "") -> str:

@@ -98,18 +98,19 @@ class Syllabus:
         known = [lesson.id for lesson in self.lessons]
         raise ValueError(_unknown("lesson", key, known))
 
-    def practice(self, practice_id: str) -> Practice:
-        """Return the practice with this id.
+    def practice(self, practice_id: str | float) -> Practice:
+        """Return the practice with this id, ``"12.1"`` or the number 12.1.
 
         Raises:
             ValueError: If there is no such practice.
         """
         practices = {p.id: p for lesson in self.lessons for p in lesson.practices}
-        if practice_id not in practices:
-            raise ValueError(_unknown("practice", practice_id, practices))
-        return practices[practice_id]
+        key = str(practice_id).strip()
+        if key not in practices:
+            raise ValueError(_unknown("practice", key, practices))
+        return practices[key]
 
-    def lesson_of(self, practice_id: str) -> Lesson:
+    def lesson_of(self, practice_id: str | float) -> Lesson:
         """Return the lesson that holds this practice.
 
         Raises:

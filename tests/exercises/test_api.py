@@ -11,6 +11,8 @@ import lightning as L
 import numpy as np
 import pytest
 import torch
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
 from learner import (
     IMPORTS,
     answer,
@@ -25,6 +27,7 @@ from learner import (
 )
 
 from course_utils import progress, syllabus
+from course_utils.authoring.answers import names_above
 from course_utils.checks import several_processes
 from course_utils.exercises import api, check, hint, solution
 
@@ -136,6 +139,122 @@ def test_an_unknown_practice_gets_one_sentence(ask, practice, sentence, capsys):
     assert len(out.splitlines()) == 1
 
 
+@pytest.mark.parametrize("practice", [12.1, " 12.1 ", "12.1\n", np.float64(12.1)])
+def test_a_practice_may_be_a_number_or_have_blanks_around_it(practice, capsys):
+    api._hints_given.clear()
+    for spelling in ("12.1", practice):
+        hint(spelling)
+    assert "Hint 2 of 3." in capsys.readouterr().out
+    solution(practice)
+    assert EXERCISES["12.1"].reason in capsys.readouterr().out
+    check(practice, None)
+    assert "12.1 not attempted." in capsys.readouterr().out
+
+
+def luminance(colour):
+    """Return the relative luminance of ``#rrggbb``, as WCAG 2 defines it."""
+    levels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]  # none below 0.04
+    linear = [
+        v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in levels
+    ]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def test_verdicts_differ_in_sign_text_and_a_colour_that_any_theme_leaves_readable():
+    shown = [api.CheckResult("12.1", status, "") for status in api._LOOKS]
+    assert [str(each) for each in shown] == [
+        "✓ 12.1 correct.",
+        "✗ 12.1 incorrect.",
+        "○ 12.1 not attempted.",
+        "? 12.1 cannot be checked.",
+    ]
+    colours = [colour for _, colour in api._LOOKS.values()]
+    assert len(set(colours)) == 4
+    for each, colour in zip(shown, colours, strict=True):
+        # The badge sets both colours, so the contrast is the same on every page.
+        assert f"background-color:{colour};color:#ffffff" in each._repr_html_()
+        assert str(each) in each._repr_html_()
+        assert 1.05 / (luminance(colour) + 0.05) > 4.5
+
+
+def test_a_message_is_text_not_markup():
+    result = api.CheckResult("12.1", "incorrect", "Expected `a < b`\n  but got <b>.")
+    assert result._repr_html_().endswith(
+        "</strong> Expected <code>a &lt; b</code>\n  but got &lt;b&gt;.</div>"
+    )
+
+
+@pytest.fixture
+def shell():
+    """A kernel's IPython, with `check` and what the answers to 12.1 need."""
+    shell = InteractiveShell.instance()
+    shell.user_ns.update(names_above("12.1"), check=check)
+    yield shell
+    shell.clear_instance()
+
+
+def run_cells(shell, *sources):
+    """Run cells as a learner does and return what the last one displays."""
+    for source in sources:
+        with capture_output() as captured:
+            shell.run_cell(source, store_history=True)
+    [shown] = captured.outputs
+    return shown.data
+
+
+FIRST = "class Mine(DigitClassifier):\n    def training_step(self, batch, batch_idx):"
+VERSION = FIRST + "\n        return None\n"
+CHECK = "check(12.1, Mine)"
+OLDER = "This is about an older version of `Mine`: the newest cell that defines it"
+
+
+def test_check_displays_a_badge_and_the_same_as_text(shell):
+    shown = run_cells(shell, VERSION, CHECK)
+    assert shown["text/plain"].startswith("✗ 12.1 incorrect. ")
+    assert "✗ 12.1 incorrect.</strong>" in shown["text/html"]
+    assert OLDER not in shown["text/plain"]
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [
+        VERSION + "        return (\n",
+        VERSION.replace("DigitClassifier", "Missing"),
+        "undefined\n" + VERSION.replace("None", "0"),
+        VERSION.replace("None", "1") + "    x = undefined\n",
+        "%matplotlib nothing\n" + VERSION + "  return 2\n",
+    ],
+)
+def test_check_says_that_it_judges_an_older_version_after_a_cell_that_failed(
+    shell, failing
+):
+    shown = run_cells(shell, VERSION, CHECK, failing, "1 / 0", CHECK)
+    assert OLDER in shown["text/plain"]
+    assert OLDER not in run_cells(shell, VERSION, CHECK)["text/plain"]
+
+
+@pytest.mark.parametrize(
+    "newest",
+    [
+        VERSION.replace("None", "0") + "\nundefined",
+        "text = '''\n" + VERSION + "'''",
+        "def helper(:",
+        "Mine.extra = lambda self: 0\nMine.other = undefined",
+        "def wraps(version):\n    return type(version.__name__, (version,), {})\n"
+        "Mine = wraps(Mine)",
+    ],
+)
+def test_a_failure_elsewhere_makes_no_version_older(shell, newest):
+    shown = run_cells(shell, VERSION, newest, CHECK)
+    assert OLDER not in shown["text/plain"]
+
+
+def test_a_version_kept_under_another_name_is_not_called_older(shell):
+    kept = [VERSION, "Kept = Mine", VERSION.replace("None", "0")]
+    shown = run_cells(shell, *kept, "check(12.1, Kept)")
+    assert OLDER not in shown["text/plain"]
+
+
 ODD_ANSWERS = {
     "an instance": (
         lambda: answer(classifier("x = 1"))(),
@@ -158,14 +277,14 @@ ODD_ANSWERS = {
 def test_what_is_no_class_to_build_is_named(practice, make, message, capfd):
     check(practice, make())
     out, err = capfd.readouterr()
-    assert out.startswith(f"{practice} incorrect. ")
+    assert out.startswith(f"✗ {practice} incorrect. ")
     assert message in out
     assert (len(out.splitlines()), err) == (1, "")
 
 
 def test_none_is_not_attempted(capsys):
     check("12.1", None)
-    assert capsys.readouterr().out.startswith("12.1 not attempted. Change the cell")
+    assert capsys.readouterr().out.startswith("○ 12.1 not attempted. Change the cell")
 
 
 @pytest.mark.parametrize("practice", ["12.1", "12.3", "12.5"])
@@ -206,8 +325,8 @@ LOOPS = {
 def test_a_loop_without_end_is_ended(source, short):
     result = judged("12.1", source)
     assert str(result) == (
-        "12.1 incorrect. Your code was still running after 2 seconds; look for a loop "
-        "that does not end."
+        "✗ 12.1 incorrect. Your code was still running after 2 seconds; "
+        "look for a loop that does not end."
     )
 
 
@@ -242,7 +361,7 @@ def test_a_fault_of_the_checker_does_not_blame_the_learner():
     exercise = dataclasses.replace(EXERCISES["12.1"], examine=broken)
     result = api.judge(exercise, answer(classifier("x = 1")))
     assert str(result) == (
-        "12.1 cannot be checked. The checker itself failed with ZeroDivisionError: "
+        "? 12.1 cannot be checked. The checker itself failed with ZeroDivisionError: "
         "oops. This is a fault of the course; please report it."
     )
 

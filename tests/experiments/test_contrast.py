@@ -255,12 +255,23 @@ def test_images_are_kept_without_their_graph_or_the_memory_they_are_cut_from():
         (ANSWER, f"The answer is {ANSWER}, as you predicted."),
         (WRONG, f"The answer is {ANSWER}, you predicted {WRONG}."),
         ("z", 'Expected a prediction out of "a", "b", "c" but got \'z\'.'),
-        (["a"], "but got ['a']."),
+        (["a"], "but got ['a']. Change it, run its cell and then this one again"),
+        (f" {WRONG.upper()} ", f"The answer is {ANSWER}, you predicted {WRONG}."),
+        (f"{ANSWER})", f"The answer is {ANSWER}, as you predicted."),
+        (f"({ANSWER}).", f"The answer is {ANSWER}, as you predicted."),
     ],
 )
 def test_the_answer_speaks_to_the_prediction(capsys, prediction, said):
     run(prediction=prediction)
     assert said in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("prediction", ["z", "", "abc", 1, ["a"]])
+def test_after_a_prediction_that_is_none_of_the_options_the_answer_waits(
+    capsys, prediction
+):
+    run(prediction=prediction)
+    assert "The answer" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -277,11 +288,31 @@ def test_only_a_real_prediction_is_recorded(prediction, kept):
     assert progress.load().predictions == kept
 
 
-def test_one_contrast_records_one_event_and_only_the_first_counts():
-    run(prediction=WRONG)
-    lines = progress.file().read_text().splitlines()
-    assert len(lines) == 1
-    run(prediction=ANSWER)
+@pytest.mark.parametrize(
+    ("first", "then", "remark"),
+    [
+        (WRONG, ANSWER, True),
+        (ANSWER, WRONG, True),
+        (WRONG, f"{WRONG}.", True),
+        (ANSWER, ANSWER.upper(), False),
+    ],
+)
+def test_only_the_first_prediction_counts_and_a_later_one_hears_it(
+    capsys, first, then, remark
+):
+    run(prediction=first)
+    assert "on record" not in capsys.readouterr().out
+    run(prediction=then)
+    said = "; your first prediction stays on record.\n"
+    assert (said in capsys.readouterr().out) is remark
+    assert progress.load().predictions == {"12.1": first == ANSWER}
+    assert len(progress.file().read_text().splitlines()) == 1
+
+
+def test_the_practice_may_be_a_number(capsys):
+    result = contrast(12.1, bad=nothing, good=nothing, prediction=WRONG)
+    assert result.practice == "12.1"
+    assert how_sure("12.1") in capsys.readouterr().out
     assert progress.load().predictions == {"12.1": False}
 
 

@@ -48,7 +48,7 @@ def sticky() -> dict[str, object]:
         "to": vars(torch.nn.Module)["to"],
         "new method": hasattr(L.LightningModule, "course_test_new"),
         "logging off": logging.root.manager.disable,
-        "safe globals": torch.serialization.get_safe_globals(),
+        "safe globals": set(torch.serialization.get_safe_globals()),
     }
 
 

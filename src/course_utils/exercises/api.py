@@ -1,13 +1,16 @@
 """What a learner calls: `check`, `hint` and `solution`."""
 
+import dataclasses
+import html
 import importlib
+import re
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from IPython.display import display
 
 from course_utils import environment, progress, syllabus
 from course_utils.checks.finding import Finding
@@ -19,17 +22,25 @@ from course_utils.checks.learner_code import (
     place_in_learners_code,
 )
 from course_utils.checks.time_limit import TimeLimitReached, time_limit
+from course_utils.exercises import older_version
 from course_utils.exercises.exercise import Exercise, is_untouched
 from course_utils.experiments import preserve_global_state
 
 Status = Literal["correct", "incorrect", "not attempted", "cannot be checked"]
+# A sign, and a colour on which white text is readable, whatever the page's theme.
+_LOOKS: dict[Status, tuple[str, str]] = {
+    "correct": ("✓", "#1a7f37"),
+    "incorrect": ("✗", "#b3261e"),
+    "not attempted": ("○", "#59636e"),
+    "cannot be checked": ("?", "#7a5200"),
+}
 
 _hints_given: Counter[str] = Counter()
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class CheckResult:
-    """What the examination of an answer found.
+    """What the examination of an answer found; shows itself with sign and colour.
 
     Attributes:
         practice: Practice id.
@@ -41,13 +52,33 @@ class CheckResult:
     status: Status
     message: str
 
+    @property
+    def headline(self) -> str:
+        """Sign, practice and verdict, for example ``"✓ 12.1 correct."``."""
+        return f"{_LOOKS[self.status][0]} {self.practice} {self.status}."
+
     def __str__(self) -> str:
-        """One or two sentences, for example ``12.1 correct. ...``."""
-        return f"{self.practice} {self.status}. {self.message}".rstrip()
+        """One or two sentences, for example ``✓ 12.1 correct. ...``."""
+        return f"{self.headline} {self.message}".rstrip()
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        printer.text(str(self))
+
+    def _repr_html_(self) -> str:
+        message = re.sub("`([^`]+)`", r"<code>\1</code>", html.escape(self.message))
+        badge = "color:#ffffff;border-radius:3px;padding:1px 6px"
+        return (
+            '<div style="white-space:pre-wrap">'
+            f'<strong style="background-color:{_LOOKS[self.status][1]};{badge}">'
+            f"{self.headline}</strong> {message}</div>"
+        )
 
 
-def find(practice: str) -> Exercise:
+def find(practice: str | float) -> Exercise:
     """Return the exercise of a practice.
+
+    Args:
+        practice: Practice id, ``"12.1"``, also as a number or with blanks around it.
 
     Raises:
         ValueError: If there is no such practice, or it has no exercise yet.
@@ -56,7 +87,8 @@ def find(practice: str) -> Exercise:
     if not lesson.ready:
         raise ValueError(f"Practice {practice} has no exercise yet.")
     module = importlib.import_module(f"{__package__}.lesson_{lesson.id}.exercises")
-    return next(each for each in module.EXERCISES if each.practice == practice)
+    id_ = syllabus.load().practice(practice).id
+    return next(each for each in module.EXERCISES if each.practice == id_)
 
 
 def _first_fault(findings: Iterator[Finding]) -> Finding | None:
@@ -118,8 +150,8 @@ def _runs_learners_code(thread: threading.Thread) -> bool:
     return code is not None and is_learners(code.co_filename)
 
 
-def check(practice: str, answer: Any) -> None:
-    """Print whether ``answer`` solves the exercise, with the next step if it does not.
+def check(practice: str | float, answer: Any) -> None:
+    """Show whether ``answer`` solves the exercise, with the next step if it does not.
 
     Args:
         practice: Practice id, for example ``"12.1"``.
@@ -132,23 +164,24 @@ def check(practice: str, answer: Any) -> None:
         return
     result = judge(exercise, answer)
     if result.status != "not attempted":
-        progress.record("exercise", practice, result.status)
-    print(result)
+        progress.record("exercise", exercise.practice, result.status)
+    message = f"{result.message} {older_version.describe(answer)}".strip()
+    display(dataclasses.replace(result, message=message))
 
 
-def hint(practice: str) -> None:
+def hint(practice: str | float) -> None:
     """Print the next of three hints, from a nudge to nearly the answer."""
     try:
         exercise = find(practice)
     except ValueError as error:
         print(error)
         return
-    given = min(_hints_given[practice], len(exercise.hints) - 1)
-    _hints_given[practice] += 1
+    given = min(_hints_given[exercise.practice], len(exercise.hints) - 1)
+    _hints_given[exercise.practice] += 1
     print(f"Hint {given + 1} of {len(exercise.hints)}. {exercise.hints[given]}")
 
 
-def solution(practice: str) -> None:
+def solution(practice: str | float) -> None:
     """Print a solution and why it is right."""
     try:
         exercise = find(practice)

@@ -80,20 +80,25 @@ def _run(version: Callable[[], Measurements]) -> VersionResult:
 def _answer(practice: syllabus.Practice, prediction: str | None) -> str:
     if prediction is None:
         return f"The answer is {practice.answer}. You made no prediction."
-    if prediction not in practice.options:
+    letter = str(prediction).strip().strip("().").strip().lower()
+    if letter not in practice.options:
         options = ", ".join(f'"{option}"' for option in practice.options)
         return (
-            f"The answer is {practice.answer}. "
-            f"Expected a prediction out of {options} but got {prediction!r}."
+            f"Expected a prediction out of {options} but got {prediction!r}. Change "
+            "it, run its cell and then this one again to see the answer."
         )
-    right = prediction == practice.answer
-    progress.record("prediction", practice.id, right)
-    verdict = "as you predicted" if right else f"you predicted {prediction}"
+    right = letter == practice.answer
+    verdict = "as you predicted" if right else f"you predicted {letter}"
+    first = progress.load().predictions.get(practice.id)
+    if first is None:
+        progress.record("prediction", practice.id, right)
+    elif not (first and right):
+        verdict += "; your first prediction stays on record"
     return f"The answer is {practice.answer}, {verdict}."
 
 
 def contrast(
-    practice: str,
+    practice: str | float,
     *,
     bad: Callable[[], Measurements],
     good: Callable[[], Measurements],
@@ -113,7 +118,8 @@ def contrast(
             the figure. An exception is an outcome, too: the table shows it, also
             the one sentence that says a version returned something else.
         good: The same with the habit repaired.
-        prediction: One of the practice's options; ``None`` if none was made.
+        prediction: One of the practice's options; ``None`` if none was made. The
+            first is kept: it was made before the answer was seen.
         figure: What to draw, one of `course_utils.experiments.plots`.
 
     Returns:
@@ -123,13 +129,13 @@ def contrast(
         ValueError: If the practice is unknown, or ``COURSE_SEED`` is not a seed.
     """
     known = syllabus.load().practice(practice)
-    result = Contrast(practice, _run(bad), _run(good))
+    result = Contrast(known.id, _run(bad), _run(good))
     display(result)
     if figure is not None:
         plots.show(figure, result)
     print(_answer(known, prediction))
-    if sentence := how_sure(practice):
+    if sentence := how_sure(known.id):
         print(sentence)
-    pairs = [Pair(practice, n, *both) for n, both in result.numbers().items()]
+    pairs = [Pair(known.id, n, *both) for n, both in result.numbers().items()]
     recorder.save(*(pair.to_json() for pair in pairs))
     return result

@@ -133,6 +133,8 @@ def dry_run(**options):
 # %%
 from tempfile import TemporaryDirectory
 
+from torch.utils.data import DataLoader
+
 from course_utils.experiments.plots import Cells
 
 hooks = ["training_step", "validation_step", "on_train_epoch_end", "on_train_end"]
@@ -248,7 +250,7 @@ check("6.1", smoke_test)
 prediction = None  # "a", "b" or "c"
 
 # %%
-from torch.utils.data import DataLoader, Subset, TensorDataset
+from torch.utils.data import Subset, TensorDataset
 
 from course_utils.data import scaled
 

@@ -1,6 +1,8 @@
 """Write answers as a learner does: in the names that the notebook has defined."""
 
+import builtins
 import functools
+import symtable
 import textwrap
 from typing import Any
 
@@ -36,6 +38,42 @@ from torchmetrics.functional.classification import multiclass_f1_score
 def cells(lesson_file: str) -> list[Any]:
     """Return the code cells of a notebook."""
     return code_cells(NOTEBOOKS / f"{lesson_file}.py")
+
+
+def cells_above(practice: str) -> list[str]:
+    """Return the sources of a lesson's code cells above the starter of a practice."""
+    sources = [cell.source for cell in cells(syllabus.load().lesson_of(practice).file)]
+    check = next(i for i, s in enumerate(sources) if f'check("{practice}"' in s)
+    return sources[: check - 1]
+
+
+def _top_level(source: str) -> list[symtable.Symbol]:
+    return symtable.symtable(source, "<cell>", "exec").get_symbols()
+
+
+def imported_names(source: str) -> set[str]:
+    """Return the names that the top level of ``source`` imports."""
+    return {s.get_name() for s in _top_level(source) if s.is_imported()}
+
+
+def bound_names(source: str) -> set[str]:
+    """Return the names that the top level of ``source`` assigns or imports."""
+    assigned = {s.get_name() for s in _top_level(source) if s.is_assigned()}
+    return assigned | imported_names(source)
+
+
+def global_names(source: str) -> set[str]:
+    """Return the names that ``source`` reads, at any depth, and does not define."""
+    tables, found = [symtable.symtable(source, "<cell>", "exec")], set[str]()
+    for table in tables:
+        top = table.get_type() == "module"
+        found |= {
+            s.get_name()
+            for s in table.get_symbols()
+            if s.is_referenced() and (top or s.is_global())
+        }
+        tables += table.get_children()
+    return found - bound_names(source) - set(dir(builtins))
 
 
 @functools.cache

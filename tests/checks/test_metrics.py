@@ -70,10 +70,29 @@ def test_each_metric_is_judged_in_one_validation():
 
 
 def test_a_known_mistake_is_named():
-    mean, top, total = exact(ThreeMetrics(), processes=2)
+    mean, other, *rest = exact(ThreeMetrics(), processes=2)
     assert (mean.ok, mean.remedy) == (False, "The first process's.")
     assert mean.seen == "mean is 2.000 with 2 processes; the exact value is 2.500."
-    assert (top.remedy, total.remedy) == ("Combine.", "Combine.")
+    assert other.seen == (
+        "mean is 3.000 in process 1 of 0 to 1; the exact value is 2.500."
+    )
+    assert {each.remedy for each in rest} <= {"Combine.", ""}
+
+
+def test_an_earlier_validation_goes_through_the_same_module():
+    class Adds(ThreeMetrics):
+        total = 0.0
+
+        def validation_step(self, batch, batch_idx):
+            self.total += batch[1].sum()
+            self.log("sum", self.total, reduce_fx="max")
+
+    found = metrics_are_exact(
+        Adds(), _loader(), {"sum": 15.0}, {}, otherwise="", before=_loader()
+    )
+    assert [each.seen for each in found] == [
+        "sum is 30.000 with 1 process; the exact value is 15.000."
+    ]
 
 
 def test_a_missing_metric_is_named():

@@ -369,6 +369,33 @@ def test_forking_is_chosen_only_without_accelerator_and_group(monkeypatch):
     assert choose_method() == "fresh"
 
 
+FAKES_A_GPU = """
+import sys
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from course_utils.checks import simulated_tensors
+from course_utils.distributed.start_methods import choose_method
+
+if sys.argv[1] == "ours":
+    with simulated_tensors("cuda:0"):
+        torch.ones(1, device="cuda:0")
+else:
+    with FakeTensorMode():
+        torch.ones(1, device="cuda:0")
+torch.ones(1, requires_grad=True).sum().backward()
+print(choose_method())
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere it is always fresh")
+@pytest.mark.parametrize(("faked", "method"), [("ours", "fork"), ("torch's", "fresh")])
+def test_forking_is_chosen_unless_autograd_has_threads(faked, method):
+    command = [sys.executable, "-c", FAKES_A_GPU, faked]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    if not torch.accelerator.is_available():
+        assert done.stdout.split() == [method]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS)
 def test_the_callers_state_and_output_are_unchanged(method, capfd):

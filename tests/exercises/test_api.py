@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import os
 import random
+import re
 import threading
 
 import lightning as L
@@ -12,7 +13,18 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
-from learner import answer, classifier, exercises, judged
+from learner import (
+    IMPORTS,
+    answer,
+    bound_names,
+    cells,
+    cells_above,
+    classifier,
+    exercises,
+    global_names,
+    imported_names,
+    judged,
+)
 
 from course_utils import progress, syllabus
 from course_utils.authoring.answers import names_above
@@ -82,6 +94,22 @@ def test_the_printed_solution_is_correct(exercise, capsys):
     assert printed.endswith(f"\n\n{exercise.reason}\n")
     result = judged(exercise.practice, printed.removesuffix(f"{exercise.reason}\n"))
     assert (result.status, result.message) == ("correct", exercise.reason)
+
+
+@each_exercise
+def test_starter_and_solution_use_names_that_the_lesson_has_defined_above(exercise):
+    above = set().union(*map(bound_names, cells_above(exercise.practice)))
+    for source in (exercise.starter, exercise.solution):
+        assert global_names(source) - above == set()
+
+
+@each_exercise
+def test_hints_use_no_import_that_the_lesson_makes_only_later(exercise):
+    file = syllabus.load().lesson_of(exercise.practice).file
+    anywhere = set().union(*(imported_names(cell.source) for cell in cells(file)))
+    above = set().union(*map(bound_names, cells_above(exercise.practice)))
+    used = set(re.findall(r"(?<![\w.])\w+(?=\(|\.\w)", " ".join(exercise.hints)))
+    assert used & (anywhere | imported_names(IMPORTS)) - above == set()
 
 
 @each_exercise

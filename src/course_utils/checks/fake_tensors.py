@@ -243,6 +243,10 @@ def simulated_tensors(
     target = torch.device(device)
     index, known = target.index or 0, simulated_gpu_count() or 0
     count = known if target.type == "cpu" else max(known, index + 1)
+    # Autograd counts devices once, in its first backward pass. Let that be now: fake
+    # tensors make torch claim a GPU, whose threads would forbid forks from then on.
+    with torch.enable_grad():
+        torch.ones(1, requires_grad=True).sum().backward()
     # ShapeEnv lets operations with data-dependent shapes (nonzero, masks) return; real
     # inputs, such as a constant of the learner's, are converted on the way.
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)

@@ -22,12 +22,14 @@ def in_processes(work: Callable[[], Result], processes: int = 2) -> list[Result]
 
     Raises:
         LearnerError: If ``work`` raises, or the processes wait for each other.
-        CannotCheck: If no second process can be started.
+        CannotCheck: If no second process can be started, or ``work`` cannot be sent
+            to it.
     """
     try:
         return run_processes(work, processes=processes, timeout_seconds=TIMEOUT_SECONDS)
     except (ProcessError, ProcessTimeoutError) as error:
         said = without_wrapper(str(error))
         raise LearnerError(f"With {processes} processes: {said}") from error
-    except OSError as error:
-        raise CannotCheck(f"No second process could be started: {error}.") from error
+    except (OSError, TypeError) as error:
+        said = str(error).rstrip(".")
+        raise CannotCheck(f"No second process could be started: {said}.") from error

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import has_forward, learners_code
-from course_utils.measure import UpdateLog, evaluation_mode
+from course_utils.measure import InMemoryLogger, UpdateLog, evaluation_mode
 
 Batches = Sequence[tuple[Tensor, Tensor]]
 
@@ -41,7 +41,7 @@ def updates(module: L.LightningModule, batches: Sequence[Any]) -> list[Update]:
         LearnerError: If training raises.
     """
     log = UpdateLog()
-    fit(module, batches, callbacks=[log])
+    fit(module, batches, callbacks=[log], logger=InMemoryLogger())
     return [Update(*each) for each in zip(log.changed, log.finite, strict=True)]
 
 

@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import cloudpickle
@@ -78,6 +79,19 @@ class ForkedProcess:
 Process = ForkedProcess | subprocess.Popen[bytes]
 
 
+def _autograd_has_threads() -> bool:
+    """Return whether autograd started threads for devices: a fork would lack them.
+
+    It does so in the first backward pass after torch saw a GPU, or a fake tensor that
+    claims to be on one.
+    """
+    for name in Path("/proc/self/task").glob("*/comm"):
+        with suppress(OSError):  # a thread may end meanwhile
+            if name.read_text().startswith("pt_autograd"):
+                return True
+    return False
+
+
 def choose_method() -> Method:
     """Return ``"fork"`` where forking is safe, else ``"fresh"``.
 
@@ -92,7 +106,8 @@ def choose_method() -> Method:
         return "fork"
     accelerated = torch.cuda.is_available() or torch.accelerator.is_available()
     grouped = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return "fresh" if accelerated or grouped else "fork"
+    unsafe = accelerated or grouped or _autograd_has_threads()
+    return "fresh" if unsafe else "fork"
 
 
 def _reset_inherited_state(rank: int) -> None:

@@ -1,5 +1,6 @@
 """What exercises 5.1 and 5.2 cannot show of the checks behind them."""
 
+import itertools
 import random
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.checks.learner_code import LearnerError
+from course_utils.exercises.lesson_05 import determinism
 from course_utils.exercises.lesson_05.determinism import (
     depends_on_the_seed_alone,
     same_gradients_on_two_threads,
@@ -66,19 +68,23 @@ def shared_generator(seed):
     return torch.rand(3), torch.rand(3, generator=SHARED)
 
 
+LEAKS = {
+    numpy_forgotten: "as the global state of NumPy's generator began otherwise.",
+    python_forgotten: "as the global state of Python's generator began otherwise.",
+    shared_generator: "though all global generators began in the same state.",
+}
+
+
 @pytest.mark.parametrize("train", [all_seeded, own_generator, state_dict])
 def test_a_function_of_its_seed_passes_both_questions(train):
     assert [finding.ok for finding in depends_on_the_seed_alone(train)] == [True, True]
 
 
-@pytest.mark.parametrize(
-    "train",
-    [numpy_forgotten, python_forgotten, shared_generator],
-)
+@pytest.mark.parametrize("train", LEAKS)
 def test_a_leak_makes_two_runs_differ(train):
     finding = same_seed_same_bits(train)
     assert finding.ok is False
-    assert "Seed every generator" in finding.remedy
+    assert LEAKS[train] in finding.seen
 
 
 def test_the_number_of_differing_tensors_is_told():
@@ -87,7 +93,7 @@ def test_the_number_of_differing_tensors_is_told():
 
 
 def test_a_network_that_gets_another_layer_differs():
-    sizes = iter([2, 3])
+    sizes = itertools.cycle([2, 3])
 
     def train(seed):
         seeded(seed)
@@ -149,3 +155,10 @@ def test_mode_and_threads_are_put_back_after_an_error():
     with pytest.raises(LearnerError, match="NotImplementedError"):
         same_gradients_on_two_threads(Table(), rows_and_labels())
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_a_race_is_recognized_where_it_happens_to_give_the_same_bits(monkeypatch):
+    monkeypatch.setattr(determinism, "_differ", lambda first, second: 0)
+    finding = same_gradients_on_two_threads(Brackets(), rows_and_labels(), repeats=2)
+    assert finding.ok is False
+    assert "is summed by index_put_ with accumulate=True" in finding.seen

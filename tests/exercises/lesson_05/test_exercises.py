@@ -25,6 +25,23 @@ def train(seed):
 
 ALL = "L.seed_everything(seed, verbose=False)"
 INSIDE = "generator=torch.Generator().manual_seed(seed)"
+LOOP = f"""
+class Net(DigitNet):
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
+
+def train(seed):
+    random.seed(seed); {ALL}
+    data, model = ImageDataModule(train_size=640), Net()
+    kept = random.sample(range(640), 320)
+    images, labels = scaled(data.train_images[kept]), data.train_labels[kept]
+    optimizer = model.configure_optimizers()
+    for places in torch.randperm(320).split(32):
+        optimizer.zero_grad()
+        model.training_step((images[places], labels[places]), 0).backward()
+        optimizer.step()
+    return model.eval()
+"""
 TRAIN_RIGHT = {
     "no generator": train(ALL),
     "a generator inside": train(ALL, loader=INSIDE),
@@ -51,16 +68,84 @@ def train(seed):
         L.Trainer(max_epochs=1, **quiet_trainer()).fit(model, loader)
     return model
 """,
+    "a loop by hand": LOOP,
+    "NumPy's new generators": f"""
+def train(seed):
+    rng = np.random.default_rng(seed)
+    {ALL}
+    data = ImageDataModule(train_size=640)
+    kept = rng.choice(640, 320, replace=False)
+    images, labels = scaled(data.train_images[kept]), data.train_labels[kept]
+    batches = torch.utils.data.BatchSampler(
+        torch.utils.data.RandomSampler(images, generator=torch.Generator()),
+        32, False)
+    loader = DataLoader(TensorDataset(images, labels), batch_sampler=batches)
+    net = DigitNet()
+    L.Trainer(max_epochs=1, **quiet_trainer()).fit(net, loader)
+    return net
+""",
+    "a callable object": train(ALL)
+    + """
+class Trains:
+    def __call__(self, seed):
+        return train(seed)
+Answer = Trains()
+""",
+    "a partial of a function with settings": train(ALL).replace(
+        "(seed):", "(settings, seed):"
+    )
+    + "import functools\nAnswer = functools.partial(train, {'lr': 1})\n",
     "returns the state dict": train(ALL).replace(
         "return model", "return model.state_dict()"
     ),
 }
-OTHER = "tensors different. Seed every generator"
+OTHER = "4 of 4 tensors different, "
+LIVES_ON = OTHER + "though all global generators began in the same state. Make"
+TORCHS = OTHER + "as the global state of torch's generator began otherwise. Seed every"
+NUMPYS = OTHER + "as the global state of NumPy's generator began otherwise. Seed every"
 SAME = "Seeds 3 and 4 end with the very same weights."
 TRAIN_WRONG = {
-    "the model first": (train(after=ALL), OTHER),
-    "torch alone": (train("torch.manual_seed(seed)", loader=INSIDE), OTHER),
-    "ORDER stays": (train(ALL, loader="generator=ORDER"), OTHER),
+    "returns a copy of what it once trained": (
+        train().replace("train(seed)", "fit(seed)")
+        + """
+import copy
+kept = {}
+def train(seed):
+    if seed not in kept:
+        kept[seed] = fit(seed)
+    return copy.deepcopy(kept[seed])
+""",
+        "The first call made 10 steps of an optimizer, the second 0. Train a new",
+    ),
+    "only two seeds": (
+        train("L.seed_everything(seed % 2, verbose=False)"),
+        "Seeds 3 and 21 end with the very same weights.",
+    ),
+    "Python's generator forgotten": (
+        LOOP.replace("random.seed(seed); ", "").replace(
+            ALL, "np.random.seed(seed); torch.manual_seed(seed)"
+        ),
+        OTHER + "as the global state of Python's generator began otherwise.",
+    ),
+    "a generator of NumPy without a seed": (
+        train(ALL, kept="np.random.default_rng().permutation(640)"),
+        LIVES_ON,
+    ),
+    "counts its calls": (
+        train("global calls; calls += 1; L.seed_everything(seed + calls)")
+        + "\ncalls = 0\n",
+        LIVES_ON,
+    ),
+    "seeds once": (
+        train(
+            "global done; done or L.seed_everything(seed, verbose=False); done = True"
+        )
+        + "\ndone = False\n",
+        "4 of 4 tensors different, ",
+    ),
+    "the model first": (train(after=ALL), TORCHS),
+    "torch alone": (train("torch.manual_seed(seed)", loader=INSIDE), NUMPYS),
+    "ORDER stays": (train(ALL, loader="generator=ORDER"), LIVES_ON),
     "the model from a fixed seed": (
         train("L.seed_everything(42, verbose=False)"),
         SAME,
@@ -69,17 +154,17 @@ TRAIN_WRONG = {
         train(after="L.seed_everything(seed, workers=True, verbose=False)").replace(
             "max_epochs=1", "max_epochs=1, deterministic=True"
         ),
-        OTHER,
+        TORCHS,
     ),
     "cosmetic: renamed": (
         train(after="torch.manual_seed(seed)", loader="generator=ORDER").replace(
             "model", "network"
         ),
-        OTHER,
+        LIVES_ON,
     ),
     "a generator by default argument": (
         train(ALL, loader="generator=order").replace("(seed):", "(seed, order=ORDER):"),
-        OTHER,
+        LIVES_ON,
     ),
     "returns what it once trained": (
         train().replace("train(seed)", "fit(seed)")
@@ -98,7 +183,7 @@ def train(seed):
     ),
     "a seed of its own for the order": (
         train(ALL, loader="generator=torch.Generator().manual_seed(torch.seed())"),
-        OTHER,
+        LIVES_ON,
     ),
     "forgets to return": (
         train(ALL).replace("return model", "pass"),
@@ -160,8 +245,88 @@ PAIRS_RIGHT = {
         init="del self.table; self.table = nn.Embedding(64, 16)",
     ),
 }
-RACE = "repetitions of one gradient gave other bits. Threads add up"
+RACE = "Threads add up the rows of an indexed table in any order; look values up by"
+PAIRS_RIGHT |= {
+    "a table of tables": pairs("""
+        first = F.embedding(left, self.table.flatten(1)).unflatten(-1, (8, 16))
+        chosen = F.one_hot(right, 8).to(first)[..., None, :]
+        return self.out((chosen @ first).squeeze(-2).flatten(1))
+    """),
+    "a method of its own": pairs("return self.out(self.look_up(left, right))")
+    + """
+    def look_up(self, left, right):
+        rows = nn.functional.embedding(left.mul(8).add(right), self.table.view(64, -1))
+        return torch.flatten(rows, start_dim=1)
+""",
+    "an own gradient": """
+class Rows(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, table, rows):
+        ctx.save_for_backward(rows)
+        return table[rows]
+    @staticmethod
+    def backward(ctx, grad):
+        chosen = F.one_hot(ctx.saved_tensors[0].flatten(), 64).float()
+        return chosen.T @ grad.reshape(-1, 16), None
+
+"""
+    + pairs("""
+        rows = Rows.apply(self.table.flatten(0, 1), 8 * left + right)
+        return self.out(rows.flatten(1))
+    """),
+}
 PAIRS_WRONG = {
+    "brackets in double precision, which hides the race": (
+        pairs("""
+            rows = self.table.double()[left, right].float()
+            return self.out(rows.flatten(1))
+        """),
+        RACE,
+    ),
+    "detaches the last layer's weights": (
+        pairs(
+            EMBED.replace(
+                "self.out(rows.flatten(1))",
+                "F.linear(rows.flatten(1), self.out.weight.detach(), self.out.bias)",
+            )
+        ),
+        "out.weight gets no gradient. Let it learn.",
+    ),
+    "squeezes a batch of one": (
+        pairs(
+            EMBED.replace(
+                "rows.flatten(1)", "rows.squeeze().reshape(-1, 2912).squeeze()"
+            )
+        ),
+        "The logits of 1 image are not those of the original network.",
+    ),
+    "takes nine grey levels for one": (
+        pairs("left = left.clamp(max=6)\n" + textwrap.dedent(EMBED)),
+        "The logits of 64 images are not those of the original network.",
+    ),
+    "scatters with indexes": (
+        pairs("""
+            rows = torch.index_put(
+                torch.zeros(*left.shape, 16), (torch.tensor(0),),
+                self.table[left[0], right[0]])
+            rows = self.table.flatten(0, 1)[8 * left + right] + 0 * rows
+            return self.out(rows.flatten(1))
+        """),
+        RACE,
+    ),
+    "another last layer": (
+        pairs(EMBED, init="self.out = nn.Linear(14 * 13 * 16, 10, bias=False)"),
+        "The layer `out` is gone; change forward only.",
+    ),
+    "the mode, in a block": (
+        pairs("""
+            torch.use_deterministic_algorithms(True)
+            rows = self.table[left, right]
+            torch.use_deterministic_algorithms(False)
+            return self.out(rows.flatten(1))
+        """),
+        RACE,
+    ),
     "brackets on the flat table": (
         pairs("""
             rows = self.table.flatten(0, 1)[left * 8 + right]
@@ -201,7 +366,7 @@ PAIRS_WRONG = {
         pairs(
             EMBED.replace("return", "rows = rows / 2 + rows.detach() / 2\n    return")
         ),
-        "The table's gradient is not the original one.",
+        "The gradient of table is not the original one.",
     ),
     "learns from a column only": (
         pairs("""
@@ -210,18 +375,18 @@ PAIRS_WRONG = {
             rows = torch.cat([rows[..., :1, :], still[..., 1:, :]], dim=-2)
             return self.out(rows.flatten(1))
         """),
-        "The table's gradient is not the original one.",
+        "The gradient of table is not the original one.",
     ),
     "left and right exchanged": (
         pairs("""
             rows = F.embedding(8 * right + left, self.table.flatten(0, 1))
             return self.out(rows.flatten(1))
         """),
-        "The logits are not those of the original network.",
+        "The logits of 64 images are not those of the original network.",
     ),
     "does not learn the table": (
         pairs(EMBED.replace("self.table.", "self.table.detach().")),
-        "The table gets no gradient. Let the table learn.",
+        "table gets no gradient. Let it learn.",
     ),
     "another table": (
         pairs(EMBED, init="self.table = nn.Parameter(torch.randn(8, 8, 4))"),
@@ -304,8 +469,81 @@ class Mine(DigitNet):
         self.rng.bit_generator.state = state
 """,
 }
+NOISE_RIGHT |= {
+    "a callback of the module's": NOISY
+    + """
+    def configure_callbacks(self):
+        module = self
+        class Keeps(L.Callback):
+            def state_dict(self):
+                return {"rng": module.rng.bit_generator.state}
+            def load_state_dict(self, state):
+                module.rng.bit_generator.state = state["rng"]
+        return [Keeps()]
+""",
+    "by hand, and a buffer that counts": """
+class Mine(DigitNet):
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+        self.register_buffer("draws", torch.zeros((), dtype=torch.long))
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        rng = np.random.default_rng(int(self.draws))
+        self.draws += 1
+        noise = torch.from_numpy(rng.normal(0, 0.3, images.shape)).float()
+        optimizer = self.optimizers()
+        optimizer.zero_grad()
+        self.manual_backward(F.cross_entropy(self(images + noise), labels))
+        optimizer.step()
+""",
+    "JSON": noisy(
+        'import json; checkpoint["rng"] = json.dumps(self.rng.bit_generator.state)',
+        'import json; self.rng.bit_generator.state = json.loads(checkpoint["rng"])',
+    ),
+    "a class between": NOISY.replace("class Mine", "class Base")
+    + f"""
+class Keeps:
+    def on_save_checkpoint(self, checkpoint):
+        {STATE}
+    def on_load_checkpoint(self, checkpoint):
+        {SET}
+
+class Mine(Keeps, Base):
+    pass
+""",
+}
 BITS = "Resumed at batch 4, the run ends with 4 of 4 tensors different"
 NOISE_WRONG = {
+    "decided by the batch in the epoch": (
+        noisy(
+            noise="0.3 * torch.randn(images.shape, generator="
+            "torch.Generator().manual_seed(batch_idx))"
+        ),
+        "Of 6 steps in 2 epochs, 3 add the noise of an earlier one. Draw new noise",
+    ),
+    "saves it when training starts": (
+        noisy('checkpoint["rng"] = self.kept', SET)
+        + """
+    def on_train_start(self):
+        self.kept = self.rng.bit_generator.state
+""",
+        "Resumed at batch 4, the run ends with 4 of 4 tensors different",
+    ),
+    "restores it in every epoch": (
+        noisy(STATE, 'self.kept = checkpoint["rng"]')
+        + """
+    def on_train_epoch_start(self):
+        if hasattr(self, "kept"):
+            self.rng.bit_generator.state = self.kept
+""",
+        "Resumed at batch 4, the run ends with 4 of 4 tensors different",
+    ),
+    "a generator of torch as it is": (
+        noisy('checkpoint["rng"] = self.rng', 'self.rng = checkpoint["rng"]', **TORCH),
+        "does not load by default: ",
+    ),
     "the generator itself": (
         noisy('checkpoint["noise"] = self.rng', 'self.rng = checkpoint["noise"]'),
         "does not load by default: noise is a numpy.Generator. Save plain values",
@@ -345,7 +583,7 @@ NOISE_WRONG = {
             noise="0.3 * torch.randn(images.shape, generator="
             "torch.Generator().manual_seed(0))"
         ),
-        "The steps add the same noise.",
+        "Of 6 steps in 2 epochs, 5 add the noise of an earlier one.",
     ),
     "draws once more when it saves": (
         noisy(STATE + "; self.rng.normal()", SET),

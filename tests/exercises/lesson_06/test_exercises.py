@@ -77,7 +77,64 @@ if max(float((a - b).abs().max()) for a, b in weights) == 0:
     + "trainer.fit(trained, few)\n"
     + COMPARE,
 }
+RIGHT_6_1 |= {
+    "in place, put back, its own exception": """
+        saved = {k: v.clone() for k, v in model.state_dict().items()}
+        few = [batch for i, batch in enumerate(loader) if i in (0, len(loader) - 1)]
+        class Few(torch.utils.data.IterableDataset):
+            def __iter__(self):
+                yield from few
+        trainer = L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu"))
+        class NothingLearned(Exception): pass
+        try:
+            trainer.fit(model, DataLoader(Few(), batch_size=None))
+            trainer.save_checkpoint("try.ckpt")
+            now = model.state_dict()
+            if all((now[k] == v).all() for k, v in saved.items()):
+                raise NothingLearned
+        finally:
+            model.load_state_dict(saved)
+    """,
+    "two epochs, one batch each, a callback": COPY
+    + """
+class Compare(L.Callback):
+    def on_fit_start(self, trainer, module):
+        self.before = torch.nn.utils.parameters_to_vector(module.parameters()).clone()
+    def on_fit_end(self, trainer, module):
+        after = torch.nn.utils.parameters_to_vector(module.parameters())
+        trainer.save_checkpoint("end.ckpt")
+        if (after - self.before).norm() == 0:
+            raise SystemError("stuck")
+batches = list(loader)
+for batch in (batches[-1], batches[0]):
+    L.Trainer(max_epochs=1, callbacks=[Compare()], **quiet_trainer()).fit(
+        trained, DataLoader([batch], batch_size=None))
+""",
+}
 WRONG_6_1 = {
+    "compares the first weights only": (
+        GOOD.replace(COMPARE, "")
+        + "first, other = next(model.parameters()), next(trained.parameters())\n"
+        + "assert not torch.equal(first, other)",
+        "A healthy model whose first layer is frozen does not pass: ",
+    ),
+    "wants every weight to change": (
+        GOOD.replace("assert not all(", "assert not any("),
+        "A healthy model whose first layer is frozen does not pass: ",
+    ),
+    "the images of the check's first loader": (
+        COPY
+        + "few = DataLoader(Subset(loader.dataset, range(992, 997)), 4)\n"
+        + "trainer = L.Trainer(max_epochs=1, **quiet_trainer())\n"
+        + "trainer.fit(trained, few)\n"
+        + SAVE
+        + COMPARE,
+        "A healthy model whose first layer is frozen does not pass: smoke raised",
+    ),
+    "six steps": (
+        GOOD.replace("[batches[0], batches[-1]]", "batches[-6:]"),
+        "The test trained for 6 steps. 1 to 5 are asked.",
+    ),
     "renamed": (
         "t = L.Trainer(fast_dev_run=True, **quiet_trainer())\nt.fit(model, loader)",
         "The weights are changed afterwards. Test a copy",
@@ -180,7 +237,49 @@ return DataLoader(dataset, batch_size=5, sampler=order)
         return DataLoader(few, batch_size=7, shuffle=True)
     """,
 }
+RIGHT_6_2 |= {
+    "state put aside, and a callable collate": """
+        state = torch.get_rng_state()
+        torch.manual_seed(5)
+        chosen = []
+        for c in dataset.tensors[1].unique():
+            places = torch.where(dataset.tensors[1] == c)[0]
+            count = max(1, len(places) // 10)
+            chosen.append(places[torch.randperm(len(places))[:count]])
+        torch.set_rng_state(state)
+        return DataLoader(Subset(dataset, torch.cat(chosen)), 8, True)
+    """,
+}
 WRONG_6_2 = {
+    "the ten digits": (
+        BY_CLASS.replace("sorted(set(labels))", "range(10)").format(
+            draw="chosen += places[: max(1, len(places) // 10)]"
+        )
+        + LOADER,
+        "10 of 12 classes are in it.",
+    ),
+    "a twentieth": (
+        BY_CLASS.format(draw="chosen += places[: max(1, len(places) // 25)]") + LOADER,
+        "Take 60 at most, and at least half of it.",
+    ),
+    "reseeds when it is gone through": (
+        STRATIFIED
+        + "class Seeds(torch.utils.data.Sampler):\n"
+        + "    def __iter__(self):\n"
+        + "        torch.manual_seed(0)\n"
+        + "        return iter(torch.randperm(len(chosen)).tolist())\n"
+        + "    def __len__(self): return len(chosen)\n"
+        + "return DataLoader(Subset(dataset, chosen), 16, sampler=Seeds())",
+        "Three epochs have 1 different orders. Shuffle the loader.",
+    ),
+    "keeps what it drew for the first call": (
+        "global drawn\n"
+        + STRATIFIED
+        + "drawn = globals().get('drawn') or chosen\n"
+        + "chosen = drawn"
+        + LOADER,
+        "The loader raised IndexError: index 500 is out of bounds",
+    ),
     "renamed": (
         "places = torch.randperm(len(dataset))[: len(dataset) // 10]\n"
         "return DataLoader(Subset(dataset, places.tolist()), 16, shuffle=True)",
@@ -290,31 +389,77 @@ RIGHT_6_3 = {
         return torch.where(length > 0, features / length, 0.0)
     """,
 }
+RIGHT_6_3 |= {
+    "scaled first, so that nothing is too faint": """
+        top = features.abs().amax(dim=1, keepdim=True).detach()
+        scaled = features / torch.where(top > 0, top, 1.0)
+        squares = scaled.square().sum(dim=1, keepdim=True)
+        return scaled / squares.masked_fill(squares == 0, 1.0).sqrt()
+    """,
+    "an own gradient": """
+        class Unit(torch.autograd.Function):
+            @staticmethod
+            def forward(ctx, x):
+                n = x.square().sum(1, keepdim=True).sqrt()
+                n = torch.where(n > 0, n, 1.0)
+                ctx.save_for_backward(x / n, n)
+                return x / n
+            @staticmethod
+            def backward(ctx, g):
+                u, n = ctx.saved_tensors
+                return (g - u * (g * u).sum(1, keepdim=True)) / n
+        return Unit.apply(features)
+    """,
+}
 WRONG_6_3 = {
+    "entry by entry": (
+        "length = features.square().sum(dim=1, keepdim=True).sqrt()\n"
+        "return features / torch.where(features == 0, 1.0, length)",
+        "For ordinary rows, the gradients are off by up to",
+    ),
+    "the zero rows of the check's first batch": (
+        SQUARES
+        + "if not features[2].any() and len(features) == 12:\n"
+        + "    squares = squares.index_fill(0, torch.tensor([2, 7]), 1.0)\n"
+        + "return (features / squares.sqrt()).nan_to_num()",
+        "For 7 rows of which 3 are zero, 3 of 7 gradients are not finite.",
+    ),
+    "only when all are zero": (
+        SQUARES
+        + "if not features.any():\n    return features * 1.0\n"
+        + "return (features / squares.sqrt()).nan_to_num()",
+        "For 12 rows of which 2 are zero, 2 of 12 gradients are not finite.",
+    ),
+    "loses a single row's dimension": (
+        "squares = features.square().sum(dim=1)\n"
+        "safe = torch.where(squares > 0, squares, 1.0).sqrt()\n"
+        "return (features.T / safe).T.squeeze(0)",
+        "The shape is (5,), not (1, 5).",
+    ),
     "renamed": (SQUARES + AFTER.format("features / length"), "2 of 12 gradients"),
     "epsilon under the root": (
         SQUARES + "return features / (squares + 1e-6).sqrt()",
-        "For faint rows, the values are other ones.",
+        "For faint rows, the values are off by up to",
     ),
     "a tiny epsilon": (
         SQUARES + "return features / (squares + 1e-20).sqrt()",
-        "For faint rows, the values are other ones.",
+        "For faint rows, the values are off by up to",
     ),
     "rounds faint rows to zero": (
         SQUARES
         + "safe = torch.where(squares > 1e-18, squares, 1.0)\n"
         + "return features / safe.sqrt()",
-        "For faint rows, the values are other ones.",
+        "For faint rows, the values are off by up to",
     ),
     "cuts the gradient": (
         "features.register_hook(lambda gradient: gradient.clamp(-1, 1))\n"
         + SQUARES
         + "return features / torch.where(squares > 0, squares, 1.0).sqrt()",
-        "gradients are other ones.",
+        "gradients are off by up to",
     ),
     "clamped": (
         SQUARES + "return features / squares.clamp(min=1e-4).sqrt()",
-        "For faint rows, the values are other ones.",
+        "For faint rows, the values are off by up to",
     ),
     "repairs the value only": (
         SQUARES + "return (features / squares.sqrt()).nan_to_num()",
@@ -324,7 +469,7 @@ WRONG_6_3 = {
         SQUARES
         + "safe = torch.where(squares > 0, squares, 1.0)\n"
         + "return features / safe.sqrt().detach()",
-        "For ordinary rows, the gradients are other ones.",
+        "For ordinary rows, the gradients are off by up to",
     ),
     "detaches all": (
         SQUARES
@@ -336,11 +481,11 @@ WRONG_6_3 = {
         "features = features[features.any(dim=1)]\n"
         + SQUARES
         + "return features / squares.sqrt()",
-        "Of 12 rows, two of them zero, it returns 10.",
+        "Of 12 rows, 2 of them zero, it returns 10.",
     ),
     "another norm": (
         "return features / features.abs().sum(1, keepdim=True).clamp(min=1e-30)",
-        "For ordinary rows, the values are other ones.",
+        "For ordinary rows, the values are off by up to",
     ),
     "zero rows get a length": (
         SQUARES
@@ -352,7 +497,7 @@ WRONG_6_3 = {
         "if not features.any(dim=1).all():\n    return features * 0\n"
         + SQUARES
         + "return features / squares.sqrt()",
-        "For rows beside a zero row, the values are other ones.",
+        "For rows beside a zero row, the values are off by up to",
     ),
     "returns a list": (
         SQUARES + "return list(features / squares.sqrt())",
@@ -401,10 +546,67 @@ RIGHT_6_4 = {
         TWO + "self.first, self.second = first, second\nself.net = nn.Linear(64, 10)",
     ),
 }
+HAND = """
+def training_step(self, batch, batch_idx):
+    images, labels = batch
+    self.manual_backward(F.cross_entropy(self(images), labels))
+    for optimizer in self.optimizers():
+        optimizer.step()
+        optimizer.zero_grad()
+
+def configure_optimizers(self):
+    self.automatic_optimization = False
+    halves = [*self.parameters()][:2], [*self.parameters()][2:]
+    return [torch.optim.Adam(half, lr=3e-3) for half in halves]
+"""
+RIGHT_6_4 |= {
+    "by hand, two optimizers": classifier(
+        HAND,
+        TWO + "self.net = nn.Sequential(nn.Flatten(), first, nn.ReLU(), second, "
+        "nn.ReLU(), nn.Linear(64, 10))",
+    ),
+    "narrower, normalized, SGD": HEART.replace(
+        "nn.Linear(64, 64)])", "nn.Linear(64, 48)])"
+    ).replace("nn.Linear(64, 10)", "nn.Linear(48, 10)")
+    + "    def configure_optimizers(self):\n"
+    + "        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)\n",
+    "parts inside parts": classifier(
+        STEP + "    " + LOSS,
+        TWO
+        + "hidden = nn.ModuleDict({'all': nn.Sequential(first, nn.Tanh(), second)})\n"
+        + "self.net = nn.Sequential(nn.Flatten(), hidden['all'], nn.Tanh(),\n"
+        + "    nn.Dropout(0.1), nn.Linear(64, 10))",
+    ),
+}
 WRONG_6_4 = {
+    "keeps its first batch": (
+        HEART.replace(
+            LOSS,
+            "self.first = getattr(self, 'first', (images, labels))\n"
+            "        images, labels = self.first\n        " + LOSS,
+        ),
+        "by heart it is 1. Look at what the loss compares",
+    ),
+    "a fixed order of the images": (
+        HEART.replace(
+            LOSS,
+            "torch.manual_seed(0)\n        " + MIXED + LOSS,
+        ),
+        "by heart it is 1. Look at what the loss compares",
+    ),
+    "a layer that forward leaves out": (
+        HEART.replace("in self.layers:", "in self.layers[:1]:"),
+        "2 layers with weights learn, of 3 that the module knows. 3 should learn",
+    ),
+    "frozen hidden layers": (
+        HEART.replace(
+            "self.net = nn", "self.layers.requires_grad_(False)\n        self.net = nn"
+        ),
+        "1 layer with weights learns, of 3 that",
+    ),
     "labels mended, list kept": (
         HEART.replace(MODULES, PLAIN),
-        "650 weights learn; the optimizer could know 650.",
+        "1 layer with weights learns, of 1 that the module knows. 3 should learn",
     ),
     "list mended, order kept": (
         HEART.replace(LOSS, MIXED + LOSS),
@@ -412,28 +614,28 @@ WRONG_6_4 = {
     ),
     "a tuple for a list": (
         HEART.replace(MODULES, f"tuple({PLAIN})"),
-        "650 weights learn",
+        "1 layer with weights learns, of 1 that",
     ),
     "one layer seen": (
         HEART.replace(MODULES, f"{PLAIN}\n        self.first = self.layers[0]"),
-        "50,890 weights learn; the optimizer could know 50,890.",
+        "2 layers with weights learn, of 2 that",
     ),
     "no hidden layers": (
         classifier(
             STEP + "    " + LOSS,
             "self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))",
         ),
-        "7,850 weights learn",
+        "1 layer with weights learns, of 1 that",
     ),
     "known, but detached": (
         HEART.replace("self.net(hidden)", "self.net(hidden.detach())"),
-        "650 weights learn; the optimizer could know 55,050.",
+        "1 layer with weights learns, of 3 that",
     ),
     "the optimizer knows the last layer": (
         HEART
         + "    def configure_optimizers(self):\n"
         + "        return torch.optim.Adam(self.net.parameters(), lr=3e-3)\n",
-        "650 weights learn; the optimizer could know 55,050.",
+        "1 layer with weights learns, of 3 that",
     ),
     "one wide hidden layer": (
         classifier(
@@ -441,14 +643,14 @@ WRONG_6_4 = {
             "self.net = nn.Sequential("
             "nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))",
         ),
-        "The network has 2 layers with weights, fewer than three.",
+        "2 layers with weights learn, of 2 that",
     ),
     "given to the optimizer, unknown to the module": (
         HEART.replace(MODULES, PLAIN)
         + "    def configure_optimizers(self):\n"
         + "        hidden = [p for layer in self.layers for p in layer.parameters()]\n"
         + "        return torch.optim.Adam([*self.parameters(), *hidden], lr=3e-3)\n",
-        "650 weights learn; the optimizer could know 650.",
+        "1 layer with weights learns, of 1 that the module knows. 3 should learn",
     ),
     "labels in another order": (
         HEART.replace(
@@ -535,7 +737,42 @@ RIGHT_6_5 = {
         return sorted(parts, key=parts.get)[-1]
     """,
 }
+RIGHT_6_5 |= {
+    "hooks around each part": """
+        import time
+        spent = dict.fromkeys(("loading", "forward", "backward", "optimizer"), 0.0)
+        def timed(part, function):
+            def run(*args, **kwargs):
+                start = time.perf_counter()
+                try:
+                    return function(*args, **kwargs)
+                finally:
+                    spent[part] += time.perf_counter() - start
+            return run
+        model.training_step = timed("forward", model.training_step)
+        optimizer = model.configure_optimizers()
+        batches = iter(loader)
+        for i in range(12):
+            batch = timed("loading", next)(batches)
+            loss = model.training_step(batch, i)
+            timed("backward", loss.backward)()
+            timed("optimizer", optimizer.step)()
+        return max(spent, key=spent.get)
+    """,
+}
 WRONG_6_5 = {
+    "forward alone, not the step": (
+        BY_HAND.replace(
+            "loss = model.training_step(batch, i); marks", "model.net(batch[0]); marks"
+        ).replace("loss.backward", "model.training_step(batch, i).backward"),
+        "Where a batch takes forward 16 ms and backward 3 ms, it says 'backward'.",
+    ),
+    "the first batch of many epochs": (
+        "trainer = L.Trainer(max_epochs=30, limit_train_batches=1,\n"
+        "                    profiler='simple', **quiet_trainer())\n"
+        "trainer.fit(model, loader)\nreturn 'loading'",
+        "Training went on after 20 batches; limit them.",
+    ),
     "renamed": (
         "profiler = SimpleProfiler()\n"
         "trainer = L.Trainer(max_epochs=1, profiler=profiler, **quiet_trainer())\n"

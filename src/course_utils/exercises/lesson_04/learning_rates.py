@@ -1,47 +1,86 @@
 """Does each update apply the planned learning rate, and is it what is logged?"""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import applied_rates
+from course_utils.checks.fit import applied_rates, fit
 from course_utils.checks.several_processes import in_processes
-from course_utils.measure import InMemoryLogger
+from course_utils.measure import InMemoryLogger, OptimizerRecorder
+
+EVERY_UPDATE = "It should fall with every update"
 
 
-def rates_follow(
-    rates: Sequence[float], plan: Callable[[int, int], float], slack: float, run: str
-) -> Finding:
-    """Check whether each update's rate is the planned one.
+def _rates(optimizer: Optimizer) -> list[tuple[tuple[int, int], float]]:
+    groups = enumerate(optimizer.param_groups)
+    return [((id(optimizer), i), float(group["lr"])) for i, group in groups]
+
+
+def rates_by_group(
+    module: L.LightningModule, loader: DataLoader[Any], **trainer: Any
+) -> list[list[float]]:
+    """Train on the CPU and return the rates of each parameter group, by update.
+
+    Groups that have the same rates throughout are one; an optimizer of each kind of
+    weights makes several.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    with OptimizerRecorder(_rates) as recorder:
+        fit(module, loader, log_every_n_steps=1, **trainer)
+    found: dict[tuple[int, int], list[float]] = {}
+    for update in recorder.values:
+        for group, rate in update:
+            found.setdefault(group, []).append(rate)
+    return [list(rates) for rates in dict.fromkeys(map(tuple, found.values()))]
+
+
+def _is_line(rates: Sequence[float], start: float, end: float) -> bool:
+    """Return whether rates fall from ``start`` to zero at update ``end``, from 0."""
+    return all(
+        abs(rate - start * max(0.0, 1 - i / end)) <= 1e-3 * start
+        for i, rate in enumerate(rates)
+    )
+
+
+def falls_on_a_line(rates: Sequence[float], start: float, run: str) -> Finding:
+    """Check whether rates fall on a straight line to zero, in the last update or after.
 
     Args:
         rates: The rates applied, one per update.
-        plan: Rate of update ``i`` (from 0) out of ``n``.
-        slack: Difference that is allowed.
+        start: Rate of the first update.
         run: The run in words, for the message, for example ``"2 epochs"``.
     """
-    count = len(rates)
+    count, distinct = len(rates), len(set(rates))
     if not count:
         return Finding(f"In {run} there was no update.", False, "Train.")
-    planned = [plan(i, count) for i in range(count)]
-    off = [i for i in range(count) if abs(rates[i] - planned[i]) > slack]
-    if not off:
+    if any(_is_line(rates, start, end) for end in (count, max(count - 1, 1))):
         return Finding(f"In {run} all {count} rates are as planned.", True)
-    distinct = len(set(rates))
-    there = f"there were {distinct} rates" if distinct > 1 else "there was 1 rate"
-    seen = (
-        f"In {run} update {off[0] + 1} of {count} had the rate {rates[off[0]]:.4f} "
-        f"instead of {planned[off[0]]:.4f}; {there}."
-    )
-    remedy = "Count the updates of the whole run: total steps, not batches or epochs."
+    if abs(rates[0] - start) > 1e-3 * start:
+        seen = f"In {run} the first update had the rate {rates[0]:.4f}"
+        return Finding(f"{seen} instead of {start:.4f}.", False, f"Begin at {start}.")
     if distinct == 1:
-        remedy = "Return a scheduler that changes it."
-    elif distinct < count / 2:
-        remedy = 'A scheduler steps once an epoch unless its "interval" is "step".'
-    return Finding(seen, False, remedy)
+        seen = f"In {run} all {count} updates had the rate {start}."
+        return Finding(seen, False, f"{EVERY_UPDATE}.")
+    drop = start - rates[1]
+    if drop > 0 and _is_line(rates, start, start / drop):
+        seen = f"In {run} the line reaches zero after {start / drop:.0f} updates; "
+        remedy = "Count the updates of the whole run: epochs, batches, accumulation."
+        return Finding(f"{seen}there were {count}.", False, remedy)
+    if distinct < count / 2:
+        seen = f"In {run} there were {distinct} rates in {count} updates."
+        remedy = f"{EVERY_UPDATE}; Lightning steps a scheduler once an epoch unless its"
+        return Finding(seen, False, f'{remedy} "interval" is "step".')
+    planned = [start * (1 - i / count) for i in range(count)]
+    off = max(range(count), key=lambda i: abs(rates[i] - planned[i]))
+    seen = f"In {run} update {off + 1} of {count} had the rate {rates[off]:.4f} "
+    seen += f"instead of {planned[off]:.4f}."
+    return Finding(seen, False, "Let it fall by the same amount in each update.")
 
 
 def rates_are_logged(
@@ -50,10 +89,12 @@ def rates_are_logged(
     """Check whether the logger got, as ``name``, the rate that each update applied."""
     values = logger.values(name)
     if len(values) != len(rates):
-        seen = f"The logger got {name!r} {len(values)} times in {len(rates)} updates."
+        seen = f"The logger got {name!r} {len(values)} times in {len(rates)} updates"
+        known = ", ".join({n: 0 for _, row in logger.rows for n in row if n != "epoch"})
+        seen += f"; it got {known}." if known and not values else "."
         return Finding(seen, False, f'Call self.log("{name}", ...) in each step.')
     slack = 1e-6 * max(rates, default=0.0)
-    late = all(
+    late = len(rates) > 1 and all(
         abs(value - rate) <= slack
         for value, rate in zip(values, rates[1:], strict=False)
     )

@@ -61,12 +61,15 @@ _5_1 = Exercise(
 LEVELS, WIDTH = 8, 16
 
 
-def _table_and_out(module: nn.Module) -> tuple[Tensor, nn.Module]:
+Pairs = tuple[Tensor, nn.Linear]
+
+
+def _table_and_out(module: nn.Module) -> Pairs:
     table, out = getattr(module, "table", None), getattr(module, "out", None)
     table = getattr(table, "weight", table)  # an nn.Embedding is a table, too
     if not isinstance(table, Tensor) or table.numel() != LEVELS * LEVELS * WIDTH:
         raise LearnerError("The table of 8 x 8 vectors is gone; change forward only.")
-    if not isinstance(out, nn.Module):
+    if not isinstance(out, nn.Linear) or out.bias is None:
         raise LearnerError("The layer `out` is gone; change forward only.")
     return table, out
 
@@ -77,7 +80,13 @@ def _pairs(images: Tensor) -> Tensor:
     return levels[..., :-1] * LEVELS + levels[..., 1:]
 
 
-@torch.no_grad()
+def _all_pairs(count: int) -> Tensor:
+    """Return images in which every grey level has every other as its neighbour."""
+    generator = torch.Generator().manual_seed(0)
+    levels = torch.randint(LEVELS, (count, 1, 14, 14), generator=generator) / 7
+    return levels.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+
 def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
     """Check whether the logits are those of the starter, computed in another way."""
     table, out = _table_and_out(module)
@@ -88,35 +97,39 @@ def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
     same = logits.shape == expected.shape and torch.allclose(
         logits, expected, atol=1e-5
     )
-    seen = "The logits are not those of the original network."
+    count = f"{len(images)} image{'s' if len(images) > 1 else ''}"
+    seen = f"The logits of {count} are not those of the original network."
     remedy = "Each pair of neighbours looks up table[left, right], as before."
     return Finding(seen, same, remedy)
 
 
 @torch.enable_grad()
-def _teaches_the_table(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Finding:
-    """Check whether the table has the gradient that the original network gives it."""
+def _teaches_all(module: nn.Module, batch: tuple[Tensor, Tensor]) -> Iterator[Finding]:
+    """Check whether all weights have the gradient that the original gives them."""
     (images, labels), (table, out) = batch, _table_and_out(module)
-    if table.grad is None or not table.grad.any():
-        seen = "The table gets no gradient."
-        return Finding(seen, False, "Let the table learn.")
     leaf = table.detach().reshape(-1, WIDTH).clone().requires_grad_()
     loss = F.cross_entropy(out(F.embedding(_pairs(images), leaf).flatten(1)), labels)
-    (expected,) = torch.autograd.grad(loss, leaf)
-    far = (table.grad.reshape(-1, WIDTH) - expected).abs().max()
-    same = bool(far <= 1e-3 * expected.abs().max())
-    seen = "The table's gradient is not the original one."
-    remedy = "Let every pixel that looks a row up pass its gradient on to that row."
-    return Finding(seen, same, remedy)
+    weights = {"table": table, "out.weight": out.weight, "out.bias": out.bias}
+    found = torch.autograd.grad(loss, [leaf, out.weight, out.bias])
+    for (name, weight), expected in zip(weights.items(), found, strict=True):
+        if weight.grad is None or not weight.grad.any():
+            yield Finding(f"{name} gets no gradient.", False, "Let it learn.")
+            continue
+        far = (weight.grad.reshape(expected.shape) - expected).abs().max()
+        same = bool(far <= 1e-3 * expected.abs().max())
+        seen = f"The gradient of {name} is not the original one."
+        remedy = "Whatever the original computes with it must reach its gradient."
+        yield Finding(seen, same, remedy)
 
 
 def looks_up_without_a_race(answer: Any) -> Iterator[Finding]:
     """Examine exercise 5.2: the same logits, and one gradient, each time."""
     module = new_instance(answer)
     batch = digits(512)
-    yield _looks_up_the_pairs(module, batch[0][:64])
+    for images in (_all_pairs(64), batch[0][:1]):
+        yield _looks_up_the_pairs(module, images)
     yield same_gradients_on_two_threads(module, batch)
-    yield _teaches_the_table(module, batch)
+    yield from _teaches_all(module, batch)
 
 
 _5_2 = Exercise(
@@ -144,11 +157,12 @@ def _adds_new_noise(answer: Any) -> Finding:
     """Check whether every step adds other noise, seen in the inputs of the network."""
     images, labels = digits(16)
     with inputs_seen(images.shape) as inputs:
-        fit(new_instance(answer), [(images, labels)] * 3)
+        fit(new_instance(answer), [(images, labels)] * 3, max_epochs=2)
     kinds = len({each.numpy().tobytes() for each in inputs})
-    none = kinds == 1 and torch.equal(inputs[0], images)
-    seen = f"The steps add {'no' if none else 'the same'} noise."
-    return Finding(seen, kinds >= 3, "Draw new noise in each step.")
+    seen = f"Of 6 steps in 2 epochs, {6 - kinds} add the noise of an earlier one."
+    if kinds == 1 and torch.equal(inputs[0], images):
+        seen = "The steps add no noise."
+    return Finding(seen, kinds >= 6, "Draw new noise in each step.")
 
 
 def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:
@@ -159,7 +173,13 @@ def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:
     def build() -> Parts:
         return answer(), KeepsItsPlace(dataset), [KeepsRandomState()]
 
-    yield from resumes_exactly(build, PLACES, max_epochs=2, limit_val_batches=0)
+    yield from resumes_exactly(
+        build,
+        PLACES,
+        remedy="Each step must add the noise that it adds in a run that goes through.",
+        max_epochs=2,
+        limit_val_batches=0,
+    )
 
 
 _5_3 = Exercise(

@@ -1,5 +1,6 @@
 """Are gradients finite on odd inputs, and is all as it was on ordinary ones?"""
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -91,7 +92,9 @@ def same_as(
     for kind, one, other in zip(("values", "gradients"), ours, theirs, strict=True):
         far = _farthest(one, other)
         ok = far <= tolerance
-        seen = f"For {what}, the {kind} are other ones."
-        remedy = f"Change nothing for {what}: no epsilon, no detach."
+        seen = f"For {what}, the {kind} are off by up to {far:.2%}."
+        if math.isnan(far):
+            seen = f"For {what}, the {kind} are not all finite."
+        remedy = f"For {what} they should be those of before."
         findings.append(Finding(seen, ok, remedy))
     return findings

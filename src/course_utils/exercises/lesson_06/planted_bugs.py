@@ -1,6 +1,7 @@
 """Does a smoke test notice planted bugs, cheaply and without a trace?"""
 
 import copy
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -43,6 +44,16 @@ class Sound(L.LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """Return plain SGD."""
         return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+class FirstLayerFrozen(Sound):
+    """A healthy classifier of which one layer does not learn."""
+
+    def __init__(self) -> None:
+        """Freeze the first of two layers."""
+        super().__init__()
+        frozen = nn.Linear(8, 5).requires_grad_(False)
+        self.net = nn.Sequential(frozen, nn.Linear(5, 3))
 
 
 class _CrashesAtTheEnd(Sound):
@@ -100,21 +111,23 @@ def built(kind: type[Sound]) -> Sound:
     return type(kind.__name__, (kind,), {"steps": []})()
 
 
-def loader_with_a_rest(batches: int = 250) -> DataLoader[Any]:
-    """Return a shuffled loader over batches of four; the last holds one sample."""
+def loader_with_a_rest(batches: int = 250, size: int = 4) -> DataLoader[Any]:
+    """Return a shuffled loader over batches of one size; the last holds one sample."""
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(4 * (batches - 1) + 1, 8, generator=generator)
+    inputs = torch.randn(size * (batches - 1) + 1, 8, generator=generator)
     labels = inputs[:, :3].argmax(1)
-    return DataLoader(TensorDataset(inputs, labels), batch_size=4, shuffle=True)
+    return DataLoader(TensorDataset(inputs, labels), batch_size=size, shuffle=True)
 
 
-def _healthy(smoke_test: SmokeTest, most: int) -> Iterator[Finding]:
-    model = built(Sound)
+def _healthy(
+    smoke_test: SmokeTest, kind: type[Sound], what: str, loader: Any, most: int
+) -> Iterator[Finding]:
+    model = built(kind)
     before = copy.deepcopy(model.state_dict())
     try:
-        smoke_test(model, loader_with_a_rest())
+        smoke_test(model, loader)
     except LearnerError as error:
-        seen = f"A healthy model does not pass: {error}"
+        seen = f"{what} does not pass: {error}"
         yield Finding(seen, False, "It must pass.")
         return
     steps = len(model.steps)
@@ -134,11 +147,15 @@ def notices_planted_bugs(smoke_test: SmokeTest, most: int = 5) -> Iterator[Findi
         most: Training steps that it may make.
     """
     with temporary_folder():  # where a checkpoint without a folder ends up
-        yield from _healthy(smoke_test, most)
+        many, few = loader_with_a_rest(), loader_with_a_rest(70, size=6)
+        yield from _healthy(smoke_test, Sound, "A healthy model", many, most)
+        half = "A healthy model whose first layer is frozen"
+        yield from _healthy(smoke_test, FirstLayerFrozen, half, few, most)
+        loaders = itertools.cycle([few, many])
         for planted, kind, remedy in PLANTED:
             model = built(kind)
             try:
-                smoke_test(model, loader_with_a_rest())
+                smoke_test(model, next(loaders))
                 noticed = False
             except LearnerError:
                 noticed = True

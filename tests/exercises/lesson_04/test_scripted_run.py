@@ -7,7 +7,7 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
-from course_utils.exercises.lesson_04.kept_checkpoint import kept_checkpoint
+from course_utils.exercises.lesson_04.scripted_run import Kept, scripted_run
 
 SCRIPT = [0.5, 0.9, 0.2, 0.7]
 
@@ -29,42 +29,42 @@ class Net(L.LightningModule):
     def configure_callbacks(self):
         return [ModelCheckpoint(**self.options)]
 
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=1.0)
 
-def kept(**options):
-    batches = [torch.zeros(2)]
-    return kept_checkpoint(
-        Net(options), batches, [[torch.full((2,), x)] for x in SCRIPT]
-    )
+
+def run(**options):
+    validations = [[torch.full((2,), x)] for x in SCRIPT]
+    module = Net(options)
+    result = scripted_run(module, [torch.zeros(2)] * 2, validations)
+    assert module.weight.item() == 1
+    return result
 
 
 PLAIN = {"filename": "e={epoch}_{val/acc:.1f}", "auto_insert_metric_name": False}
+WATCH = {"monitor": "val/acc", "mode": "max"}
 TABLE = {
-    "none": ({"save_top_k": 0}, -1, ""),
-    "two kept": (
-        {"monitor": "val/acc", "mode": "max", "save_top_k": 2},
-        1,
-        "e=1_0.9.ckpt",
-    ),
-    "own folder": (
-        {"monitor": "val/acc", "mode": "max", "dirpath": "mine"},
-        1,
-        "e=1_0.9.ckpt",
+    "none": ({"save_top_k": 0}, []),
+    "two kept": ({**WATCH, "save_top_k": 2}, [Kept(1, "e=1_0.9.ckpt", False)]),
+    "own folder": ({**WATCH, "dirpath": "mine"}, [Kept(1, "e=1_0.9.ckpt", False)]),
+    "each step": (
+        {**WATCH, "every_n_train_steps": 1},
+        [Kept(2, "e=2_0.9.ckpt", True)],
     ),
 }
 
 
-@pytest.mark.parametrize(("options", "epoch", "name"), TABLE.values(), ids=TABLE)
-def test_a_checkpoint_callback_keeps(options, epoch, name):
-    found = kept(**{**PLAIN, **options})
-    assert (found.epoch, found.name) == (epoch, name)
+@pytest.mark.parametrize(("options", "kept"), TABLE.values(), ids=TABLE)
+def test_a_checkpoint_callback_keeps(options, kept):
+    assert run(**{**PLAIN, **options}).kept == kept
 
 
 def test_the_metrics_follow_the_script():
-    seen = [table["val/acc"] for table in kept().ends]
+    seen = [table["val/acc"] for table in run().ends]
     assert seen == pytest.approx(SCRIPT)
 
 
 def test_no_file_is_left_and_the_folder_is_as_before(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    kept(dirpath="mine")
+    run(dirpath="mine")
     assert os.listdir(tmp_path) == []

@@ -307,6 +307,14 @@ def test_exit_does_not_end_the_kernel(practice, exit_):
     assert "left Python with `exit`; return instead." in result.message
 
 
+@pytest.mark.parametrize("practice", ["2.2", "8.1", "9.3"])
+def test_a_module_that_is_not_initialized_is_refused(practice):
+    source = EXERCISES[practice].solution.replace("super().__init__()", "pass")
+    result = judged(practice, source)
+    assert result.status == "incorrect"
+    assert "`__init__` has to call `super().__init__()` first." in result.message
+
+
 def test_an_exception_of_no_kind_is_a_verdict_too():
     result = judged("12.1", classifier(STEP + "raise BaseException('odd')"))
     assert (result.status, "odd" in result.message) == ("incorrect", True)

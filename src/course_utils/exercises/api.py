@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import torch
 from IPython.display import display
+from torch import nn
 
 from course_utils import environment, progress, syllabus
 from course_utils.checks.finding import Finding
@@ -98,6 +99,9 @@ def _first_fault(findings: Iterator[Finding]) -> Finding | None:
 def _unforeseen(error: BaseException) -> tuple[Status, str]:
     if isinstance(error, SystemExit):
         return "incorrect", "Your code left Python with `exit`; return instead."
+    owner = getattr(error, "obj", None)  # whose attribute is missing
+    if isinstance(owner, nn.Module) and "_modules" not in vars(owner):
+        return "incorrect", "Your `__init__` has to call `super().__init__()` first."
     if place_in_learners_code(error):
         return "incorrect", f"Your code raised {in_words(error)}."
     return "cannot be checked", (

@@ -401,6 +401,10 @@ def on_before_zero_grad(self, optimizer):
 PLATEAU = "min(1, 4 * (i + 1) / updates, 2 * (updates - i) / updates)"
 
 RIGHT_8_2 = {
+    "a quarter rounded down": schedule(
+        "LambdaLR(optimizer, lambda i: min((i + 1) / (updates // 4), "
+        "(updates - i) / (updates - updates // 4)))"
+    ),
     "a plateau": schedule(f"LambdaLR(optimizer, lambda i: {PLATEAU})"),
     "one cycle along lines": schedule(
         CYCLE.replace("pct", "anneal_strategy='linear', pct")

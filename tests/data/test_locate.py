@@ -90,7 +90,7 @@ def test_a_cpu_gets_the_embedded_digits_unless_asked_otherwise(
 
 
 def test_a_gpu_gets_the_full_data_only_if_it_is_on_disk(monkeypatch, tmp_path):
-    monkeypatch.setattr(hardware.torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(hardware, "profile", lambda: hardware.GPU)
     assert chosen_name() == "embedded"
     write(tmp_path / "cache" / "MNIST" / "raw")
     assert chosen_name() == "mnist"

@@ -115,6 +115,10 @@ def judged(practice: str, source: str) -> CheckResult:
     return api.judge(api.find(practice), answer(source, file))
 
 
+# Answers of each table that `make test` judges; `make test-slow` judges the rest.
+FAST = 6
+
+
 def each_answer(names: str, tables: dict[str, dict[str, Any]]) -> pytest.MarkDecorator:
     """Return a mark that runs a test with every case of every practice's table.
 
@@ -127,9 +131,10 @@ def each_answer(names: str, tables: dict[str, dict[str, Any]]) -> pytest.MarkDec
             practice,
             *([case] if isinstance(case, str) else case),
             id=f"{practice} {name}",
+            marks=[pytest.mark.slow] if number >= FAST else [],
         )
         for practice, table in tables.items()
-        for name, case in table.items()
+        for number, (name, case) in enumerate(table.items())
     ]
     return pytest.mark.parametrize(names, cases)
 

@@ -58,7 +58,7 @@ def test_without_dask_the_remedy_is_told(course, monkeypatch):
 
 def test_a_damaged_notebook_is_one_sentence(course):
     Path("notebooks/00_tiny.ipynb").write_text("{", "utf-8")
-    assert "00_tiny.ipynb to be a notebook" in sentence(course_says("evidence"), 2)
+    assert "00_tiny.ipynb breaks off in line 1" in sentence(course_says("evidence"), 2)
 
 
 def test_evidence_sums_up_seeds_keeps_every_run_and_publishes(course):

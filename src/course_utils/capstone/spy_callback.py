@@ -45,7 +45,7 @@ class SpyCallback(L.Callback):
         first_images: First ten training images of each epoch, ``(10, 1, 28, 28)``.
         graph_bytes: Bytes that autograd holds after each batch.
         seen: `digests` of all images that the model was given during training,
-            whoever passed them: the Trainer, a callback, a training step.
+            no matter who passed them: the Trainer, a callback, a training step.
         start: All parameters before the first update, as one vector.
         moments: What the optimizers kept before the first update.
         saved_state: The same two when the checkpoint was saved.

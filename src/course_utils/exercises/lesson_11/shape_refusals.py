@@ -26,8 +26,8 @@ def _norm(gradients: Mapping[Tensor, Tensor]) -> Tensor:
 class _Gradients(L.Callback):
     """Compare loss and gradients of each batch with those that it should have.
 
-    The gradients are those that the optimizers use, whoever calls them: the same for
-    automatic and manual optimization, and for one optimizer or several.
+    The gradients are those that the optimizers use, no matter who calls them: the same
+    for automatic and manual optimization, and for one optimizer or several.
     """
 
     def __init__(self, truth: Loss) -> None:

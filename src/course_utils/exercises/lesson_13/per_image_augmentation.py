@@ -118,7 +118,7 @@ class _Lines:
     """Count the lines of the learner's code that run in a ``with`` block.
 
     Attributes:
-        count: Lines so far; each round of a loop counts anew.
+        count: Lines so far; each round of a loop counts from the start.
     """
 
     def __enter__(self) -> "_Lines":

@@ -11,12 +11,16 @@ from collections.abc import Callable
 from nbformat import NotebookNode
 
 PRACTICE_TAGS = ("predict", "bad", "good", "contrast", "claim", "exercise")
+UNCOUNTED = {"apparatus", "exercise", "setup"}  # tags of code that no limit counts
+VISIBLE_LINES, VISIBLE_LINES_OF_A_LESSON, GUARD_LINES = 45, 220, 6
 LONGEST_CELL = 25
 LARGEST_BYTES = 1_500_000
 LIMITS_HEADING = "When the bad version is right"
 
 _PRACTICE = re.compile(r"^## (\d+\.\d+) \S", re.MULTILINE)
 _SECTION = re.compile(r"^## ", re.MULTILINE)
+_TRIES_GUARD = re.compile(r"^try_guard\(", re.MULTILINE)
+_GOING_FURTHER = re.compile(r"^#+ Going further", re.MULTILINE)
 _PATH = re.compile(r"(?<![\w.~/])/(?:home|root|tmp|Users|private)/\w|\b[A-Z]:\\\w")
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _PROGRESS = re.compile(r"\d+%\s*\||it/s|[█▏▎▍▌▋▊▉━╸]{2}|\r(?!\n)")
@@ -178,6 +182,72 @@ def incomplete_practices(notebook: NotebookNode) -> Complaints:
     return complaints
 
 
+def is_second_edition(notebook: NotebookNode) -> bool:
+    """Return whether a lesson folds its measuring code, and must keep what follows."""
+    return any("apparatus" in _tags(cell) for cell in _code(notebook))
+
+
+def lines_of(cell: NotebookNode) -> int:
+    """Return how many lines of a cell are not blank."""
+    return sum(bool(line.strip()) for line in cell.source.splitlines())
+
+
+def without_going_further(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Return the cells of a practice up to the part that is optional."""
+    further = [
+        place
+        for place, cell in enumerate(cells)
+        if cell.cell_type == "markdown" and _GOING_FURTHER.search(cell.source)
+    ]
+    return cells[: further[0]] if further else cells
+
+
+def too_much_visible_code(notebook: NotebookNode) -> Complaints:
+    """Count the code in front: neither folded, nor an exercise, nor optional."""
+    if not is_second_edition(notebook):
+        return []
+    lines = {
+        name: sum(
+            lines_of(cell)
+            for cell in without_going_further(cells)
+            if cell.cell_type == "code" and not UNCOUNTED & set(_tags(cell))
+        )
+        for name, cells in practices(notebook)
+    }
+    limits = [(*each, VISIBLE_LINES) for each in lines.items()]
+    limits.append(("the lesson", sum(lines.values()), VISIBLE_LINES_OF_A_LESSON))
+    return [
+        f"{name} shows {count} lines of code, the limit is {limit}"
+        for name, count, limit in limits
+        if count > limit
+    ]
+
+
+def nothing_to_take_along(notebook: NotebookNode) -> Complaints:
+    """Require each practice's scope and a short guard, and a symptom in the table."""
+    if not is_second_edition(notebook):
+        return []
+    table = "".join(c.source for c in notebook.cells if "## Symptoms" in c.source)
+    complaints = []
+    for name, cells in practices(notebook):
+        prose = "\n".join(c.source for c in cells if c.cell_type == "markdown")
+        guards = [cell for cell in cells if "guard" in _tags(cell)]
+        lengths = [lines_of(cell) for cell in guards]
+        if "**Scope.**" not in prose:
+            complaints.append(f"{name} does not say its **Scope.**")
+        if len(guards) != 1 or not 2 <= lengths[0] <= GUARD_LINES:
+            complaints.append(
+                f"{name} has guards of {lengths} lines, not one of 2 to {GUARD_LINES}"
+            )
+        elif not any(
+            f'try_guard("{name}"' in c.source.replace("\n    ", "") for c in cells
+        ):
+            complaints.append(f"{name} does not try its guard")
+        if f" | {name} |" not in table:
+            complaints.append(f"{name} has no row in the table of symptoms")
+    return complaints
+
+
 def setup_source(notebook: NotebookNode) -> str:
     """Return the one setup cell, its lesson id replaced, or ``""`` if none is right."""
     cells = _code(notebook)
@@ -198,4 +268,8 @@ EVERY_NOTEBOOK: tuple[Check, ...] = (
     long_cells,
     too_large,
 )
-EVERY_LESSON: tuple[Check, ...] = (incomplete_practices,)
+EVERY_LESSON: tuple[Check, ...] = (
+    incomplete_practices,
+    too_much_visible_code,
+    nothing_to_take_along,
+)

@@ -239,3 +239,61 @@ def test_nbval_and_make_sync_read_the_rules_alike():
     for regex, replacement in rules:
         by_nbval = re.sub(regex, replacement, by_nbval)
     assert by_nbval == sanitizer(SANITIZE)(text) == "NUMBER,NUMBERand 8BLANKSleft"
+
+
+def second_edition(
+    *, lines: int = 1, scope: str = "**Scope.** CPU.", guard: int = 3, row: str = "12.1"
+) -> NotebookNode:
+    """Return a lesson that folds its measuring code."""
+    notebook = sound(code("measure()\n" * 300, tag="apparatus"))
+    place = next(i for i, c in enumerate(notebook.cells) if "claim = 1" in c.source)
+    notebook.cells[place + 1 : place + 1] = [
+        code("print()\n" * lines),
+        v4.new_markdown_cell(f"**Why.** So. {scope}"),
+    ]
+    exercise = next(i for i, c in enumerate(notebook.cells) if "answer" in c.source)
+    notebook.cells[exercise + 1 : exercise + 1] = [
+        code("assert True\n" * guard, tag="guard"),
+        code('try_guard("12.1", bad=f, good=g)', tag="apparatus"),
+        v4.new_markdown_cell("### Going further"),
+        code("more()\n" * 300),
+    ]
+    table = f"## Symptoms\n\n| You see | Look at |\n|---|---|\n| fire | {row} |"
+    notebook.cells.append(v4.new_markdown_cell(table))
+    return notebook
+
+
+def test_a_lesson_of_the_second_edition_has_no_complaint():
+    assert checks.is_second_edition(second_edition())
+    assert not checks.is_second_edition(sound())
+    for check in checks.EVERY_LESSON:
+        assert check(second_edition()) == []
+
+
+def test_visible_code_is_counted_without_apparatus_exercise_and_going_further():
+    most = checks.VISIBLE_LINES - 8  # those of the other cells
+    assert checks.too_much_visible_code(second_edition(lines=most)) == []
+    assert checks.too_much_visible_code(second_edition(lines=most + 3)) == [
+        "12.1 shows 48 lines of code, the limit is 45"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("defect", "complaint"),
+    [
+        ({"scope": ""}, "12.1 does not say its **Scope.**"),
+        ({"guard": 0}, "12.1 has guards of [0] lines"),
+        ({"guard": 7}, "12.1 has guards of [7] lines, not one of 2 to 6"),
+        ({"row": "12.2"}, "12.1 has no row in the table of symptoms"),
+    ],
+)
+def test_what_a_reader_takes_along_is_required(defect, complaint):
+    (found,) = checks.nothing_to_take_along(second_edition(**defect))
+    assert found.startswith(complaint)
+
+
+def test_a_guard_must_be_tried():
+    notebook = second_edition()
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("try_guard", "print")
+    assert checks.nothing_to_take_along(notebook) == ["12.1 does not try its guard"]

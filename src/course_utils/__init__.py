@@ -1,10 +1,11 @@
 """Helpers of the course: they hide measuring, never the practice that is taught.
 
-A lesson imports `start`, `contrast`, `claim`, `check`, `hint` and `solution` from here,
-and what it measures and draws from the rooms: `course_utils.data`, ``.distributed``,
-``.measure``, ``.experiments``, ``.experiments.plots``, ``.checks``, ``.capstone``, and
-``.exercises.lesson_NN``; settings of the machine from ``.hardware`` and ``.settings``.
-A room's ``__all__`` lists its public names. Modules inside a room may change.
+A lesson imports `start`, `contrast`, `claim`, `check`, `hint`, `solution` and
+`try_guard` from here, and what it measures and draws from the rooms:
+`course_utils.data`, ``.distributed``, ``.measure``, ``.experiments``,
+``.experiments.plots``, ``.checks``, ``.capstone``, and ``.exercises.lesson_NN``;
+settings of the machine from ``.hardware`` and ``.settings``. A room's ``__all__`` lists
+its public names. Modules inside a room may change.
 """
 
 import logging
@@ -21,6 +22,7 @@ _HOMES = {
     "doctor": "experiments.doctor",
     "hint": "exercises.api",
     "solution": "exercises.api",
+    "try_guard": "experiments.guards",
 }
 __all__ = ["__version__", "start", *_HOMES]  # noqa: PLE0604
 __getattr__ = lazy(__name__, _HOMES)

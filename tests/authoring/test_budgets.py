@@ -61,6 +61,21 @@ def test_minutes_by_hand(words, lines, figures, seconds, minutes):
     assert teaching_minutes(_notebook(words, lines, figures), seconds) == minutes
 
 
+def _tagged(lines, tag):
+    metadata = {"tags": [tag]} if tag else {}
+    return new_code_cell("\n".join(["a = 1"] * lines), metadata=metadata)
+
+
+def test_in_a_lesson_that_folds_code_only_what_is_visible_is_read_and_slowly():
+    apparatus, visible = _tagged(500, "apparatus"), _tagged(100, "")
+    exercise = _tagged(500, "exercise")
+    further = [new_markdown_cell("### Going further\n" + "word " * 2000), visible]
+    cells = [apparatus, visible, exercise, *further]
+    assert teaching_minutes(new_notebook(cells=cells), 0) == 10
+    after = [new_markdown_cell("## 1.2 The next practice"), visible]
+    assert teaching_minutes(new_notebook(cells=cells + after), 0) == 25
+
+
 def test_an_address_is_not_read():
     link = new_markdown_cell("[PyTorch](https://docs.pytorch.org/a b c) " * 1000)
     assert teaching_minutes(new_notebook(cells=[link]), 0) == 5

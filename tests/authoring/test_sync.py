@@ -31,7 +31,7 @@ axes.plot([1, 2])
 plt.close(figure)
 display(figure, metadata={"image/png": {"alt": "a line"}})
 
-# %%
+# %% tags=["apparatus"]
 display(HTML(f"<b>{time.time():.3f}</b>"))
 """
 
@@ -74,13 +74,19 @@ def test_a_notebook_is_made_once_and_then_stays_to_the_byte(course, capsys):
 
     stored = nbformat.read(path, as_version=4)
     nbformat.validate(stored)
-    _, setup, failing, figure, _ = stored.cells
+    _, setup, failing, figure, apparatus = stored.cells
     assert setup.outputs[0].text == "0 ''\n"
     assert setup.metadata.tags == ["setup"]
     assert failing.outputs[0].traceback == [
         "FileNotFoundError: [Errno 2] No such file or directory: '/root/absent/file'"
     ]
     assert figure.outputs[0].metadata["image/png"]["alt"] == "a line"
+    # Folded in JupyterLab, in Colab, and by MyST on the web.
+    assert apparatus.metadata == {
+        "tags": ["apparatus", "hide-input"],
+        "jupyter": {"source_hidden": True},
+        "cellView": "form",
+    }
     assert stored.metadata == sync.METADATA
     assert "version" not in stored.metadata.language_info
 
@@ -175,7 +181,7 @@ def test_a_pair_in_step_is_left_alone(pair):
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        (_retag, "cell 2 is tagged [], not ['setup']"),
+        (_retag, "cell 2 has {'tags': []}, not {'tags': ['setup']}"),
         (_reword, "cell 1 holds other text than the script"),
         (_retype, "cell 1 is raw, not markdown"),
         (_drop, "has 4 cells, the script 5"),

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from course_utils.experiments.claims import Claim, Pair, claim
-from course_utils.experiments.result import Contrast, Effect, VersionResult
+from course_utils.experiments.result import Contrast, Measured, VersionResult
 
 
 @pytest.fixture
@@ -61,17 +61,56 @@ def test_the_line_shows_no_number_that_varies(capsys):
 
 
 @pytest.mark.parametrize(
-    ("bounds", "got"),
+    ("measured", "bounds", "got"),
     [
-        ({}, "none of them"),
-        ({"at_least": 1, "at_most": 2}, "at_least, at_most"),
-        ({"atleast": 1}, "atleast"),
+        (1.0, {}, "neither"),
+        (1.0, {"at_least": 1, "at_most": 2}, "at_least, at_most"),
+        (Measured(1.0) >= 0, {"at_most": 2}, "a comparison, at_most"),
     ],
 )
-def test_anything_but_one_bound_is_refused(bounds, got):
-    expected = f"Expected exactly one of at_least, at_most, equals but got {got}."
+def test_anything_but_one_bound_is_refused(measured, bounds, got):
+    expected = f"one bound such as at_least=0.5 but got {got}."
     with pytest.raises(ValueError, match=expected):
-        claim("12.1", "it does", 1.0, **bounds)
+        claim("12.1", "it does", measured, **bounds)
+
+
+def test_an_unknown_bound_is_refused_with_those_there_are():
+    with pytest.raises(ValueError, match="Expected one of at_least, .* got atleast."):
+        claim("12.1", "it does", 1.0, atleast=1)
+
+
+@pytest.mark.parametrize(
+    ("comparison", "kind", "holds"),
+    [
+        (Measured(0.5) >= 0.5, "at_least", True),
+        (Measured(0.5) <= 0.4, "at_most", False),
+        (Measured(0.5) > 0.5, "above", False),
+        (Measured(0.5) < 0.6, "below", True),
+        (Measured(2.0) == 2, "equals", True),
+        (Measured(float("nan")) <= 1, "at_most", False),
+        (3 - Measured(2.0) == 1, "equals", True),
+        (1 / Measured(0.0) >= 0, "at_least", False),
+    ],
+)
+def test_a_comparison_is_a_claim(evidence, capsys, comparison, kind, holds):
+    claim("12.1", "it does", comparison)
+    [record] = records(evidence)
+    assert (record["kind"], record["holds"]) == (kind, holds)
+    assert capsys.readouterr().out.startswith("✓" if holds else "✗")
+
+
+def test_the_comparison_carries_measurement_and_bound(evidence):
+    claim("12.1", "it does", VersionResult({"updates": 8})["updates"] == 8)
+    [record] = records(evidence)
+    assert (record["measured"], record["threshold"]) == (8, 8)
+    assert record["measurement"] == "updates"
+
+
+@pytest.mark.parametrize("fact", [True, False])
+def test_what_is_true_or_false_needs_no_bound(evidence, fact):
+    claim("12.1", "it does", fact)
+    [record] = records(evidence)
+    assert (record["kind"], record["holds"]) == ("equals", fact)
 
 
 @pytest.mark.parametrize("measured", [None, "0.9", [0.9]])
@@ -111,7 +150,7 @@ def test_a_claim_about_a_contrast_records_both_sides(evidence):
 
 
 def test_what_was_recorded_is_what_is_read(evidence):
-    claim("12.1", "gain is λarge", Effect(0.5, "f1", 0.2, 0.7), at_least=0.6)
+    claim("12.1", "gain is λarge", Measured(0.5, "f1", 0.2, 0.7), at_least=0.6)
     claim("12.1", "equal", 3, equals=3)
     claim("12.1", "unknown", math.nan, at_most=1)
     assert list(map(Claim.from_json, records(evidence))) == [

@@ -64,6 +64,29 @@ def test_both_sides_start_from_the_same_seed():
     assert result.bad.measured["torch"] == torch.rand(1).item()
 
 
+class Sums:
+    def total(self):
+        return 8
+
+
+class Averages(Sums):
+    def total(self):
+        return 1
+
+
+def test_one_function_measures_both_versions_and_they_are_called_by_their_names():
+    result = contrast(
+        "12.1", lambda version: {"total": version().total()}, bad=Sums, good=Averages
+    )
+    assert result.times("total") == 8
+    assert result.names == ("Sums", "Averages")
+
+
+def test_versions_without_a_name_are_called_bad_and_good_or_as_one_says():
+    assert run(lambda: {}, lambda: {}).names == ("bad", "good")
+    assert run(lambda: {}, lambda: {}, names=("a", "b")).names == ("a", "b")
+
+
 def test_the_environment_chooses_the_seed(monkeypatch):
     zero = run(draws, draws)
     monkeypatch.setenv("COURSE_SEED", "9")

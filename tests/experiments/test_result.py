@@ -3,7 +3,7 @@ import re
 
 import pytest
 
-from course_utils.experiments.result import Contrast, Effect, VersionResult
+from course_utils.experiments.result import Contrast, Measured, VersionResult
 from course_utils.formatting import decimal, html_table, text_table
 
 # The one rule of tests/nbval_sanitize.cfg: what has a decimal point is a measurement.
@@ -75,7 +75,7 @@ def test_gain_is_good_minus_bad_and_remembers_both():
     gain = sides({"acc": 0.25}, {"acc": 0.75}).gain("acc")
     assert gain == 0.5
     assert (gain.name, gain.bad, gain.good) == ("acc", 0.25, 0.75)
-    assert isinstance(gain, Effect)
+    assert isinstance(gain, Measured)
 
 
 def test_times_is_how_often_the_good_one_fits_into_the_bad_one():
@@ -124,3 +124,34 @@ def test_html_is_escaped_and_names_its_rows_and_columns():
     assert '<th scope="col">&lt;bad&gt;</th>' in table
     assert '<th scope="row">a &amp; b</th><td>&lt;script&gt;</td>' in table
     assert "<script>" not in table
+
+
+def test_a_version_gives_its_measurements_by_name():
+    result = VersionResult({"f1": 0.5, "fact": 3, "where": "cpu", "curve": (1.0, 2.0)})
+    assert result["f1"] + 0.25 == 0.75
+    assert (result["fact"], result["where"], result["curve"]) == (3, "cpu", (1.0, 2.0))
+    with pytest.raises(ValueError, match="Expected a measurement out of f1, .* 'f2'"):
+        result["f2"]
+
+
+def test_after_an_error_every_measurement_is_nan_and_no_claim_about_it_holds():
+    number = VersionResult(error="ValueError: no")["f1"]
+    assert not any((number >= 0, number <= 0, number == 0, number > 0, number < 0))
+
+
+def test_measured_numbers_sort_and_stand_in_sets_like_others():
+    numbers = [Measured(2.0), Measured(1.0), Measured(3.0)]
+    assert [float(each) for each in sorted(numbers)] == [1.0, 2.0, 3.0]
+    assert float(max(numbers)) == 3.0
+    assert {Measured(1.0), 1.0} == {1.0}
+    assert Measured(1.0) != "1"
+
+
+def test_headings_and_legends_name_the_versions():
+    named = Contrast("12.1", VersionResult(), VersionResult(), ("Sums", "Averages"))
+    assert named.headings == ("", "bad: Sums", "good: Averages")
+    assert list(named.versions) == ["Sums", "Averages"]
+    assert str(Contrast("12.1", VersionResult(), VersionResult())).split() == [
+        "bad",
+        "good",
+    ]

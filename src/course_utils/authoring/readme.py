@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from course_utils import syllabus
-from course_utils.authoring import budgets, rooms, versions
+from course_utils.authoring import budgets, rooms, symptoms, versions
 from course_utils.authoring.load_test import record, tables
 from course_utils.authoring.notebook_files import read_notebook
 from course_utils.formatting import markdown_table
@@ -65,6 +65,7 @@ def parts(folder: Path) -> dict[str, str]:
     return {
         "counts": counts(),
         "lessons": lesson_table(),
+        "symptoms": symptoms.index(folder),
         "picture": f"![{alt}]({PICTURE})",
         "learners": tables.markdown(record.committed()),
         "versions": versions.table(versions.record()),

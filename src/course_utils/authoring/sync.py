@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import jupytext
 import nbformat
@@ -38,6 +39,7 @@ from course_utils.authoring.notebook_files import conflict, damage, read_noteboo
 from course_utils.data.cache import write_atomically
 
 FOLDERS = ("notebooks", "solutions")
+APPARATUS, HIDE = "apparatus", "hide-input"  # code that only measures; MyST's tag
 # No versions: they differ between machines, and readers need only the language.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -73,6 +75,18 @@ def _new_id(cell: NotebookNode, taken: Iterable[str]) -> str:
     return next(each for each in ids if each not in taken)
 
 
+def _metadata(cell: NotebookNode) -> dict[str, Any]:
+    """Return a cell's tags and, where it only measures, what folds its code.
+
+    JupyterLab reads `source_hidden`, Colab `cellView`, nbconvert and MyST the tag.
+    """
+    tags = _tags(cell)
+    if APPARATUS in tags:
+        folded = {"jupyter": {"source_hidden": True}, "cellView": "form"}
+        return {"tags": [*tags, HIDE], **folded}
+    return {"tags": tags} if tags else {}
+
+
 def generate(script: Path) -> NotebookNode:
     """Return the notebook of ``script``, not executed, with known cells' ids kept."""
     source, stored = jupytext.read(script), _read(script.with_suffix(".ipynb"))
@@ -85,9 +99,9 @@ def generate(script: Path) -> NotebookNode:
     notebook = v4.new_notebook(metadata=METADATA)
     for place, cell in enumerate(source.cells):
         ids[place] = ids[place] or _new_id(cell, ids)
-        metadata = {"tags": _tags(cell)} if _tags(cell) else {}
         make = getattr(v4, f"new_{cell.cell_type}_cell")
-        notebook.cells.append(make(cell.source, id=ids[place], metadata=metadata))
+        new = make(cell.source, id=ids[place], metadata=_metadata(cell))
+        notebook.cells.append(new)
     return notebook
 
 
@@ -100,8 +114,8 @@ def _difference(script: NotebookNode, stored: NotebookNode) -> str:
             return f"cell {number} is {theirs.cell_type}, not {ours.cell_type}"
         if ours.source != theirs.source:
             return f"cell {number} holds other text than the script"
-        if _tags(ours) != _tags(theirs):
-            return f"cell {number} is tagged {_tags(theirs)}, not {_tags(ours)}"
+        if _metadata(ours) != theirs.metadata:
+            return f"cell {number} has {theirs.metadata}, not {_metadata(ours)}"
     return ""
 
 

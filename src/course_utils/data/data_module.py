@@ -1,5 +1,6 @@
 """The images that every lesson trains on, held in memory and split by a seed."""
 
+import math
 from typing import Any
 
 import lightning as L
@@ -193,6 +194,16 @@ class ImageDataModule(L.LightningDataModule):
         part = next(iter(self._parts.values()), None) or self._part("test")
         channel, height, width = part.images.shape[1:]
         return channel, height, width
+
+    @property
+    def num_features(self) -> int:
+        """Numbers in one image: channel × height × width."""
+        return math.prod(self.image_shape)
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes; a label is below it."""
+        return len(self.classes)
 
     def _loader(self, part: str, shuffle: bool = False) -> DataLoader[Batch]:
         return DataLoader(

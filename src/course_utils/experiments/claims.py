@@ -1,14 +1,11 @@
 """A claim: one measured effect held against its threshold, shown and recorded."""
 
 import math
-import operator
 from dataclasses import dataclass
 from typing import Any
 
 from course_utils.experiments import recorder
-from course_utils.experiments.result import Effect
-
-_HOLDS = {"at_least": operator.ge, "at_most": operator.le, "equals": operator.eq}
+from course_utils.experiments.result import Comparison, Measured
 
 
 def rounded(value: float | None) -> float | None:
@@ -31,14 +28,14 @@ class Claim:
     Attributes:
         practice: Practice id, for example ``"12.1"``.
         text: The promise as a sentence, without numbers that vary from run to run.
-        kind: ``"at_least"``, ``"at_most"`` or ``"equals"``.
+        kind: ``"at_least"``, ``"at_most"``, ``"above"``, ``"below"`` or ``"equals"``.
         threshold: The bound, in the unit of ``measured``.
         holds: Whether the promise was kept, decided before ``measured`` was rounded;
             never with a measurement that is ``nan``.
         measured: The effect, in the unit that the sentence names; None if not finite.
         bad: What the bad version measured, if the claim compares two versions.
         good: What the good version measured, likewise.
-        measurement: Name of what the claim compares in both versions, or ``""``.
+        measurement: Name of the contrast's measurement that it is made of, or ``""``.
     """
 
     practice: str
@@ -95,20 +92,39 @@ class Pair:
         return cls(**{**entry, **numbers})
 
 
-def _scalar(value: Any) -> float:
-    """Return a Python number, with its origin if it is an `Effect`."""
-    if hasattr(value, "item"):  # a scalar of torch or NumPy
-        value = value.item()
-    if isinstance(value, int | float):
-        return value
-    raise TypeError(
-        f"Expected `measured` to be a number but got {type(value).__name__}; pass "
-        "result.gain(...), result.times(...) or result.bad.number(...)."
-    )
+def _comparison(measured: Any, bound: dict[str, float]) -> Comparison:
+    """Return what `claim` was given as one comparison.
+
+    Raises:
+        TypeError: If ``measured`` is neither a comparison nor a number.
+        ValueError: If there is not exactly one bound.
+    """
+    if isinstance(measured, bool) and not bound:
+        bound = {"equals": True}
+    compared = isinstance(measured, Comparison)
+    if len(bound) + compared != 1:
+        got = ", ".join([*(["a comparison"] if compared else []), *bound])
+        raise ValueError(
+            "Expected a comparison, as in `result.bad['updates'] == 32`, or one bound "
+            f"such as at_least=0.5 but got {got or 'neither'}."
+        )
+    if isinstance(measured, Comparison):
+        return measured
+    [(kind, threshold)] = bound.items()
+    value = measured.item() if hasattr(measured, "item") else measured
+    if not isinstance(value, int | float):
+        raise TypeError(
+            f"Expected `measured` to be a number but got {type(value).__name__}; pass "
+            "result.gain(...), result.times(...) or result.bad[...]."
+        )
+    number = value if isinstance(value, Measured) else Measured(value)
+    return Comparison(number, kind, threshold)
 
 
-def claim(practice: str, text: str, measured: float, **bound: float) -> None:
-    """Print whether ``measured`` keeps the promise; a broken one stops nothing.
+def claim(
+    practice: str, text: str, measured: float | Comparison, **bound: float
+) -> None:
+    """Print whether a measurement keeps the promise; a broken one stops nothing.
 
     With ``COURSE_EVIDENCE=file`` the claim is also appended to that file as one line
     of JSON; a file that cannot be written costs one printed sentence.
@@ -116,29 +132,29 @@ def claim(practice: str, text: str, measured: float, **bound: float) -> None:
     Args:
         practice: Practice id, for example ``"12.1"``.
         text: The promise as a sentence, without numbers that vary from run to run.
-        measured: The effect, best as `Contrast.gain` or `Contrast.times` returned it.
-        **bound: Exactly one of ``at_least``, ``at_most``, ``equals``.
+        measured: A comparison of what a contrast measured, ``result.gain("f1") >= .5``
+            or ``result.bad["updates"] == 32``; or something that is true or false; or
+            a number, with a bound beside it.
+        **bound: For a number: one of ``at_least``, ``at_most``, ``above``, ``below``,
+            ``equals``.
 
     Raises:
-        TypeError: If ``measured`` is not a number.
+        TypeError: If ``measured`` is neither a comparison nor a number.
         ValueError: If not exactly one known bound is given.
 
     Example:
         >>> claim("12.1", "the gain is large", 0.75, at_least=0.5)
         ✓ 12.1 the gain is large
+        >>> claim("12.1", "the gain is large", Measured(0.25) >= 0.5)
+        ✗ 12.1 the gain is large
     """
-    if len(bound) != 1 or not bound.keys() <= _HOLDS.keys():
-        got = ", ".join(bound) or "none of them"
-        raise ValueError(
-            f"Expected exactly one of at_least, at_most, equals but got {got}."
-        )
-    [(kind, threshold)] = bound.items()
-    value = _scalar(measured)
-    origin = {}
-    if isinstance(value, Effect):
-        sides = {"bad": rounded(value.bad), "good": rounded(value.good)}
-        origin = {**sides, "measurement": value.name}
-    holds = bool(_HOLDS[kind](value, threshold))
-    made = Claim(practice, text, kind, threshold, holds, rounded(value), **origin)
+    found = _comparison(measured, bound)
+    value = found.measured
+    sides = {"bad": rounded(value.bad), "good": rounded(value.good)}
+    kept, threshold, name = bool(found), float(found.bound), value.name
+    made = Claim(
+        practice, text, found.kind, threshold, kept, rounded(value), **sides,
+        measurement=name,
+    )  # fmt: skip
     print(made)
     recorder.save(made.to_json())

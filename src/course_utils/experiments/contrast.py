@@ -4,6 +4,7 @@ import contextlib
 import gc
 import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -97,11 +98,19 @@ def _answer(practice: syllabus.Practice, prediction: str | None) -> str:
     return f"The answer is {practice.answer}, {verdict}."
 
 
+def _named(version: Callable[..., Any], otherwise: str) -> str:
+    """Return what a version is called: the name of its class or function."""
+    name = getattr(version, "__name__", "<lambda>")
+    return otherwise if name == "<lambda>" else name
+
+
 def contrast(
     practice: str | float,
+    measure: Callable[[Any], Measurements] | None = None,
     *,
-    bad: Callable[[], Measurements],
-    good: Callable[[], Measurements],
+    bad: Callable[..., Any],
+    good: Callable[..., Any],
+    names: tuple[str, str] | None = None,
     prediction: str | None = None,
     figure: plots.Picture | None = None,
 ) -> Contrast:
@@ -113,11 +122,16 @@ def contrast(
 
     Args:
         practice: Practice id, for example ``"12.1"``.
-        bad: Returns named measurements: a float is a measurement, an int a fact, a
+        measure: Called with each version; returns its measurements. Without it, the
+            versions are called themselves, without arguments.
+        bad: The version with the habit, mostly a class; or, without ``measure``, what
+            returns named measurements: a float is a measurement, an int a fact, a
             list of numbers a curve, a tensor of two or more dimensions an image for
             the figure. An exception is an outcome, too: the table shows it, also
             the one sentence that says a version returned something else.
         good: The same with the habit repaired.
+        names: What tables and legends call the versions; by default the names of the
+            two classes or functions.
         prediction: One of the practice's options; ``None`` if none was made. The
             first is kept: it was made before the answer was seen.
         figure: What to draw, one of `course_utils.experiments.plots`.
@@ -129,7 +143,9 @@ def contrast(
         ValueError: If the practice is unknown, or ``COURSE_SEED`` is not a seed.
     """
     known = syllabus.load().practice(practice)
-    result = Contrast(known.id, _run(bad), _run(good))
+    names = names or (_named(bad, "bad"), _named(good, "good"))
+    runs = [partial(measure, each) if measure else each for each in (bad, good)]
+    result = Contrast(known.id, *map(_run, runs), names)
     display(result)
     if figure is not None:
         plots.show(figure, result)

@@ -1,7 +1,8 @@
 """The result of a contrast: what a bad and a good version measured."""
 
 import math
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,24 +11,121 @@ from course_utils.formatting import decimal, html_table, text_table
 Value = float | int | bool | str | tuple[float, ...]
 
 
-class Effect(float):
-    """A difference between two versions; a number that remembers where it is from.
+_HOLDS: dict[str, Callable[[float, float], bool]] = {
+    "at_least": operator.ge,
+    "at_most": operator.le,
+    "above": operator.gt,
+    "below": operator.lt,
+    "equals": operator.eq,
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measurement held against a bound; true if it keeps it.
 
     Attributes:
-        name: The measurement.
-        bad: What the bad version measured.
-        good: What the good version measured.
+        measured: What was measured; never kept if it is ``nan``.
+        kind: ``"at_least"``, ``"at_most"``, ``"above"``, ``"below"`` or ``"equals"``.
+        bound: The bound, in the unit of ``measured``.
+    """
+
+    measured: "Measured"
+    kind: str
+    bound: float
+
+    def __post_init__(self) -> None:
+        """Refuse a kind that is unknown."""
+        if self.kind not in _HOLDS:
+            known = ", ".join(_HOLDS)
+            raise ValueError(f"Expected one of {known} but got {self.kind}.")
+
+    def __bool__(self) -> bool:
+        """Whether the bound is kept."""
+        return _HOLDS[self.kind](float(self.measured), float(self.bound))
+
+
+class Measured(float):
+    """A measured number; compared with a bound, it returns a `Comparison` for `claim`.
+
+    Sums, differences, products and ratios of it are measured numbers, too; a ratio to
+    zero is ``nan``.
+
+    Attributes:
+        name: The measurement; ``""`` if it is computed from several.
+        bad: What the bad version measured, if this compares both versions, else None.
+        good: What the good version measured, likewise.
+
+    Example:
+        >>> bool(Measured(0.5) >= 0.4), bool(Measured(0.5) - 0.2 == 0.5)
+        (True, False)
     """
 
     name: str
-    bad: float
-    good: float
+    bad: float | None
+    good: float | None
 
-    def __new__(cls, value: float, name: str, bad: float, good: float) -> "Effect":
+    def __new__(
+        cls,
+        value: float,
+        name: str = "",
+        bad: float | None = None,
+        good: float | None = None,
+    ) -> "Measured":
         """Return ``value`` with its origin."""
-        effect = super().__new__(cls, value)
-        effect.name, effect.bad, effect.good = name, bad, good
-        return effect
+        measured = super().__new__(cls, value)
+        measured.name, measured.bad, measured.good = name, bad, good
+        return measured
+
+    __hash__ = float.__hash__
+
+    def __ge__(self, bound: float) -> Comparison:  # type: ignore[override]
+        """Hold it against the least value allowed."""
+        return Comparison(self, "at_least", bound)
+
+    def __le__(self, bound: float) -> Comparison:  # type: ignore[override]
+        """Hold it against the largest value allowed."""
+        return Comparison(self, "at_most", bound)
+
+    def __gt__(self, bound: float) -> Comparison:  # type: ignore[override]
+        """Hold it against a value that it must exceed."""
+        return Comparison(self, "above", bound)
+
+    def __lt__(self, bound: float) -> Comparison:  # type: ignore[override]
+        """Hold it against a value that it must stay below."""
+        return Comparison(self, "below", bound)
+
+    def __eq__(self, bound: object) -> Any:
+        """Hold it against the one value allowed."""
+        if not isinstance(bound, int | float):
+            return NotImplemented
+        return Comparison(self, "equals", bound)
+
+    def __add__(self, other: float) -> "Measured":
+        """Return the sum."""
+        return Measured(float(self) + float(other))
+
+    def __sub__(self, other: float) -> "Measured":
+        """Return the difference."""
+        return Measured(float(self) - float(other))
+
+    def __rsub__(self, other: float) -> "Measured":
+        """Return the difference from another number."""
+        return Measured(float(other) - float(self))
+
+    def __mul__(self, other: float) -> "Measured":
+        """Return the product."""
+        return Measured(float(self) * float(other))
+
+    def __truediv__(self, other: float) -> "Measured":
+        """Return the ratio."""
+        return Measured(float(self) / float(other) if other else math.nan)
+
+    def __rtruediv__(self, other: float) -> "Measured":
+        """Return the ratio of another number to this one."""
+        return Measured(float(other) / float(self) if self else math.nan)
+
+    __radd__, __rmul__ = __add__, __mul__
 
 
 @dataclass(frozen=True)
@@ -44,6 +142,18 @@ class VersionResult:
     measured: Mapping[str, Value] = field(default_factory=dict)
     error: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Any:
+        """Return a measurement: `Measured` if it is a number, ``nan`` after an error.
+
+        Raises:
+            ValueError: If the version measured nothing of that name, and no error
+                stopped it.
+        """
+        value = self.measured.get(name, math.nan)
+        if name not in self.measured and not self.error:
+            raise ValueError(_unknown(name, self.measured))
+        return Measured(value, name) if isinstance(value, int | float) else value
 
     def number(self, name: str) -> float:
         """Return a measurement as a float, ``nan`` if it did not get there."""
@@ -64,26 +174,35 @@ class Contrast:
         practice: Practice id, for example ``"12.1"``.
         bad: Outcome of the bad version.
         good: Outcome of the good version.
+        names: What the two versions are called in tables and legends.
     """
 
     practice: str
     bad: VersionResult
     good: VersionResult
+    names: tuple[str, str] = ("bad", "good")
 
     @property
     def versions(self) -> dict[str, VersionResult]:
         """Both outcomes by their names, bad first."""
-        return {"bad": self.bad, "good": self.good}
+        return dict(zip(self.names, (self.bad, self.good), strict=True))
 
-    def gain(self, name: str) -> Effect:
+    @property
+    def headings(self) -> tuple[str, str, str]:
+        """Headings of the table's columns."""
+        pairs = zip(("bad", "good"), self.names, strict=True)
+        bad, good = (r if r == name else f"{r}: {name}" for r, name in pairs)
+        return "", bad, good
+
+    def gain(self, name: str) -> Measured:
         """Return good minus bad, in the unit of the measurement ``name``."""
         bad, good = self._numbers(name)
-        return Effect(good - bad, name, bad, good)
+        return Measured(good - bad, name, bad, good)
 
-    def times(self, name: str) -> Effect:
+    def times(self, name: str) -> Measured:
         """Return how many times larger the bad version's ``name`` is."""
         bad, good = self._numbers(name)
-        return Effect(bad / good if good else math.nan, name, bad, good)
+        return Measured(bad / good if good else math.nan, name, bad, good)
 
     def numbers(self) -> dict[str, tuple[float, float]]:
         """Return what both versions measured as a finite number: bad, good."""
@@ -110,21 +229,24 @@ class Contrast:
         known = {**self.bad.measured, **self.good.measured}
         stopped = self.bad.error or self.good.error  # it may have measured the name
         if name not in known and not stopped:
-            raise ValueError(
-                f"Expected a measurement out of {', '.join(known) or 'none'} "
-                f"but got {name!r}."
-            )
+            raise ValueError(_unknown(name, known))
         return self.bad.number(name), self.good.number(name)
 
     def __str__(self) -> str:
         """Return the table as aligned text."""
-        return text_table(("", "bad", "good"), self.rows())
+        return text_table(self.headings, self.rows())
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
         printer.text(str(self))
 
     def _repr_html_(self) -> str:
-        return html_table(("", "bad", "good"), self.rows())
+        return html_table(self.headings, self.rows())
+
+
+def _unknown(name: str, known: Mapping[str, Value]) -> str:
+    return (
+        f"Expected a measurement out of {', '.join(known) or 'none'} but got {name!r}."
+    )
 
 
 def _text(result: VersionResult, name: str) -> str:

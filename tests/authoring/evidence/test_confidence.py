@@ -44,3 +44,9 @@ def test_without_a_claim_on_both_versions_the_first_sure_difference_is_taken():
     ]
     row = confidence(runs)["1.1"]
     assert (row["measurement"], row["median"]) == ("loss", -2.0)
+
+
+def test_a_control_that_is_claimed_first_does_not_stand_for_the_effect():
+    pairs = [Pair("1.1", "accuracy", 0.5, 0.5), Pair("1.1", "loss", 3.0, 1.0)]
+    runs = [outcome(claim(0.0), seed=seed, pairs=pairs) for seed in range(12)]
+    assert confidence(runs)["1.1"]["measurement"] == "loss"

@@ -18,14 +18,13 @@ LEAST = 10  # runs below which nothing is said
 def _headline(
     found: Sequence[PairedDifference], claimed: Sequence[str]
 ) -> PairedDifference | None:
-    """Return the measurement that the first claim about the contrast is made of.
+    """Return the first measurement claimed that the habit changes, else any such.
 
-    If none of those ``claimed`` is a measurement of both versions, it is the first
-    that differs between them in every run.
+    What the habit does not change, its interval includes 0, is a control.
     """
-    named = {row.name: row for row in found}
-    clear = (row for row in found if row.signs == row.runs and row.difference.median)
-    return next((named[each] for each in claimed if each in named), next(clear, None))
+    ends = ((row, row.difference.low * row.difference.high) for row in found)
+    effects = {row.name: row for row, product in ends if product > 0}
+    return next((effects[n] for n in (*claimed, *effects) if n in effects), None)
 
 
 def confidence(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 CONFIDENCE = 0.95
 THIN = 0.2  # of the worst effect
+LOWER = ("at_least", "above")  # kinds of bounds that too small an effect breaks
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def margin(worst: float, kind: str, threshold: float) -> float | None:
 
     Args:
         worst: The effect nearest to breaking the claim.
-        kind: ``"at_least"``, ``"at_most"`` or ``"equals"``.
+        kind: ``"at_least"``, ``"at_most"``, ``"above"``, ``"below"`` or ``"equals"``.
         threshold: The bound, in the unit of ``worst``.
 
     Returns:
@@ -70,7 +71,7 @@ def margin(worst: float, kind: str, threshold: float) -> float | None:
         return None
     if worst == threshold:
         return 0.0
-    room = worst - threshold if kind == "at_least" else threshold - worst
+    room = worst - threshold if kind in LOWER else threshold - worst
     return room / abs(worst)
 
 

@@ -4,11 +4,16 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from course_utils.authoring.evidence.statistics import Interval, margin, median_interval
+from course_utils.authoring.evidence.statistics import (
+    LOWER,
+    Interval,
+    margin,
+    median_interval,
+)
 from course_utils.authoring.evidence.tasks import Outcome
 
 Groups = dict[str, list[Outcome]]
-SIGNS = {"at_least": "≥", "at_most": "≤", "equals": "="}
+SIGNS = {"at_least": "≥", "above": ">", "at_most": "≤", "below": "<", "equals": "="}
 
 
 def _grouped(outcomes: Iterable[Outcome], key: Callable[[Outcome], str]) -> Groups:
@@ -78,7 +83,7 @@ class Summary:
         if self.smallest is None or self.largest is None or len(self.bounds) != 1:
             return None
         [(kind, threshold)] = self.bounds
-        worst = self.smallest if kind == "at_least" else self.largest
+        worst = self.smallest if kind in LOWER else self.largest
         return margin(worst, kind, threshold)
 
 

@@ -766,6 +766,14 @@ WRONG_1_2 = {
         data(KEEP.replace("super().__init__()", "pass"), SETUP, LOADERS, base="object"),
         "Expected a LightningDataModule class but got type; hand over the class itself",
     ),
+    "no base class set up": (
+        data(KEEP.replace("super().__init__()", "pass"), SETUP, LOADERS),
+        "A Trainer cannot use it: what LightningDataModule sets up is not there. Call",
+    ),
+    "a stage that a Trainer cannot name": (
+        data(KEEP, SETUP.replace("self, stage", "self, part"), LOADERS),
+        "setup() got an unexpected keyword argument 'stage'",
+    ),
     "an error of its own": (
         data(KEEP, SETUP, "        self.missing\n", LOADERS),
         "setup('fit') raised AttributeError: 'Answer' object has no attribute "

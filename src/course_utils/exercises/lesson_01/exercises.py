@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import has_forward, learners_code
 from course_utils.checks.sample_data import (
     class_of,
@@ -180,6 +181,33 @@ def _splits(data_class: Any, total: int) -> Iterator[Finding]:
     yield shuffles(build)
 
 
+class _Ignores(L.LightningModule):
+    """Takes any batch and learns nothing."""
+
+    def training_step(self, batch: Any) -> None:
+        return None
+
+    def validation_step(self, batch: Any) -> None:
+        return None
+
+    def configure_optimizers(self) -> None:
+        return None
+
+
+def _serves_a_trainer(answer: Any) -> Finding:
+    """Check whether a Trainer can use the data module to fit.
+
+    Raises:
+        LearnerError: If it cannot for another reason than a base class not set up.
+    """
+    module = _builder(answer, L.LightningDataModule, *digits(200))()
+    if not all(hasattr(module, name) for name in vars(L.LightningDataModule())):
+        seen = "A Trainer cannot use it: what LightningDataModule sets up is not there."
+        return Finding(seen, False, "Call super().__init__() in __init__.")
+    fit(_Ignores(), module, limit_train_batches=1, limit_val_batches=1)
+    return Finding("A Trainer can use it.", True)
+
+
 def splits_three_ways(answer: Any) -> Iterator[Finding]:
     """Examine exercise 1.2: stable, apart, complete, shuffled.
 
@@ -187,6 +215,7 @@ def splits_three_ways(answer: Any) -> Iterator[Finding]:
     """
     for total in (200, 263):
         yield from _splits(class_of(answer, L.LightningDataModule), total)
+    yield _serves_a_trainer(answer)
 
 
 _1_2 = Exercise(

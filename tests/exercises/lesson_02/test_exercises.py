@@ -277,6 +277,42 @@ RIGHT |= {
         ),
     ),
 }
+RIGHT |= {
+    "2.3 log-probabilities": (
+        "2.3",
+        common(
+            COUNTS + UNSAVED_WINDOW,
+            more="""
+    def forward(self, images):
+        shares = self.counts / self.counts.sum()
+        logits = self.net(images * self.window) + shares.log()
+        return logits.log_softmax(1)
+""",
+        ),
+    ),
+    "2.3 cropped and padded": (
+        "2.3",
+        common(
+            COUNTS,
+            more="""
+    def forward(self, images):
+        seen = F.pad(images[..., 2:26, 2:26], [2] * 4)
+        return self.net(seen) + self.counts.log() - self.counts.sum().log()
+""",
+        ),
+    ),
+    "2.3 a smaller network": (
+        "2.3",
+        common(
+            COUNTS + "\nself.net = nn.Sequential(nn.Flatten(), nn.Linear(576, 10))",
+            more="""
+    def forward(self, images):
+        shares = self.counts / self.counts.sum()
+        return self.net(images[..., 2:26, 2:26]) + shares.log()
+""",
+        ),
+    ),
+}
 ALL_COUNTS = """
 class Kept:
     counts = torch.ones(10)
@@ -418,6 +454,21 @@ WRONG = {
         "2.3",
         common(COUNTS + UNSAVED_WINDOW.replace("2:26, 2:26", "3:26, 2:26")),
         "do not change with the pixels at the edge of the window. The window shows",
+    ),
+    "2.3 a window that brightens": (
+        "2.3",
+        common(COUNTS + UNSAVED_WINDOW.replace("= 1", "= 2")),
+        "Within the window the network gets other values than the images have. Hide",
+    ),
+    "2.3 the log of the count": (
+        "2.3",
+        common(COUNTS + UNSAVED_WINDOW, shares="self.counts"),
+        "the logits are not raised by the log of each class's share.",
+    ),
+    "2.3 times the sum": (
+        "2.3",
+        common(COUNTS + UNSAVED_WINDOW, shares="self.counts * self.counts.sum()"),
+        "the logits are not raised by the log of each class's share.",
     ),
     "2.3 the window is a frozen weight": (
         "2.3",

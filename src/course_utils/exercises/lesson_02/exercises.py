@@ -19,6 +19,7 @@ from course_utils.checks.sample_data import (
     logits_of,
     new_instance,
 )
+from course_utils.checks.training_step import inputs_seen
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_02.saving import stored, survives_saving
@@ -246,10 +247,12 @@ def _counts_shift_the_logits(answer: Any) -> Finding:
         module.configure_optimizers = lambda: torch.optim.SGD(weights, lr=0.0)
     before = logits_of(module, images)
     updates(module, in_batches((images, labels), 16))
-    shift = logits_of(module, images) - before
-    # A number that all classes get changes no prediction.
-    found, expected = shift - shift[:, :1], (labels.bincount() + 1).float().log()
-    right = torch.allclose(found, (expected - expected[0]).expand(64, -1), atol=1e-3)
+    after = logits_of(module, images)
+    shift, counts = after - before, (labels.bincount() + 1).float()
+    expected = (counts / counts.sum() * 10).log().expand(64, -1)
+    if torch.allclose(after.exp().sum(1), torch.ones(64)):  # log-probabilities
+        shift, expected = shift - shift[:, :1], expected - expected[:, :1]
+    right = torch.allclose(shift, expected, atol=1e-3)
     seen = (
         "After training on 64 labels the logits are not raised by the log of each "
         "class's share."
@@ -285,6 +288,15 @@ def _window_hides_the_border(answer: Any) -> Iterator[Finding]:
         pixels[edge] = 1
         seen = "The logits do not change with the pixels at the edge of the window."
         yield Finding(seen, sees(pixels), "The window shows rows and columns 2 to 25.")
+    bright = images / 2 + 0.25  # no pixel is black
+    size = images.shape
+    with learners_code("forward"), torch.enable_grad(), inputs_seen(size) as got:
+        module(bright)
+    # The module itself is given the whole images; a mask in a weight is not seen.
+    behind = [each for each in got if not torch.equal(each, bright)]
+    same = any(torch.allclose(each, bright * inside) for each in behind)
+    seen = "Within the window the network gets other values than the images have."
+    yield Finding(seen, same or not behind, "Hide the border, and leave the rest.")
 
 
 def _trained(answer: Any) -> L.LightningModule:

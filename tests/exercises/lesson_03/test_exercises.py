@@ -51,6 +51,18 @@ INK_RIGHT = {
         return self.net((images * 255).gt(self.hparams.ink).to(images))
 """,
     ),
+    "rounded grey levels": ink(
+        """
+        super().__init__()
+        self.save_hyperparameters()
+        self.lr = lr
+        """,
+        """
+    def forward(self, images):
+        grey = (255 * images).round().int()
+        return self.net((grey >= self.hparams.ink + 1).float())
+""",
+    ),
     "a class of its own": """
 class Other(L.LightningModule):
     def __init__(self, ink=128, lr=1e-3):
@@ -210,6 +222,33 @@ INK_WRONG = {
 """,
         ),
         "the logits do not follow the ink",
+    ),
+    "from the level on": (
+        ink(
+            """
+            super().__init__()
+            self.save_hyperparameters()
+            self.ink, self.lr = ink / 255, lr
+            """,
+            FORWARD_INK.replace(">", ">="),
+        ),
+        "With ink=80 a pixel of grey level 80 is not seen as paper. A pixel counts as",
+    ),
+    "256 levels": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters()
+            self.ink, self.lr = ink / 256, lr
+        """),
+        "With ink=80 a pixel of grey level 80 is not seen as paper.",
+    ),
+    "from the level after the next on": (
+        ink("""
+            super().__init__()
+            self.save_hyperparameters()
+            self.ink, self.lr = (ink + 1) / 255, lr
+        """),
+        "With ink=80 a pixel of grey level 81 is not seen as ink.",
     ),
     "saves nothing": (
         ink("""
@@ -442,6 +481,16 @@ SWEPT_WRONG = {
             + REST
         ),
         "forward raised TypeError: 'str' object is not callable",
+    ),
+    "eleven classes": (
+        swept(
+            START
+            + NAME
+            + "lr = float(lr)\n"
+            + "self.save_hyperparameters(ignore=['encoder'])"
+            + BY_NAME.replace("(64, 10)", "(64, 11)")
+        ),
+        "For 16 images forward returns the shape (16, 11). Return one logit for each",
     ),
     "lifts the guard": (
         swept(START + "self.save_hyperparameters(ignore=['encoder'])" + REST)

@@ -60,11 +60,26 @@ def _sees_ink_only(answer: Any, ink: int) -> Finding:
     return Finding(seen, same and not blank, _ABOVE)
 
 
+def _draws_the_line_at(answer: Any, ink: int) -> Iterator[Finding]:
+    """Check whether the grey level ``ink`` is still paper, and the next one ink."""
+    with learners_code("__init__"):
+        module = answer(ink=ink)
+    where = (digits(32)[0] > 0.5).float()
+    for grey, mask in ((ink, 0 * where), (ink + 1, where)):
+        with learners_code("forward"):
+            found = logits_of(module, where * grey / 255)
+            same = torch.allclose(found, logits_of(module, mask), atol=1e-5)
+        kind = "ink" if grey > ink else "paper"
+        seen = f"With ink={ink} a pixel of grey level {grey} is not seen as {kind}."
+        yield Finding(seen, same, _ABOVE)
+
+
 def sees_the_same_ink(answer: Any) -> Iterator[Finding]:
     """Examine exercise 3.1: what was asked for, after a reload and before."""
     module_class = class_of(answer, L.LightningModule)
     for ink in (80, 150, 1):
         yield _sees_ink_only(module_class, ink)
+        yield from _draws_the_line_at(module_class, ink)
     first, second = {"ink": 200, "lr": 3e-3}, {"ink": 30, "lr": 7e-4}
     for settings, between in ((first, second), (second, first)):
         yield from survives_reload(module_class, settings, _batches(), between=between)
@@ -87,16 +102,19 @@ _3_1 = Exercise(
 # 3.2 ----------------------------------------------------------------------------
 
 
-def _uses_activation(module_class: Any, encoder: nn.Module) -> Finding:
+def _uses_activation(module_class: Any, encoder: nn.Module) -> Iterator[Finding]:
     outputs = []
     for activation in (torch.tanh, torch.relu):
         torch.manual_seed(0)
         with learners_code("__init__"):
             module = module_class(copy.deepcopy(encoder), activation)
         outputs.append(output_of(module, digits(16)[0]))
+    shape = tuple(outputs[0].shape)
+    seen = f"For 16 images forward returns the shape {shape}."
+    yield Finding(seen, shape == (16, 10), "Return one logit for each of ten classes.")
     seen = "With torch.tanh and with torch.relu the logits are the same."
     remedy = "Apply the activation that __init__ was given."
-    return Finding(seen, not torch.equal(*outputs), remedy)
+    yield Finding(seen, not torch.equal(*outputs), remedy)
 
 
 def loads_after_a_sweep(answer: Any) -> Iterator[Finding]:
@@ -116,7 +134,7 @@ def loads_after_a_sweep(answer: Any) -> Iterator[Finding]:
         )
         rate = {"lr": float(settings["lr"])}
         yield obeys_settings(module_class, settings, _batches(), rate)
-    yield _uses_activation(module_class, encoder)
+    yield from _uses_activation(module_class, encoder)
 
 
 _3_2 = Exercise(

@@ -342,6 +342,19 @@ def configure_callbacks(self):
                 trainer.save_checkpoint(self.file)
     return [Keeps()]
 """,
+    "an update every second batch, by hand": STEPS_4_2.replace(
+        "    return loss\n",
+        "    optimizer = self.optimizers()\n"
+        "    self.manual_backward(loss / 2)\n"
+        "    if batch_idx % 2:\n"
+        "        optimizer.step(); optimizer.zero_grad()\n",
+    )
+    + """
+def configure_optimizers(self):
+    self.automatic_optimization = False
+    return torch.optim.SGD(self.parameters(), lr=0.1)
+"""
+    + KEEP.format(WATCH + FLAT),
     "sums of its own": """
 def training_step(self, batch, batch_idx):
     loss = F.cross_entropy(self(batch[0]), batch[1])
@@ -494,6 +507,15 @@ WRONG_4_2 = {
     "brings no callback": (
         STEPS_4_2 + "\ndef configure_callbacks(self):\n    return []",
         "No checkpoint was kept. Let configure_callbacks return a callback",
+    ),
+    "forgets to return the loss": (
+        STEPS_4_2.replace("    return loss\n", "") + KEEP.format(WATCH + FLAT),
+        "Training changes no weight. Every training batch has to teach the network.",
+    ),
+    "learns from the first batch only": (
+        STEPS_4_2.replace("return loss", "return loss if batch_idx == 0 else None")
+        + KEEP.format(WATCH + FLAT),
+        "After the first batch of an epoch training changes no weight. Every training",
     ),
     "a misspelt monitor": (
         STEPS_4_2 + KEEP.format("monitor='val_acc', mode='max', " + FLAT),

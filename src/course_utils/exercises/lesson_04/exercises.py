@@ -192,6 +192,9 @@ def _scores(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return losses, (logits.argmax(1) == labels).float()
 
 
+_LEARNS = "Every training batch has to teach the network."
+
+
 def _follows_script(
     module: L.LightningModule, size: int, script: Script
 ) -> Iterator[Finding]:
@@ -213,6 +216,9 @@ def _follows_script(
     ran = len(run.ends)  # an EarlyStopping of the module's may end it
     by_epoch = ([float(each.mean()) for each in part[:ran]] for part in (losses, hits))
     yield from _best_kept(run.kept, *by_epoch)
+    yield Finding("Training changes no weight.", any(run.changed), _LEARNS)
+    seen = "After the first batch of an epoch training changes no weight."
+    yield Finding(seen, any(run.changed[1::2]), _LEARNS)
 
 
 def keeps_the_best(answer: Any) -> Iterator[Finding]:

@@ -41,11 +41,13 @@ class ScriptedRun:
             files that were written some other way.
         ends: What callbacks saw at the end of each epoch, by metric name.
         losses: The training losses, see `StepLosses.ways`.
+        changed: Whether any weight changed, for each training batch.
     """
 
     kept: list[Kept]
     ends: list[dict[str, float]]
     losses: list[list[list[float]]]
+    changed: list[bool]
 
 
 class _Scripted(IterableDataset[Any]):
@@ -66,8 +68,13 @@ class _StandStill(L.Callback):
         state = pl_module.state_dict()  # shares its memory with the module
         self._tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)}
         self._values = {name: t.clone() for name, t in self._tensors.items()}
+        self._weights = [name for name, _ in pl_module.named_parameters()]
+        self.changed: list[bool] = []
 
     def on_train_batch_end(self, *_: Any) -> None:
+        now, before = self._tensors, self._values
+        pairs = [(now[name], before[name]) for name in self._weights]
+        self.changed.append(not all(torch.equal(*pair) for pair in pairs))
         for name, tensor in self._tensors.items():
             tensor.copy_(self._values[name])
 
@@ -125,7 +132,7 @@ def scripted_run(
         LearnerError: If the run raises.
     """
     ends, losses, script = EpochEnds(), StepLosses(), _Scripted(validations)
-    files = _Files(script)
+    files, still = _Files(script), _StandStill()
     with temporary_folder() as folder:
         trainer = fit(
             module,
@@ -134,8 +141,8 @@ def scripted_run(
             max_epochs=len(validations),
             num_sanity_val_steps=0,
             default_root_dir=folder,
-            callbacks=[ends, losses, _StandStill(), files],
+            callbacks=[ends, losses, still, files],
         )
         with learners_code("Training"):
             kept = files.kept(trainer)
-    return ScriptedRun(kept, ends.metrics, losses.ways())
+    return ScriptedRun(kept, ends.metrics, losses.ways(), still.changed)

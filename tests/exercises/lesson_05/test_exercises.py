@@ -392,6 +392,18 @@ PAIRS_WRONG = {
         pairs(EMBED, init="self.table = nn.Parameter(torch.randn(8, 8, 4))"),
         "The table of 8 x 8 vectors is gone; change forward only.",
     ),
+    "eleven logits": (
+        pairs(EMBED, init="self.out = nn.Linear(14 * 13 * 16, 11)"),
+        "The layer `out` makes 11 numbers of 2912; it has to stay as it is, with 10",
+    ),
+    "a last layer of another width": (
+        pairs(EMBED, init="self.out = nn.Linear(14 * 14 * 16, 10)"),
+        "The layer `out` makes 10 numbers of 3136; it has to stay as it is, with 10",
+    ),
+    "forgets to return": (
+        pairs(EMBED.replace("return ", "logits = ")),
+        "forward returned NoneType; return the logits.",
+    ),
     "a wrong shape": (
         pairs("return self.out(F.embedding(left, self.table).flatten(1))"),
         "forward raised RuntimeError",
@@ -578,6 +590,18 @@ NOISE_WRONG = {
         BITS,
     ),
     "no noise": (noisy(noise="0"), "The steps add no noise. Draw new noise"),
+    "no step, so only the brightness": (
+        noisy(STATE, SET).replace("training_step", "noisy_step"),
+        "What a step adds to the images has mean ",
+    ),
+    "more noise": (
+        noisy(STATE, SET, noise=PLACES["noise"].replace("0.3", "0.6")),
+        "and deviation 0.60; the noise to keep has 0 and 0.3. Keep the noise",
+    ),
+    "noise that brightens": (
+        noisy(STATE, SET, noise=PLACES["noise"].replace("(0,", "(1,")),
+        "has mean 1.00 and deviation 0.30; the noise to keep has 0 and 0.3.",
+    ),
     "the same noise": (
         noisy(
             noise="0.3 * torch.randn(images.shape, generator="

@@ -59,6 +59,7 @@ _5_1 = Exercise(
 # 5.2 ----------------------------------------------------------------------------
 
 LEVELS, WIDTH = 8, 16
+NUMBERS = 14 * 13 * WIDTH  # for each pair of neighbours one vector
 
 
 Pairs = tuple[Tensor, nn.Linear]
@@ -71,6 +72,11 @@ def _table_and_out(module: nn.Module) -> Pairs:
         raise LearnerError("The table of 8 x 8 vectors is gone; change forward only.")
     if not isinstance(out, nn.Linear) or out.bias is None:
         raise LearnerError("The layer `out` is gone; change forward only.")
+    if (out.in_features, out.out_features) != (NUMBERS, 10):
+        raise LearnerError(
+            f"The layer `out` makes {out.out_features} numbers of {out.in_features}; "
+            f"it has to stay as it is, with 10 of {NUMBERS}."
+        )
     return table, out
 
 
@@ -94,6 +100,9 @@ def _looks_up_the_pairs(module: L.LightningModule, images: Tensor) -> Finding:
     expected = out(rows.flatten(1))
     with learners_code("forward"):
         logits = module(images)
+    if not isinstance(logits, Tensor):
+        kind = type(logits).__name__
+        raise LearnerError(f"forward returned {kind}; return the logits.")
     same = logits.shape == expected.shape and torch.allclose(
         logits, expected, atol=1e-5
     )
@@ -150,11 +159,15 @@ _5_2 = Exercise(
 
 # 5.3 ----------------------------------------------------------------------------
 
+NOISE = 0.3  # its deviation
 PLACES = (Place("batch", 4), Place("batch", 13), Place("epoch", 1))
 
 
-def _adds_new_noise(answer: Any) -> Finding:
-    """Check whether every step adds other noise, seen in the inputs of the network."""
+def _adds_new_noise(answer: Any) -> Iterator[Finding]:
+    """Check the noise of every step, seen in the inputs of the network.
+
+    Its numbers may be a little off: the base class makes images brighter or darker.
+    """
     images, labels = digits(16)
     with inputs_seen(images.shape) as inputs:
         fit(new_instance(answer), [(images, labels)] * 3, max_epochs=2)
@@ -162,12 +175,20 @@ def _adds_new_noise(answer: Any) -> Finding:
     seen = f"Of 6 steps in 2 epochs, {6 - kinds} add the noise of an earlier one."
     if kinds == 1 and torch.equal(inputs[0], images):
         seen = "The steps add no noise."
-    return Finding(seen, kinds >= 6, "Draw new noise in each step.")
+    yield Finding(seen, kinds >= 6, "Draw new noise in each step.")
+    noise = inputs[-1] - images
+    mean, spread = noise.mean().item(), noise.std().item()
+    seen = (
+        f"What a step adds to the images has mean {mean:.2f} and deviation "
+        f"{spread:.2f}; the noise to keep has 0 and {NOISE}."
+    )
+    right = max(abs(mean), abs(spread - NOISE)) < 0.2 * NOISE
+    yield Finding(seen, right, "Keep the noise, and save its generator's state.")
 
 
 def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:
     """Examine exercise 5.3: noise in each step, and an exact resume at three places."""
-    yield _adds_new_noise(answer)
+    yield from _adds_new_noise(answer)
     dataset = TensorDataset(*digits(160))
 
     def build() -> Parts:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from course_utils import library_messages
 from course_utils.distributed.environment import free_port, worker_environment
 from course_utils.distributed.errors import (
     ProcessError,
@@ -68,6 +69,8 @@ def _start_workers(
         with free_port() as port:
             for rank in range(processes):
                 files = WorkerFiles(folder, rank)
+                if library_messages.is_collecting():
+                    files.said.touch()
                 variables = worker_environment(rank, processes, port)
                 setup = WorkerSetup(files, variables, parent_pipe, write_end)
                 workers.append(Worker(files, start(work, setup)))
@@ -127,8 +130,9 @@ def run_processes(
 
     Nothing is seeded: forked processes all continue the random state of this one, and
     fresh ones start from a random state, so seed inside ``work``. What the processes
-    print appears only in the error report. This process's environment, random state
-    and process groups are left unchanged, and no process outlives the call.
+    print appears only in the error report; their warnings reach `contrast`, also those
+    of a process that fails. This process's environment, random state and process groups
+    are left unchanged, and no process outlives the call.
 
     Args:
         work: Called without arguments in each process. Changes it makes to objects
@@ -157,5 +161,8 @@ def run_processes(
             with report_disk_full():
                 pickle_work(work, WorkerFiles(folder, 0))
         with _start_workers(work, folder, processes, chosen) as workers:
-            _wait(workers, timeout_seconds)
-            return [_load_result(worker) for worker in workers]  # type: ignore[misc]
+            try:
+                _wait(workers, timeout_seconds)
+                return [_load_result(each) for each in workers]  # type: ignore[misc]
+            finally:
+                library_messages.add_from_processes(each.files.said for each in workers)

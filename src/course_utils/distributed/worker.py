@@ -14,13 +14,14 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import cloudpickle
 
 from course_utils.environment import use_short_sockets
+from course_utils.library_messages import collect_messages
 
 # File descriptor 0, standard input, is a pipe of which only the parent holds the write
 # end. The system closes that end however the parent dies, SIGKILL included, and the
@@ -39,6 +40,7 @@ class WorkerFiles:
         result: The pickled return value, present once the work has returned.
         error: JSON with type, message and time, present after an exception.
         log: Everything that the worker wrote to its standard output and error.
+        said: One line of JSON per warning; exists if the parent wants to have them.
         work: The pickled work of fresh processes, one file for all ranks.
     """
 
@@ -48,6 +50,7 @@ class WorkerFiles:
         self.result = folder / f"{rank}.result"
         self.error = folder / f"{rank}.error"
         self.log = folder / f"{rank}.log"
+        self.said = folder / f"{rank}.said"
         self.work = folder / "work.pickle"
 
 
@@ -120,8 +123,10 @@ def _write_outcome(
     Raises:
         OSError: If the disk is full.
     """
+    collecting = collect_messages(files.said) if files.said.exists() else nullcontext()
     try:
-        value = work()
+        with collecting:
+            value = work()
     except BaseException as error:  # Lightning turns an interrupt into SystemExit
         _write_error(files, error)
         return

@@ -4,6 +4,7 @@ import contextlib
 import gc
 import io
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from course_utils.experiments.claims import Pair
 from course_utils.experiments.confidence import how_sure
 from course_utils.experiments.global_state import preserve_global_state
 from course_utils.experiments.result import Contrast, Value, VersionResult
+from course_utils.library_messages import collect_messages
 
 Measurements = Mapping[str, Any]
 
@@ -71,11 +73,12 @@ def _run(version: Callable[[], Measurements]) -> VersionResult:
     gc.collect()
     with preserve_global_state():
         L.seed_everything(settings.seed(), verbose=False)
-        try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                return _result(version())
-        except Exception as error:  # an error is an outcome to look at
-            return VersionResult(error=_error(error))
+        with collect_messages() as said, contextlib.redirect_stdout(io.StringIO()):
+            try:
+                result = _result(version())
+            except Exception as error:  # an error is an outcome to look at
+                result = VersionResult(error=_error(error))
+    return replace(result, said=tuple(said))
 
 
 def _answer(practice: syllabus.Practice, prediction: str | None) -> str:
@@ -116,9 +119,10 @@ def contrast(
 ) -> Contrast:
     """Run both versions from the same seed and the same process state, and show them.
 
-    It displays a table, the figure, the figure's data and the answer to the
-    prediction. Random state and every other sticky setting of the process are put
-    back afterwards. What a version prints is not shown.
+    It displays a table, the figure, the figure's data, the warnings of Lightning,
+    PyTorch and others during each version, which a kernel otherwise mutes, and the
+    answer to the prediction. Random state and every other sticky setting of the
+    process are put back afterwards. What a version prints is not shown.
 
     Args:
         practice: Practice id, for example ``"12.1"``.
@@ -149,6 +153,7 @@ def contrast(
     display(result)
     if figure is not None:
         plots.show(figure, result)
+    print(result.messages())
     print(_answer(known, prediction))
     if sentence := how_sure(known.id):
         print(sentence)

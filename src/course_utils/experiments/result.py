@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from course_utils.formatting import decimal, html_table, text_table
+from course_utils.library_messages import Message
 
+MOST_MESSAGES = 4  # of one version; the rest is counted
 Value = float | int | bool | str | tuple[float, ...]
 
 
@@ -137,11 +139,13 @@ class VersionResult:
             curve (one number per step) that only figures show.
         error: Type and first line of the exception, ``""`` if there was none.
         extras: What figures need besides numbers, for example images.
+        said: The warnings of Lightning, PyTorch and others meanwhile.
     """
 
     measured: Mapping[str, Value] = field(default_factory=dict)
     error: str = ""
     extras: Mapping[str, Any] = field(default_factory=dict)
+    said: tuple[Message, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
         """Return a measurement: `Measured` if it is a number, ``nan`` after an error.
@@ -164,6 +168,10 @@ class VersionResult:
         """Return a measurement of many numbers, ``()`` if it did not get there."""
         value = self.measured.get(name, ())
         return tuple(value) if isinstance(value, list | tuple) else ()
+
+    def says(self, text: str) -> bool:
+        """Return whether one of the warnings, as it is shown, contains ``text``."""
+        return any(text in message.text for message in self.said)
 
 
 @dataclass(frozen=True)
@@ -213,6 +221,16 @@ class Contrast:
         }
         return {n: p for n, p in pairs.items() if all(map(math.isfinite, p))}
 
+    def messages(self) -> str:
+        """Return what Lightning, PyTorch and others said during each version."""
+        said = {name: version.said for name, version in self.versions.items()}
+        if len(set(said.values())) == 1:
+            [both] = set(said.values())
+            if not both:
+                return "Lightning says nothing to either version."
+            said = {"both versions": both}
+        return "\n".join(f"{name}:{_messages(each)}" for name, each in said.items())
+
     def rows(self) -> list[tuple[str, str, str]]:
         """Return the table: measurement, bad, good, each as text."""
         both = self.bad, self.good
@@ -247,6 +265,17 @@ def _unknown(name: str, known: Mapping[str, Value]) -> str:
     return (
         f"Expected a measurement out of {', '.join(known) or 'none'} but got {name!r}."
     )
+
+
+def _messages(said: tuple[Message, ...]) -> str:
+    if not said:
+        return " Lightning says nothing."
+    if len(said) == 1:
+        return f" {said[0]}"
+    lines = [str(message) for message in said[:MOST_MESSAGES]]
+    if more := len(said) - len(lines):
+        lines.append(f"and {more} more")
+    return "".join(f"\n    {line}" for line in lines)
 
 
 def _text(result: VersionResult, name: str) -> str:

@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -23,6 +25,7 @@ from torchmetrics.classification import MulticlassF1Score
 from course_utils.distributed import ProcessError, ProcessTimeoutError, run_processes
 from course_utils.distributed.environment import free_port
 from course_utils.distributed.start_methods import choose_method
+from course_utils.library_messages import collect_messages
 
 METHODS = [
     pytest.param(
@@ -566,3 +569,30 @@ def test_classes_defined_in_a_real_kernel_work_and_nothing_is_printed(tmp_path: 
         f"{2 * len(methods)} True\nTrue\n"
         + "raised ValueError: bad digit.\n" * len(methods)
     )
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_the_processes_say_reaches_the_block_that_collects_it(method, fails):
+    def work():
+        for text in ("By all.", f"By {os.environ['RANK']}."):
+            warnings.warn(text, stacklevel=1)
+        time.sleep(0.5 * fails)  # until the other has spoken, too
+        return 1 / (not fails)
+
+    with collect_messages() as messages, suppress(ProcessError):
+        warnings.warn("By the parent.", stacklevel=1)
+        run_processes(work, method=method)
+    assert [(m.text, m.processes) for m in messages] == [
+        ("By the parent.", ()),
+        ("By all.", ()),
+        ("By 0.", ()),
+        ("By 1.", (1,)),
+    ]
+
+
+def test_rank_0_speaks_for_all_about_a_metric_that_is_not_synced():
+    with collect_messages() as messages:
+        run_processes(validate)
+    advice = [m for m in messages if "sync_dist=True" in m.text]
+    assert [(m.speaker, m.processes) for m in advice] == [("Lightning", ())]

@@ -4,6 +4,7 @@ import os
 import random
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ from course_utils.distributed import (
     launch,
     run_until_killed,
 )
+from course_utils.library_messages import collect_messages
 
 METHODS = [
     pytest.param(
@@ -93,3 +95,16 @@ def test_environment_and_random_state_stay_as_they_were():
         random.getstate(),
         torch.get_rng_state().tolist(),
     )
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_what_a_run_said_before_it_was_killed_is_heard(monkeypatch, method):
+    monkeypatch.setattr(launch, "choose_method", lambda: method)
+
+    def work():
+        warnings.warn("Last words.", stacklevel=1)
+        kill_this_process()
+
+    with collect_messages() as messages:
+        run_until_killed(work)
+    assert [message.text for message in messages] == ["Last words."]

@@ -1,6 +1,7 @@
 import json
 import os
 import random
+import time
 import warnings
 
 import lightning as L
@@ -9,12 +10,17 @@ import pytest
 import torch
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
+from lightning.fabric.utilities.rank_zero import LightningDeprecationWarning
 
 from course_utils import progress, syllabus
 from course_utils.experiments import confidence
 from course_utils.experiments.confidence import how_sure
 from course_utils.experiments.contrast import contrast
+from course_utils.experiments.global_state import preserve_global_state
+from course_utils.experiments.kernel import _refuse_deprecated_calls, _silence
 from course_utils.experiments.plots import Lines
+from course_utils.experiments.result import VersionResult
+from course_utils.library_messages import Message, collect_messages
 
 ANSWER = syllabus.load().practice("12.1").answer
 WRONG = next(o for o in syllabus.load().practice("12.1").options if o != ANSWER)
@@ -417,7 +423,8 @@ def test_the_table_is_displayed_as_text_and_as_html(displayed):
     assert table.data["text/plain"] == (
         "     bad    good\nacc  0.250  0.500\nn    3      4"
     )
-    answer, sureness = out.strip().split("\n", 1)
+    said, answer, sureness = out.strip().split("\n", 2)
+    assert said == "Lightning says nothing to either version."
     assert answer == f"The answer is {ANSWER}. You made no prediction."
     assert sureness == how_sure("12.1") != ""
 
@@ -462,3 +469,141 @@ def test_the_version_before_is_let_go_before_the_next_one_runs():
         return {"alive": before}
 
     assert run(version, version).good.measured["alive"] == 0
+
+
+def warns(*texts, category=UserWarning):
+    """Return a version that warns as Lightning would."""
+    given = {"__name__": "lightning.pytorch.made_up", "category": category}
+    exec("import warnings\ndef warn(text): warnings.warn(text, category)", given)
+
+    def version():
+        for text in texts:
+            given["warn"](text)
+        return {"n": 1}
+
+    return version
+
+
+def printed(capsys, *versions):
+    run(*versions)
+    return capsys.readouterr().out.partition("The answer is")[0].splitlines()[-7:]
+
+
+@pytest.fixture(params=["", "1"], ids=["kernel", "strict kernel"])
+def kernel(request, monkeypatch):
+    """Filters as in a lesson's kernel."""
+    monkeypatch.setenv("COURSE_STRICT", request.param)
+    with preserve_global_state():
+        _silence()
+        if request.param:
+            _refuse_deprecated_calls()
+        yield
+
+
+@pytest.mark.usefixtures("kernel")
+def test_what_lightning_said_during_each_version_is_shown_before_the_answer(capsys):
+    assert printed(capsys, warns("No loss."))[-2:] == [
+        'bad: Lightning says: "No loss."',
+        "good: Lightning says nothing.",
+    ]
+    assert printed(capsys, nothing, warns("One.", "Two."))[-4:] == [
+        "bad: Lightning says nothing.",
+        "good:",
+        '    Lightning says: "One."',
+        '    Lightning says: "Two."',
+    ]
+
+
+def test_what_both_versions_hear_is_shown_once(capsys):
+    both = warns("Skipping val loop.")
+    assert printed(capsys, both, both)[-1] == (
+        'both versions: Lightning says: "Skipping val loop."'
+    )
+    assert printed(capsys)[-1] == "Lightning says nothing to either version."
+
+
+def test_of_many_messages_four_are_shown_and_the_rest_is_counted(capsys):
+    shown = printed(capsys, warns(*"abcdef"))
+    assert shown[-6:-1] == [
+        *(f'    Lightning says: "{letter}"' for letter in "abcd"),
+        "    and 2 more",
+    ]
+
+
+def test_a_lesson_can_claim_on_what_was_said():
+    result = run(warns("This fit will run with no optimizer"))
+    assert result.bad.said == (
+        Message("Lightning", "This fit will run with no optimizer"),
+    )
+    assert result.bad.says("no optimizer")
+    assert not result.bad.says("no loss")
+    assert not result.good.says("no optimizer")
+    assert VersionResult().said == ()
+
+
+def test_a_version_that_stopped_has_said_something_before():
+    def version():
+        warns("Careful.")()
+        fails()
+
+    result = run(version)
+    assert result.bad.says("Careful.")
+    assert result.bad.error == "ValueError: no such thing"
+
+
+@pytest.mark.usefixtures("kernel")
+def test_a_version_that_turns_warnings_into_errors_is_stopped_by_one():
+    def version():
+        warnings.simplefilter("error")
+        warns("Careful.")()
+
+    assert run(version).bad.error == "UserWarning: Careful."
+
+
+def test_in_strict_mode_a_deprecated_call_still_stops_a_version(monkeypatch):
+    deprecated = warns("Old.", category=LightningDeprecationWarning)
+    with preserve_global_state():
+        _refuse_deprecated_calls()
+        assert run(deprecated).bad.error == "LightningDeprecationWarning: Old."
+
+
+def test_a_contrast_inside_a_version_keeps_its_messages_apart(capsys):
+    inner = []
+
+    def version():
+        warns("Outer.")()
+        inner.append(run(warns("Inner.")))
+        return {"n": 1}
+
+    result = run(version)
+    assert [message.text for message in result.bad.said] == ["Outer."]
+    assert [message.text for message in inner[0].bad.said] == ["Inner."]
+
+
+def resets():
+    warnings.resetwarnings()
+    return warns("Careful.")()
+
+
+@pytest.mark.parametrize("version", [warns("x"), resets, spoils, spoils_and_raises])
+def test_afterwards_warnings_are_shown_as_before(version):
+    filters, content, shown = (
+        warnings.filters,
+        [*warnings.filters],
+        warnings.showwarning,
+    )
+    run(version, version)
+    assert warnings.filters is filters
+    assert warnings.filters == content
+    assert warnings.showwarning is shown
+
+
+def test_listening_costs_little():
+    def cost(times):
+        start = time.process_time()
+        for _ in range(times):
+            with collect_messages():
+                pass
+        return (time.process_time() - start) / times
+
+    assert min(cost(5) for _ in range(3)) < 0.02

@@ -103,8 +103,9 @@ def test_every_cache_of_what_lightning_said_is_emptied():
         del sys.modules[module.__name__]
 
 
-def test_what_torch_says_once_per_process_is_heard_in_every_block():
-    before = torch.is_warn_always_enabled()
+@pytest.mark.parametrize("before", [True, False])
+def test_what_torch_says_once_per_process_is_heard_in_every_block(before):
+    torch.set_warn_always(before)
     heard = []
     for _ in range(2):
         with collect_messages() as messages:

@@ -485,7 +485,7 @@ def warns(*texts, category=UserWarning):
 
 
 def printed(capsys, *versions):
-    run(*versions)
+    run(*versions, names=("Drops", "Returns"))
     return capsys.readouterr().out.partition("The answer is")[0].splitlines()[-7:]
 
 
@@ -503,12 +503,12 @@ def kernel(request, monkeypatch):
 @pytest.mark.usefixtures("kernel")
 def test_what_lightning_said_during_each_version_is_shown_before_the_answer(capsys):
     assert printed(capsys, warns("No loss."))[-2:] == [
-        'bad: Lightning says: "No loss."',
-        "good: Lightning says nothing.",
+        'Drops: Lightning says: "No loss."',
+        "Returns: Lightning says nothing.",
     ]
     assert printed(capsys, nothing, warns("One.", "Two."))[-4:] == [
-        "bad: Lightning says nothing.",
-        "good:",
+        "Drops: Lightning says nothing.",
+        "Returns:",
         '    Lightning says: "One."',
         '    Lightning says: "Two."',
     ]
@@ -560,14 +560,14 @@ def test_a_version_that_turns_warnings_into_errors_is_stopped_by_one():
     assert run(version).bad.error == "UserWarning: Careful."
 
 
-def test_in_strict_mode_a_deprecated_call_still_stops_a_version(monkeypatch):
+def test_in_strict_mode_a_deprecated_call_still_stops_a_version():
     deprecated = warns("Old.", category=LightningDeprecationWarning)
     with preserve_global_state():
         _refuse_deprecated_calls()
         assert run(deprecated).bad.error == "LightningDeprecationWarning: Old."
 
 
-def test_a_contrast_inside_a_version_keeps_its_messages_apart(capsys):
+def test_a_contrast_inside_a_version_keeps_its_messages_apart():
     inner = []
 
     def version():

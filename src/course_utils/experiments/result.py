@@ -223,13 +223,12 @@ class Contrast:
 
     def messages(self) -> str:
         """Return what Lightning, PyTorch and others said during each version."""
-        said = {name: version.said for name, version in self.versions.items()}
-        if len(set(said.values())) == 1:
-            [both] = set(said.values())
-            if not both:
+        if self.bad.said == self.good.said:
+            if not self.bad.said:
                 return "Lightning says nothing to either version."
-            said = {"both versions": both}
-        return "\n".join(f"{name}:{_messages(each)}" for name, each in said.items())
+            return f"both versions:{_messages(self.bad.said)}"
+        bad, good = self.names
+        return f"{bad}:{_messages(self.bad.said)}\n{good}:{_messages(self.good.said)}"
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return the table: measurement, bad, good, each as text."""

@@ -27,7 +27,7 @@ _SPEAKERS = {
     "__main__": "Python",
 }
 _WAYS_TO_WARN = {"warn", "warn_explicit", "warnings"}
-# What depends on the machine and not on the code. Matched at the start of a message.
+# What does not depend on the code that is compared. Matched at the start of a message.
 _NOISE = tuple(
     re.compile(pattern, re.DOTALL)
     for pattern in (
@@ -50,6 +50,8 @@ _NOISE = tuple(
         r"Checkpoint directory .* exists and is not empty",
         r"Experiment logs directory .* exists and is not empty",
         r"Missing logger folder",
+        # The course's data module always has validation images, used or not.
+        r"You (passed in|defined) an? `(val_dataloader|validation_step)` but have no",
     )
 )
 _ENTRY = r"(?:~|[A-Za-z]:)?[/\\](?=\S)"  # how an absolute path starts

@@ -106,6 +106,11 @@ def test_the_comparison_carries_measurement_and_bound(evidence):
     assert record["measurement"] == "updates"
 
 
+def test_a_fact_that_an_error_left_unmeasured_does_not_hold(capsys):
+    claim("12.1", "it does", VersionResult(error="ValueError: no")["same"])
+    assert capsys.readouterr().out == "✗ 12.1 it does\n"
+
+
 @pytest.mark.parametrize("fact", [True, False])
 def test_what_is_true_or_false_needs_no_bound(evidence, fact):
     claim("12.1", "it does", fact)

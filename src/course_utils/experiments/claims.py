@@ -99,7 +99,9 @@ def _comparison(measured: Any, bound: dict[str, float]) -> Comparison:
         TypeError: If ``measured`` is neither a comparison nor a number.
         ValueError: If there is not exactly one bound.
     """
-    if isinstance(measured, bool) and not bound:
+    # An error stopped the version before it measured what is true or false.
+    stopped = isinstance(measured, float) and math.isnan(measured)
+    if not bound and (isinstance(measured, bool) or stopped):
         bound = {"equals": True}
     compared = isinstance(measured, Comparison)
     if len(bound) + compared != 1:

@@ -148,7 +148,7 @@ class VersionResult:
     said: tuple[Message, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
-        """Return a measurement: `Measured` if it is a number, ``nan`` after an error.
+        """Return a measurement, a number as `Measured`; ``nan`` after an error.
 
         Raises:
             ValueError: If the version measured nothing of that name, and no error
@@ -157,7 +157,8 @@ class VersionResult:
         value = self.measured.get(name, math.nan)
         if name not in self.measured and not self.error:
             raise ValueError(_unknown(name, self.measured))
-        return Measured(value, name) if isinstance(value, int | float) else value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return Measured(value, name) if is_number else value
 
     def number(self, name: str) -> float:
         """Return a measurement as a float, ``nan`` if it did not get there."""

@@ -33,6 +33,7 @@ from course_utils.exercises.lesson_09.files_after_kill import (
     keeps_few,
     keeps_the_best,
     keeps_the_last,
+    saves_in_folder,
 )
 from course_utils.exercises.lesson_09.restarted_job import ends_as_if_never_killed
 
@@ -49,6 +50,7 @@ def keeps_best_and_last(answer: Any) -> Iterator[Finding]:
         [0.2, 0.1],
     ):
         left = checkpoints_after_kill(make, "val_acc", scores)
+        yield saves_in_folder(left)
         yield keeps_the_last(left, finished=len(scores))
         yield keeps_the_best(left, scores)
         yield keeps_few(left, most=2)

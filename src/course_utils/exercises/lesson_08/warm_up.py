@@ -89,7 +89,7 @@ def _judge_peak(rates: Sequence[float], share: float, run: str) -> Finding:
         f"{100 * share:.0f} % of the way."
     )
     # Counted from 1 and rounded down, it comes almost two updates early.
-    ok = -max(2.0, 0.04 * count) < late <= max(1.6, 0.04 * count)
+    ok = -2.0 < late <= 1.6
     return Finding(seen, ok, _RULE)
 
 

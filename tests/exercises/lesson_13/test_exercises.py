@@ -301,6 +301,14 @@ WRONG_13_2 = {
         BEFORE + "    return L.Trainer(benchmark=True, **options)",
         "The function trained on 0 of 3 batches.",
     ),
+    "two epochs": (
+        BEFORE.replace("epochs=1", "epochs=2") + f"    {FIT}",
+        "The function trained on after one epoch. Fit the model on the loader, for one",
+    ),
+    "without a limit": (
+        BEFORE.replace(", max_epochs=1", "") + f"    {FIT}",
+        "The function trained on after one epoch. Fit the model on the loader, for one",
+    ),
     "one batch": (
         BEFORE + f"    {FIT.replace('True,', 'True, limit_train_batches=1,')}",
         "The function trained on 1 of 3 batches.",

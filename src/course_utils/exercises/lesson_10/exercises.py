@@ -90,6 +90,13 @@ def _mistakes(val: Sequence[float], test: Sequence[float]) -> dict[str, float]:
     } | after
 
 
+def _keeps_its_length(epochs: int, right: int) -> Finding:
+    seen = f"The run trained {epochs} epochs."
+    if epochs > right:
+        seen = f"The run trained on after {right} epochs."
+    return Finding(seen, epochs == right, "Keep its six epochs.")
+
+
 def _keeps_both(found: Mapping[int, bool], best: int, last: int) -> Iterator[Finding]:
     for name, age in (("newest", last), ("best", best)):
         seen = f"The {name} weights {'are' if age in found else 'are not'} on the disk."
@@ -112,8 +119,7 @@ def tests_the_best(answer: Any) -> Iterator[Finding]:
         best, epochs = val.index(max(val)), epochs_trained(data.log)
         yield _score_is(value, test[best], _mistakes(val, test))
         yield from reads_the_test_set_once(data.log, counts[1])
-        seen = f"The run trained {epochs} epochs."
-        yield Finding(seen, epochs >= len(val) - 1, "Keep its six epochs.")
+        yield _keeps_its_length(epochs, len(val) - 1)
         yield from _keeps_both(found, best, epochs)
 
 

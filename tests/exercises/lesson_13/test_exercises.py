@@ -776,6 +776,16 @@ def test_13_3_the_finder_finds_a_power_of_two_that_just_fits():
     assert delivered.seen.startswith("The finder found 128,")
 
 
+def test_13_3_a_search_that_fails_leaves_no_file_in_the_learners_folder(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    size = "self.batch_size if self.batch_size < 8 else 1 / 0"
+    fails = DATA + "        self.batch_size = batch_size\n" + LOADS.format(size)
+    assert_incorrect("13.3", fails, "The batch-size finder raised ZeroDivisionError")
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_13_4_independent_draws_pass_whatever_the_seed(seed):
     def shift_each(images):

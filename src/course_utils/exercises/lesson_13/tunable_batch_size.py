@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
-from course_utils.checks.learner_code import learners_code
+from course_utils.checks.learner_code import learners_code, temporary_folder
 from course_utils.hardware import quiet_trainer
 
 MakeData = Callable[..., L.LightningDataModule]
@@ -109,9 +109,12 @@ def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
         limit: Samples that fit into the simulated memory.
     """
     data = _built(make)
-    trainer = L.Trainer(**quiet_trainer(accelerator="cpu", max_epochs=1))
-    with learners_code("The batch-size finder"), _quick_collections():
-        found = Tuner(trainer).scale_batch_size(OutOfMemory(limit), datamodule=data)
+    options = quiet_trainer(accelerator="cpu", max_epochs=1)
+    # The finder leaves its checkpoint in the Trainer's folder if a trial fails.
+    with temporary_folder(), learners_code("The batch-size finder"):
+        tuner = Tuner(L.Trainer(**options))
+        with _quick_collections():
+            found = tuner.scale_batch_size(OutOfMemory(limit), datamodule=data)
     best = 2 ** (limit.bit_length() - 1)
     seen = f"With room for {limit} samples the finder found {found} instead of {best}."
     got = _first_batch(data)

@@ -35,18 +35,31 @@ def _learns(module: nn.Module) -> bool:
     return torch.is_grad_enabled() and any(True for _ in module.parameters())
 
 
-@contextmanager
-def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
-    """Collect copies of networks' inputs that have as many values as the images.
+def is_network_input(module: nn.Module, args: tuple[Any, ...], count: int) -> bool:
+    """Return whether a network that learns is called with as many values as images.
 
     A module without weights is a transform, and a pass without gradients a look aside.
+
+    Args:
+        module: Is called.
+        args: Its positional arguments.
+        count: The values of all images.
     """
+    return bool(
+        _learns(module)
+        and args
+        and isinstance(args[0], Tensor)
+        and args[0].numel() == count
+    )
+
+
+@contextmanager
+def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
+    """Collect copies of networks' inputs that have as many values as the images."""
     seen: list[Tensor] = []
 
     def look(module: nn.Module, args: tuple[Any, ...]) -> None:
-        if not (_learns(module) and args and isinstance(args[0], Tensor)):
-            return
-        if args[0].numel() == shape.numel():
+        if is_network_input(module, args, shape.numel()):
             seen.append(args[0].detach().clone().view(shape))
 
     handle = register_module_forward_pre_hook(look)

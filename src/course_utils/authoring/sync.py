@@ -35,8 +35,9 @@ from course_utils.authoring.compare_outputs import (
     sanitizer,
 )
 from course_utils.authoring.execute import execute_notebook
-from course_utils.authoring.notebook_files import conflict, damage, read_notebook
+from course_utils.authoring.notebook_files import damage, read_notebook
 from course_utils.data.cache import write_atomically
+from course_utils.shipped_records import conflict
 
 FOLDERS = ("notebooks", "solutions")
 APPARATUS, HIDE = "apparatus", "hide-input"  # code that only measures; MyST's tag

@@ -23,7 +23,7 @@ from course_utils.checks.learner_code import (
     place_in_learners_code,
 )
 from course_utils.checks.time_limit import TimeLimitReached, time_limit
-from course_utils.exercises import older_version
+from course_utils.exercises import cells, older_version
 from course_utils.exercises.exercise import Exercise, is_untouched
 from course_utils.experiments import preserve_global_state
 
@@ -82,11 +82,13 @@ def find(practice: str | float) -> Exercise:
         practice: Practice id, ``"12.1"``, also as a number or with blanks around it.
 
     Raises:
-        ValueError: If there is no such practice, or it has no exercise yet.
+        ValueError: If there is no such practice, it has no exercise yet, or the
+            record of all exercises is damaged.
     """
     lesson = syllabus.load().lesson_of(practice)
     if not lesson.ready:
         raise ValueError(f"Practice {practice} has no exercise yet.")
+    cells.load()  # whatever is wrong with it shows here, in one sentence
     module = importlib.import_module(f"{__package__}.lesson_{lesson.id}.exercises")
     id_ = syllabus.load().practice(practice).id
     return next(each for each in module.EXERCISES if each.practice == id_)

@@ -10,12 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from course_utils.checks.global_rngs import scramble_global_rngs
-from course_utils.checks.learner_code import (
-    CannotCheck,
-    LearnerError,
-    learners_code,
-    wants_a_trainer,
-)
+from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.single_step import attach, attached_step, detach
 
 
@@ -76,31 +71,6 @@ def _the_loss(loss: Any) -> Tensor:
             "return the loss."
         )
     return loss
-
-
-def loss_of(module: L.LightningModule, batch: Any, seed: int = 0) -> Tensor:
-    """Run one training step without a Trainer and return its loss.
-
-    Args:
-        module: Has a ``training_step``.
-        batch: What it gets.
-        seed: Seed of Python's, NumPy's and torch's generators, and the batch index.
-
-    Raises:
-        LearnerError: If the step raises or returns no loss.
-        CannotCheck: If the step asks its Trainer.
-    """
-    scramble_global_rngs(seed)
-    try:
-        with learners_code("training_step"):
-            output = module.training_step(batch, seed)
-            loss = output.get("loss") if isinstance(output, dict) else output
-    except LearnerError as error:
-        if not wants_a_trainer(error.__cause__):
-            raise
-        reason = "The check runs single steps without a Trainer, which yours asks for."
-        raise CannotCheck(reason) from error
-    return _the_loss(loss)
 
 
 def step(

@@ -94,6 +94,15 @@ def find(practice: str | float) -> Exercise:
     return next(each for each in module.EXERCISES if each.practice == id_)
 
 
+def _find_or_print(practice: str | float) -> Exercise | None:
+    """Return the exercise of a practice, or print why there is none."""
+    try:
+        return find(practice)
+    except ValueError as error:
+        print(error)
+        return None
+
+
 def _first_fault(findings: Iterator[Finding]) -> Finding | None:
     return next((finding for finding in findings if finding.ok is not True), None)
 
@@ -163,35 +172,23 @@ def check(practice: str | float, answer: Any) -> None:
         practice: Practice id, for example ``"12.1"``.
         answer: The class or function that the exercise asks for, not a call of it.
     """
-    try:
-        exercise = find(practice)
-    except ValueError as error:
-        print(error)
-        return
-    result = judge(exercise, answer)
-    if result.status != "not attempted":
-        progress.record("exercise", exercise.practice, result.status)
-    message = f"{result.message} {older_version.describe(answer)}".strip()
-    display(dataclasses.replace(result, message=message))
+    if exercise := _find_or_print(practice):
+        result = judge(exercise, answer)
+        if result.status != "not attempted":
+            progress.record("exercise", exercise.practice, result.status)
+        message = f"{result.message} {older_version.describe(answer)}".strip()
+        display(dataclasses.replace(result, message=message))
 
 
 def hint(practice: str | float) -> None:
     """Print the next of three hints, from a nudge to nearly the answer."""
-    try:
-        exercise = find(practice)
-    except ValueError as error:
-        print(error)
-        return
-    given = min(_hints_given[exercise.practice], len(exercise.hints) - 1)
-    _hints_given[exercise.practice] += 1
-    print(f"Hint {given + 1} of {len(exercise.hints)}. {exercise.hints[given]}")
+    if exercise := _find_or_print(practice):
+        given = min(_hints_given[exercise.practice], len(exercise.hints) - 1)
+        _hints_given[exercise.practice] += 1
+        print(f"Hint {given + 1} of {len(exercise.hints)}. {exercise.hints[given]}")
 
 
 def solution(practice: str | float) -> None:
     """Print a solution and why it is right."""
-    try:
-        exercise = find(practice)
-    except ValueError as error:
-        print(error)
-        return
-    print(f"{exercise.solution.strip()}\n\n{exercise.reason}")
+    if exercise := _find_or_print(practice):
+        print(f"{exercise.solution.strip()}\n\n{exercise.reason}")

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
 
 from course_utils.capstone.checkpoint_files import epochs_on_disk
-from course_utils.checks.sample_data import logits_of
+from course_utils.checks.sample_data import logits_of, share_correct
 from course_utils.measure import SavedTensors, flat_weights
 
 
@@ -206,8 +206,3 @@ def stacked(batches: list[Any]) -> tuple[Tensor, Tensor]:
     """Return the images and the labels of some batches as one batch."""
     images, labels = zip(*batches, strict=True)
     return torch.cat(images), torch.cat(labels)
-
-
-def share_correct(logits: Tensor, labels: Tensor) -> float:
-    """Return the share of images whose highest logit is the label's."""
-    return (logits.argmax(1) == labels).float().mean().item()

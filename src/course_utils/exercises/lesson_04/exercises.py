@@ -16,6 +16,7 @@ from course_utils.checks.metrics import metrics_are_exact
 from course_utils.checks.sample_data import (
     copy_of,
     digits,
+    in_batches,
     logits_of,
     new_instance,
     trained_instance,
@@ -46,8 +47,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def _batches(sizes: list[int]) -> list[Batch]:
-    images, labels = digits(sum(sizes))
-    return list(zip(images.split(sizes), labels.split(sizes), strict=True))
+    return in_batches(digits(sum(sizes)), sizes)
 
 
 def logs_two_curves(answer: Any) -> Iterator[Finding]:
@@ -202,9 +202,7 @@ def _follows_script(
     logits = logits_of(module, images)
     labels = scripted_validations(logits, script)
     cut = [size // 3, size - size // 3]
-    validations = [
-        [*zip(images.split(cut), each.split(cut), strict=True)] for each in labels
-    ]
+    validations = [in_batches((images, each), cut) for each in labels]
     run = scripted_run(copy_of(module), train, validations)
     yield from training_values(run.ends, "train/loss", run.losses)
     known, given = (torch.cat(parts) for parts in zip(*train, strict=True))
@@ -253,8 +251,7 @@ class Files(IterableDataset[Batch]):
 
     def __init__(self, images: Tensor, labels: Tensor, first: int) -> None:
         """Cut images and labels after the first ``first``."""
-        sizes = [first, len(labels) - first]
-        self.files = list(zip(images.split(sizes), labels.split(sizes), strict=True))
+        self.files = in_batches((images, labels), [first, len(labels) - first])
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the images of this process's files."""
@@ -279,7 +276,7 @@ def _three(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
 def _over_batches(part: Part, size: int, votes: str) -> dict[str, float]:
     """Return sums over batches, or means in which images or batches have a vote."""
-    parts = list(zip(*(each.split(size) for each in part), strict=True))
+    parts = in_batches(part, size)
     weights = [len(labels) if votes == "images" else 1 for _, labels in parts]
     scores = [_three(*each) for each in parts]
     total = 1 if votes == "sum" else sum(weights)
@@ -293,10 +290,8 @@ def _over_batches(part: Part, size: int, votes: str) -> dict[str, float]:
 def _mistakes(
     part: Part, before: Part, first: int, size: int
 ) -> dict[str, dict[str, float]]:
-    one, two = (
-        _three(*each)
-        for each in zip(*(x.split([first, len(x) - first]) for x in part), strict=True)
-    )
+    files = in_batches(part, [first, len(part[0]) - first])
+    one, two = (_three(*each) for each in files)
     known = {
         "This is what the first process saw.": one,
         "This is what the second process saw.": two,

@@ -71,6 +71,14 @@ def trained_weights(module: nn.Module) -> list[nn.Parameter]:
     return [p for p in module.parameters() if p.requires_grad]
 
 
+def gradient_of(loss: Tensor, params: Sequence[nn.Parameter]) -> Tensor:
+    """Return the gradient of a loss as one vector; its graph stays."""
+    options = {"retain_graph": True, "materialize_grads": True}
+    return torch.cat(
+        [g.flatten() for g in torch.autograd.grad(loss, params, **options)]
+    )
+
+
 def losses_and_gradients(
     module: L.LightningModule, batches: Sequence[tuple[Tensor, Tensor]]
 ) -> list[tuple[float, Tensor]]:
@@ -88,9 +96,32 @@ def losses_and_gradients(
     for images, labels in batches:
         with torch.enable_grad(), learners_code("forward"):
             loss = F.cross_entropy(twin(images), labels)
-        grads = torch.autograd.grad(loss, params, materialize_grads=True)
-        found.append((loss.item(), torch.cat([grad.flatten() for grad in grads])))
+        found.append((loss.item(), gradient_of(loss, params)))
     return found
+
+
+def used_gradient(
+    optimizer: Optimizer, params: Sequence[nn.Parameter]
+) -> tuple[Tensor, Tensor] | None:
+    """Return the gradient of ``params`` that an optimizer uses, and which it steps.
+
+    Returns:
+        Two vectors, shape ``(weights,)``: the gradient, 0 where it is none of this
+        optimizer's, and whether the optimizer steps that weight. None if none of the
+        weights that it steps has a gradient.
+    """
+    own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    pairs = [(p, id(p) in own) for p in params]
+    if all(p.grad is None for p, is_mine in pairs if is_mine):
+        return None
+    used = [
+        p.grad if is_mine and p.grad is not None else torch.zeros_like(p)
+        for p, is_mine in pairs
+    ]
+    return (
+        torch.cat([each.detach().flatten() for each in used]).clone(),
+        torch.cat([torch.full((p.numel(),), is_mine) for p, is_mine in pairs]),
+    )
 
 
 def applied_gradients(
@@ -111,22 +142,8 @@ def applied_gradients(
     fixed = FixedWeights()
 
     def read(optimizer: Optimizer) -> Applied | None:
-        params = trained_weights(module)
-        own = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        mine = [id(p) in own for p in params]
-        pairs = list(zip(params, mine, strict=True))
-        if all(p.grad is None for p, is_mine in pairs if is_mine):
-            return None
-        used = [
-            p.grad if is_mine and p.grad is not None else torch.zeros_like(p)
-            for p, is_mine in pairs
-        ]
-        return Applied(
-            fixed.batch,
-            id(optimizer),
-            torch.cat([each.detach().flatten() for each in used]).clone(),
-            torch.cat([torch.full((p.numel(),), is_mine) for p, is_mine in pairs]),
-        )
+        used = used_gradient(optimizer, trained_weights(module))
+        return used and Applied(fixed.batch, id(optimizer), *used)
 
     with OptimizerRecorder(read) as recorder:
         fit(module, batches, callbacks=[fixed], **trainer)

@@ -230,7 +230,7 @@ def _gives_logits(module: L.LightningModule, images: Tensor) -> Finding:
 
 
 def _learns(module: L.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> Finding:
-    changed = any(update.changed for update in updates(module, batches))
+    changed = any(updates(module, batches).changed)
     seen = "Training changes no weights."
     remedy = "Return the loss, and give the new layer's weights to the optimizer."
     return Finding(seen, changed, remedy)

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import settings_by_group
 from course_utils.checks.metrics import metrics_are_exact
 from course_utils.checks.sample_data import (
     copy_of,
@@ -26,7 +27,6 @@ from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_04.learning_rates import (
     falls_on_a_line,
     rates_are_logged,
-    rates_by_group,
     same_rates_in_two_processes,
 )
 from course_utils.exercises.lesson_04.logged_values import (
@@ -385,14 +385,14 @@ def falls_to_zero(answer: Any) -> Iterator[Finding]:
             continue
         module, logger = new_instance(answer), InMemoryLogger()
         loader = DataLoader(Subset(data, range(8 * count)), batch_size=8)
-        groups = rates_by_group(module, loader, logger=logger, **options)
-        for rates in groups or [[]]:
+        options = {**options, "logger": logger, "log_every_n_steps": 1}
+        groups = settings_by_group(module, loader, **options)
+        found = [[rate for _, rate, _ in group] for group in groups] or [[]]
+        for rates in found:
             yield falls_on_a_line(rates, _START, run)
-        yield rates_are_logged(groups[0], logger, "lr")
+        yield rates_are_logged(found[0], logger, "lr")
         automatic = module.automatic_optimization
-    learns = any(
-        done.changed for done in updates(new_instance(answer), _batches([16] * 3))
-    )
+    learns = any(updates(new_instance(answer), _batches([16] * 3)).changed)
     yield Finding("Training changes no weight.", learns, "Keep the training step.")
     loader = DataLoader(data, batch_size=8)
     yield same_rates_in_two_processes(new_instance(answer), loader, max_epochs=1)

@@ -16,6 +16,7 @@ from course_utils.checks.applied_gradients import (
 )
 from course_utils.checks.finding import Finding
 from course_utils.checks.layers import has_activations, has_outputs
+from course_utils.checks.fit import settings_by_group
 from course_utils.checks.sample_data import (
     digits,
     in_batches,
@@ -32,7 +33,7 @@ from course_utils.exercises.lesson_08.early_stopping import (
 )
 from course_utils.exercises.lesson_08.gradient_flow import gradients_flow
 from course_utils.exercises.lesson_08.labels_reach_weights import labels_reach_weights
-from course_utils.exercises.lesson_08.warm_up import applied_settings, sgd_warms_up
+from course_utils.exercises.lesson_08.warm_up import sgd_warms_up
 
 # 8.1 ----------------------------------------------------------------------------
 
@@ -126,14 +127,14 @@ def rises_and_falls(answer: Any) -> Iterator[Finding]:
         loader = DataLoader(TensorDataset(*digits(8 * batches)), batch_size=8)
         options = {"max_epochs": epochs, "accumulate_grad_batches": group}
         yield from sgd_warms_up(
-            applied_settings(new_instance(answer), loader, **options),
+            settings_by_group(new_instance(answer), loader, **options),
             peak=_PEAK,
             share=_SHARE,
             momentum=_MOMENTUM,
             run=run,
         )
     batches = in_batches(digits(96), 8)
-    learns = any(done.changed for done in updates(new_instance(answer), batches))
+    learns = any(updates(new_instance(answer), batches).changed)
     seen = f"{'Batches' if learns else 'No batch'} changed the weights."
     yield Finding(seen, learns, "Return the loss.")
 

@@ -189,7 +189,7 @@ def trains_on_scans(answer: Any) -> Iterator[Finding]:
     simulated = [_runs_on(answer, *place) for place in places]
     yield from (finding for finding in simulated if finding.ok is False)
     done = updates(new_instance(answer), [Scans(*digits(n, n)) for n in (16, 7)])
-    changed = sum(update.changed for update in done)
+    changed = sum(done.changed)
     seen = f"On the CPU the weights changed on {changed} of 2 batches."
     yield Finding(seen, changed == 2, "Return the loss of each batch.")
     yield from simulated  # what stayed undecided comes last

@@ -39,31 +39,42 @@ class FixedWeights(L.Callback):
 
     Attributes:
         batch: Which one of the run is trained on, counted from 1.
+        changed: Whether a weight had changed, for each batch.
     """
 
     batch = 0
 
+    def __init__(self, buffers: bool = False) -> None:
+        """Put back ``buffers``, too, if asked: those that a checkpoint holds."""
+        self._buffers = buffers
+        self.changed: list[bool] = []
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Remember the weights."""
-        self._weights = [p.detach().clone() for p in pl_module.parameters()]
+        state = pl_module.state_dict().values() if self._buffers else ()
+        held = [*pl_module.parameters(), *(t for t in state if isinstance(t, Tensor))]
+        self._values = [(tensor, tensor.detach().clone()) for tensor in held]
 
-    def _put_back(self, module: L.LightningModule) -> None:
-        for param, weights in zip(module.parameters(), self._weights, strict=True):
+    def _put_back(self) -> None:
+        for tensor, value in self._values:
             # By `.data`, which autograd does not notice: a graph may be kept for later.
-            param.data.copy_(weights)
+            tensor.data.copy_(value)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
         """Count the batch; put the weights back."""
         self.batch += 1
-        self._put_back(pl_module)  # the module's own hook comes after that below
+        self._put_back()  # the module's own hook comes after that below
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
-        """Put the weights back."""
-        self._put_back(pl_module)
+        """Note whether they have changed; put the weights back."""
+        count = len(list(pl_module.parameters()))
+        pairs = self._values[:count]
+        self.changed.append(not all(torch.equal(*pair) for pair in pairs))
+        self._put_back()
 
 
 def trained_weights(module: nn.Module) -> list[nn.Parameter]:

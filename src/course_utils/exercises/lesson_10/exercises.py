@@ -5,13 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from course_utils.checks.finding import Finding
 from course_utils.checks.known_mistakes import value_is
 from course_utils.checks.learner_code import LearnerError, temporary_folder
 from course_utils.checks.sample_data import quiet_function
+from course_utils.checks.scripted_metric import loaded, scripted_state
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_10.scripted_scores import ScriptedClassifier
 from course_utils.exercises.lesson_10.untouched_test_set import (
@@ -45,27 +43,13 @@ _RUNS = (
 )
 
 
-def _age(stored: Any) -> int | None:
-    """Return how many epochs the weights were trained that a file holds somewhere."""
-    stored = stored.state_dict() if isinstance(stored, nn.Module) else stored
-    if not isinstance(stored, Mapping):
-        return None
-    if "age" in stored:
-        return int(stored["age"])
-    found = (_age(part) for part in stored.values())
-    return next((age for age in found if age is not None), None)
-
-
 def _checkpoints(folder: Path) -> dict[int, bool]:
     """Return by age of the weights whether a file holds the optimizer's state, too."""
     complete: dict[int, bool] = {}
     for file in filter(Path.is_file, folder.rglob("*")):
-        try:  # Trusted: the learner's own code wrote it a moment ago.
-            stored = torch.load(file, map_location="cpu", weights_only=False)
-        except Exception:  # no checkpoint
-            continue
-        age = _age(stored)
-        if age is not None:
+        stored = loaded(file)
+        if state := scripted_state(stored, ["age"]):
+            age = int(state["age"])
             optimizer = isinstance(stored, Mapping) and "optim" in " ".join(stored)
             complete[age] = complete.get(age, False) or optimizer
     return complete

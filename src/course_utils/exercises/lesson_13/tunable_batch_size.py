@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -88,19 +88,6 @@ def shuffles(make: MakeData) -> Finding:
     return Finding(seen, first != second, "Shuffle the samples in every epoch.")
 
 
-@contextlib.contextmanager
-def _quick_collections() -> Iterator[None]:
-    """Keep what exists already from the garbage collector.
-
-    The finder collects garbage after each trial, and all modules of a kernel with it.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
 def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     """Check that the finder finds the largest power of two, and the loader delivers it.
 
@@ -110,11 +97,15 @@ def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     """
     data = _built(make)
     options = quiet_trainer(accelerator="cpu", max_epochs=1)
-    # The finder leaves its checkpoint in the Trainer's folder if a trial fails.
-    with temporary_folder(), learners_code("The batch-size finder"):
+    with contextlib.ExitStack() as stack:
+        # The finder leaves its checkpoint in the Trainer's folder if a trial fails.
+        stack.enter_context(temporary_folder())
+        stack.enter_context(learners_code("The batch-size finder"))
         tuner = Tuner(L.Trainer(**options))
-        with _quick_collections():
-            found = tuner.scale_batch_size(OutOfMemory(limit), datamodule=data)
+        # It collects garbage after each trial: not all modules of a kernel.
+        gc.freeze()
+        stack.callback(gc.unfreeze)
+        found = tuner.scale_batch_size(OutOfMemory(limit), datamodule=data)
     best = 2 ** (limit.bit_length() - 1)
     seen = f"With room for {limit} samples the finder found {found} instead of {best}."
     got = _first_batch(data)

@@ -171,7 +171,7 @@ def test_six_digits_are_kept_and_the_verdict_is_the_unrounded_one(evidence):
     assert found.measured == 0.5
     assert not found.holds
     pair = Pair("12.1", "loss", 1 / 3, 12345678.0)
-    assert Pair.from_json(pair.to_json()) == Pair("12.1", "loss", 0.333333, 12345678)
+    assert Pair.from_json(vars(pair)) == Pair("12.1", "loss", 0.333333, 12345678)
 
 
 def test_a_text_for_a_verdict_does_not_hold():

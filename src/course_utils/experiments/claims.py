@@ -81,13 +81,9 @@ class Pair:
     bad: float
     good: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Return all fields."""
-        return vars(self)
-
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> "Pair":
-        """Return the pair that `to_json` wrote, its numbers rounded."""
+        """Return the pair with these fields, its numbers rounded."""
         numbers = {name: rounded(entry[name]) for name in ("bad", "good")}
         return cls(**{**entry, **numbers})
 

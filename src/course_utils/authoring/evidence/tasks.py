@@ -72,7 +72,7 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as one line of a file of runs holds it."""
         claims = [each.to_json() for each in self.claims]
-        pairs = [each.to_json() for each in self.pairs]
+        pairs = [*map(vars, self.pairs)]
         return {**vars(self), "task": vars(self.task), "claims": claims, "pairs": pairs}
 
     @classmethod

@@ -1,5 +1,6 @@
 """Does something bend between two linear layers, and how many outputs are there?"""
 
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -29,17 +30,13 @@ def _inputs(module: nn.Module, images: Tensor, shifts: dict[str, Any]) -> Any:
         found.setdefault(name, args[0])
         return output + shifts.get(name, 0)
 
-    handles = [
-        layer.register_forward_hook(partial(look, name))
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear)
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, layer in module.named_modules():
+            if isinstance(layer, nn.Linear):
+                hook = layer.register_forward_hook(partial(look, name))
+                hooks.enter_context(hook)
         with torch.no_grad(), evaluation_mode(module), learners_code("forward"):
             found["output"] = module(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     return found
 
 

@@ -57,11 +57,8 @@ def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
         if is_network_input(module, args, shape.numel()):
             seen.append(args[0].detach().clone().view(shape))
 
-    handle = register_module_forward_pre_hook(look)
-    try:
+    with register_module_forward_pre_hook(look):
         yield seen
-    finally:
-        handle.remove()
 
 
 def _the_loss(loss: Any) -> Tensor:

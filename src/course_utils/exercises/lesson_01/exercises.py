@@ -181,7 +181,8 @@ def _serves_a_trainer(answer: Any) -> Finding:
     Raises:
         LearnerError: If it cannot for another reason than a base class not set up.
     """
-    module = _builder(answer, L.LightningDataModule, *digits(200))()
+    with learners_code("__init__"):
+        module = class_of(answer, L.LightningDataModule)(*digits(200))
     if not all(hasattr(module, name) for name in vars(L.LightningDataModule())):
         seen = "A Trainer cannot use it: what LightningDataModule sets up is not there."
         return Finding(seen, False, "Call super().__init__() in __init__.")

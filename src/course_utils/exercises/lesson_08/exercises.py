@@ -15,8 +15,8 @@ from course_utils.checks.applied_gradients import (
     merged,
 )
 from course_utils.checks.finding import Finding
-from course_utils.checks.layers import has_activations, has_outputs
 from course_utils.checks.fit import settings_by_group
+from course_utils.checks.layers import has_activations, has_outputs
 from course_utils.checks.sample_data import (
     digits,
     in_batches,

@@ -505,7 +505,7 @@ result = contrast(
 claim(
     "1.2",
     "if two scripts with the same seed each split the images, after different random draws, most validation images had been trained on",
-    result.bad["of these trained on"] >= 120,
+    result.bad["of these trained on"] >= 110,
 )
 claim(
     "1.2",
@@ -547,7 +547,7 @@ claim(
     "1.2",
     "a data module whose setup splits from the global random state validates mostly on images that it has trained on",
     leaked[SplitsInSetup],
-    at_least=120,
+    at_least=110,
 )
 claim(
     "1.2",
@@ -650,7 +650,6 @@ for _ in range(2):
 
 
 # %%
-from course_utils.distributed import run_processes
 
 
 class RemembersInPrepareData(OneSplit):

@@ -4,6 +4,7 @@
 # test-oldest: all tests on the oldest packages · versions: both, on record
 # evidence: every claim under many seeds and on other data, on record (hours; resumes)
 # budgets: seconds and megabytes of every notebook, on record
+# gpu: every lesson and solution on this machine's GPU, on record; installs nothing
 # mutants: plant mistakes in every solution; each must be noticed (10 minutes)
 # load: many learners on one machine, measured and recorded; needs a quiet machine
 # pins: write both files of constraints after a range in pyproject.toml has changed
@@ -19,7 +20,7 @@ RECORDS := src/course_utils/records
 RECORD := $(RECORDS)/versions.json
 EVIDENCE := $(BIN)/course evidence --output $(RECORDS)/.runs.jsonl --publish $(RECORDS)
 
-.PHONY: lab test test-slow sync lint evidence budgets mutants load test-oldest versions pins
+.PHONY: lab test test-slow sync lint evidence budgets gpu mutants load test-oldest versions pins
 
 lab: $(LEARNER)
 	$(BIN)/course lab
@@ -64,6 +65,11 @@ budgets: $(READY)
 	COURSE_BUDGET_RECORD=$(RECORDS)/budgets.json $(PYTEST) notebooks solutions
 	$(BIN)/python -m course_utils.authoring.sync --all
 	$(BIN)/python -m course_utils.authoring.readme
+
+# With the Python given, as it is: no environment is made. LESSONS="07 12" for some.
+gpu:
+	PYTHONPATH="$(CURDIR)/src$${PYTHONPATH:+:$$PYTHONPATH}" \
+		$(PYTHON) -m course_utils.authoring.gpu $(LESSONS)
 
 mutants: $(READY)
 	$(BIN)/python -m course_utils.authoring.mutants

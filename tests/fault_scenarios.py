@@ -103,9 +103,12 @@ def no_room_at_all(method: str) -> str:
 
 def executed(notebook: str) -> dict[str, Any]:
     """Return failure, texts and errors of a notebook; a scenario for `outcome`."""
-    from course_utils.authoring.execute import execute
+    import nbformat
 
-    run = execute(notebook, timeout_seconds=200)
+    from course_utils.authoring.execute import execute_notebook
+
+    stored, folder = nbformat.read(notebook, as_version=4), Path(notebook).parent
+    run = execute_notebook(stored, folder, timeout_seconds=200)
     outputs = [o for cell in run.notebook.cells for o in cell.get("outputs", [])]
     return {
         "failure": run.failure,

@@ -6,15 +6,16 @@ import symtable
 import textwrap
 from typing import Any
 
+import jupytext
 import pytest
 
 from course_utils import syllabus
 from course_utils.authoring.answers import (
     NOTEBOOKS,
-    code_cells,
     last_definition,
     run_definitions,
 )
+from course_utils.authoring.compare_outputs import code_cells
 from course_utils.exercises import api
 from course_utils.exercises.api import CheckResult
 from course_utils.exercises.exercise import Exercise
@@ -37,7 +38,7 @@ from torchmetrics.functional.classification import multiclass_f1_score
 
 def cells(lesson_file: str) -> list[Any]:
     """Return the code cells of a notebook."""
-    return code_cells(NOTEBOOKS / f"{lesson_file}.py")
+    return code_cells(jupytext.read(NOTEBOOKS / f"{lesson_file}.py"))
 
 
 def cells_above(practice: str) -> list[str]:

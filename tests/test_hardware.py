@@ -1,5 +1,6 @@
 import os
 import sys
+import types
 import warnings
 
 import lightning as L
@@ -137,3 +138,50 @@ def test_a_change_replaces_or_extends_the_quiet_settings():
     assert (quiet["devices"], quiet["max_epochs"]) == (2, 3)
     assert quiet["logger"] is False
     assert hardware.quiet_trainer()["devices"] == 1
+
+
+@pytest.fixture
+def driver(monkeypatch, tmp_path):
+    """Let ``nvidia-smi`` and the kernel module's file say what a test wants."""
+
+    def say(tool, module):
+        program = tmp_path / "nvidia-smi"
+        program.write_text(f"#!/bin/sh\n{tool}\n")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", str(tmp_path) if tool else "")
+        file = tmp_path / "version"
+        file.write_text(module)
+        monkeypatch.setattr(hardware, "Path", lambda _: file)
+        return hardware._driver()
+
+    return say
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a script stands for nvidia-smi")
+def test_the_driver_is_named_by_its_tool_or_by_its_kernel_module(driver):
+    module = "NVRM version: NVIDIA UNIX Open Kernel Module for x86_64  570.86.10  Rel"
+    assert driver("echo 580.65.06", module) == "580.65.06"
+    assert driver("echo Mismatch 1.2; exit 18", module) == "570.86.10"
+    assert driver("", module) == "570.86.10"
+    assert driver("", "") == "unknown"
+
+
+def test_a_card_is_named_with_memory_and_versions(monkeypatch):
+    card = types.SimpleNamespace(name="Tesla T4", total_memory=15 * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: card)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(hardware, "_driver", lambda: "580.65.06")
+    assert hardware.gpu_details() == {
+        "card": "Tesla T4",
+        "card_megabytes": 15 * 1024,
+        "driver": "580.65.06",
+        "cuda": "13.0",
+    }
+
+
+def test_peaks_are_megabytes_and_zero_without_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 3 * 2**20)
+    peaks = hardware.peak_gpu_memory()
+    assert peaks["reserved"] == 3
+    if not torch.cuda.is_available():
+        assert peaks["allocated"] == 0

@@ -95,6 +95,19 @@ def test_of_a_damaged_file_only_the_damaged_line_is_lost(events, garbage):
     assert found == progress.Progress({"12.1": True}, {"12.2": "correct"})
 
 
+def test_the_marks_of_a_merge_conflict_are_named_and_both_sides_count(events):
+    progress.record("prediction", "12.1", True)
+    mine = events.read_text("utf-8")
+    theirs = mine.replace("12.1", "12.2")
+    events.write_text(f"<<<<<<< HEAD\n{mine}=======\n{theirs}>>>>>>> b\n", "utf-8")
+    found = progress.load()
+    assert found.predictions == {"12.1": True, "12.2": True}
+    assert found.problem == (
+        f"Your progress in {events} holds a merge conflict at line 1: "
+        "delete git's marks; the events between them count."
+    )
+
+
 def test_a_prediction_is_right_only_if_the_file_says_true(events):
     events.parent.mkdir()
     line = '{"event": "prediction", "practice": "12.1", "outcome": "no"}\n'

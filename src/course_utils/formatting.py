@@ -31,6 +31,17 @@ def number(value: float | None) -> str:
     return str(int(value)) if whole else decimal(value)
 
 
+def first_names(names: Sequence[str], shown: int = 3) -> str:
+    """Return the first names, and how many more there are, in words.
+
+    Example:
+        >>> first_names(["a", "b", "c", "d", "e"])
+        'a, b, c and 2 more'
+    """
+    more = f" and {len(names) - shown} more" if len(names) > shown else ""
+    return ", ".join(names[:shown]) + more
+
+
 def text_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """Return rows as left-aligned columns."""
     columns = zip(header, *rows, strict=True)

@@ -1,10 +1,13 @@
 """Detect the hardware and scale experiments to it."""
 
 import os
+import re
+import subprocess
 import sys
 import warnings
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -27,6 +30,7 @@ class Profile:
 
 CPU = Profile(accelerator="cpu", data="embedded")
 GPU = Profile(accelerator="gpu", data="mnist")
+MEGABYTE = 2**20
 
 
 @cache  # one trial per process: a failing one can take a second
@@ -69,6 +73,50 @@ def hide_gpu() -> None:
 def profile() -> Profile:
     """Return `GPU` if torch sees a CUDA device that can compute, else `CPU`."""
     return CPU if why_no_gpu() or not torch.cuda.is_available() else GPU
+
+
+def _driver() -> str:
+    """Return the version of NVIDIA's driver, or ``"unknown"``."""
+    query = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(
+            query, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError):
+        said = ""
+    kernel_module = Path("/proc/driver/nvidia/version")  # a container may lack the tool
+    if not said.strip() and kernel_module.is_file():
+        said = kernel_module.read_text("utf-8")
+    version = re.search(r"\b\d+\.\d+(?:\.\d+)?\b", said)
+    return version[0] if version else "unknown"
+
+
+def gpu_details() -> dict[str, Any]:
+    """Return ``card``, its ``card_megabytes`` (2^20 bytes), ``driver`` and ``cuda``.
+
+    Raises:
+        RuntimeError: If there is no CUDA device.
+    """
+    properties = torch.cuda.get_device_properties(0)
+    return {
+        "card": properties.name,
+        "card_megabytes": round(properties.total_memory / MEGABYTE),
+        "driver": _driver(),
+        "cuda": torch.version.cuda or "none",
+    }
+
+
+def peak_gpu_memory() -> dict[str, float]:
+    """Return the most memory, in 2^20 bytes, that this process had on the first GPU.
+
+    ``allocated`` counts tensors, ``reserved`` all that PyTorch's allocator took for
+    them. Both count from the process's start, or from its last
+    ``torch.cuda.reset_peak_memory_stats()``; zeros if it did not use a GPU.
+    """
+    return {
+        "allocated": round(torch.cuda.max_memory_allocated() / MEGABYTE, 1),
+        "reserved": round(torch.cuda.max_memory_reserved() / MEGABYTE, 1),
+    }
 
 
 def place() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import platformdirs
 
-from course_utils import jsonl
+from course_utils import jsonl, shipped_records
 
 _WORST_TO_BEST = ("not attempted", "cannot be checked", "incorrect", "correct")
 
@@ -79,10 +79,13 @@ def _parse_event(line: str) -> dict[str, Any] | None:
     return event if known else None
 
 
-def _describe_damage(damaged: int, path: Path) -> str:
+def _describe_damage(text: str, damaged: int, path: Path) -> str:
     if not damaged:
         return ""
     lines = "1 damaged line" if damaged == 1 else f"{damaged} damaged lines"
+    remedy = "delete git's marks; the events between them count"
+    if found := shipped_records.conflict(text, remedy):
+        return f"Your progress in {path} {found}."
     return f"Of your progress, {lines} in {path} cannot be read; all others count."
 
 
@@ -98,7 +101,7 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], str]:
         return [], f"Your progress in {path} cannot be read: {reason}."
     lines = [line for line in text.split("\n") if line.strip()]
     events = [event for event in map(_parse_event, lines) if event is not None]
-    return events, _describe_damage(len(lines) - len(events), path)
+    return events, _describe_damage(text, len(lines) - len(events), path)
 
 
 def load() -> Progress:

@@ -33,19 +33,22 @@ def evidence_file() -> Path | None:
     return Path(name) if name else None
 
 
+def _is_set(name: str, value: str, remedy: str = "") -> bool:
+    text = os.environ.get(name, "")
+    if text not in ("", value):
+        raise ValueError(
+            f"Expected {name} to be {value!r} or unset but got {text!r}{remedy}."
+        )
+    return text == value
+
+
 def cpu_only() -> bool:
     """Return whether to leave a GPU alone: ``COURSE_DEVICE=cpu``.
 
     Raises:
         ValueError: If it is set to something else.
     """
-    text = os.environ.get("COURSE_DEVICE", "")
-    if text not in ("", "cpu"):
-        raise ValueError(
-            f"Expected COURSE_DEVICE to be 'cpu' or unset but got {text!r}; unset it "
-            "to use a GPU that works."
-        )
-    return text == "cpu"
+    return _is_set("COURSE_DEVICE", "cpu", "; unset it to use a GPU that works")
 
 
 def all_images() -> bool:
@@ -54,9 +57,4 @@ def all_images() -> bool:
     Raises:
         ValueError: If it is set to something else.
     """
-    text = os.environ.get("COURSE_IMAGES", "")
-    if text not in ("", "all"):
-        raise ValueError(
-            f"Expected COURSE_IMAGES to be 'all' or unset but got {text!r}."
-        )
-    return text == "all"
+    return _is_set("COURSE_IMAGES", "all")

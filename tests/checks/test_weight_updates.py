@@ -31,8 +31,8 @@ def _module(returned: str):
 
 def test_a_batch_whose_step_returns_none_changes_nothing():
     found = updates(_module("loss if batch_idx != 1 else None"), _batches(3))
-    assert [update.changed for update in found] == [True, False, True]
-    assert all(update.finite for update in found)
+    assert found.changed == [True, False, True]
+    assert all(found.finite)
 
 
 def test_one_sgd_update_is_the_gradient_by_hand():
@@ -52,7 +52,7 @@ def test_one_sgd_update_is_the_gradient_by_hand():
 
 def test_weights_that_became_nan_are_not_finite():
     found = updates(_module("loss * float('nan')"), _batches(1))
-    assert (found[0].changed, found[0].finite) == (True, False)
+    assert (found.changed, found.finite) == ([True], [False])
 
 
 def test_an_error_in_training_is_the_learners():

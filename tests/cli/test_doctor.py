@@ -202,3 +202,9 @@ def test_a_damaged_notebook_is_named(course):
         "notebooks: one cannot be read. notebooks/01_tiny.ipynb holds a merge conflict "
         "at line 1"
     ) in result.stdout
+
+
+def test_helpers_that_are_used_without_being_installed_ask_for_nothing(monkeypatch):
+    monkeypatch.setattr(machine, "PACKAGE", "not-installed")
+    assert machine.python().ok
+    assert [*machine.packages()] == []

@@ -106,6 +106,11 @@ def test_the_comparison_carries_measurement_and_bound(evidence):
     assert record["measurement"] == "updates"
 
 
+def test_a_fact_that_an_error_left_unmeasured_does_not_hold(capsys):
+    claim("12.1", "it does", VersionResult(error="ValueError: no")["same"])
+    assert capsys.readouterr().out == "✗ 12.1 it does\n"
+
+
 @pytest.mark.parametrize("fact", [True, False])
 def test_what_is_true_or_false_needs_no_bound(evidence, fact):
     claim("12.1", "it does", fact)
@@ -166,7 +171,7 @@ def test_six_digits_are_kept_and_the_verdict_is_the_unrounded_one(evidence):
     assert found.measured == 0.5
     assert not found.holds
     pair = Pair("12.1", "loss", 1 / 3, 12345678.0)
-    assert Pair.from_json(pair.to_json()) == Pair("12.1", "loss", 0.333333, 12345678)
+    assert Pair.from_json(vars(pair)) == Pair("12.1", "loss", 0.333333, 12345678)
 
 
 def test_a_text_for_a_verdict_does_not_hold():

@@ -129,6 +129,7 @@ def test_html_is_escaped_and_names_its_rows_and_columns():
 def test_a_version_gives_its_measurements_by_name():
     result = VersionResult({"f1": 0.5, "fact": 3, "where": "cpu", "curve": (1.0, 2.0)})
     assert result["f1"] + 0.25 == 0.75
+    assert VersionResult({"same": True})["same"] is True
     assert (result["fact"], result["where"], result["curve"]) == (3, "cpu", (1.0, 2.0))
     with pytest.raises(ValueError, match="Expected a measurement out of f1, .* 'f2'"):
         result["f2"]

@@ -10,17 +10,9 @@ from typing import Any
 import jupytext
 
 from course_utils import syllabus
+from course_utils.authoring.compare_outputs import code_cells, tags
 
 NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
-
-
-def code_cells(script: Path) -> list[Any]:
-    """Return the code cells of a notebook's script."""
-    return [cell for cell in jupytext.read(script).cells if cell.cell_type == "code"]
-
-
-def _tags(cell: Any) -> list[str]:
-    return cell.metadata.get("tags", [])
 
 
 def _is_given(node: ast.stmt) -> bool:
@@ -33,7 +25,7 @@ def _is_given(node: ast.stmt) -> bool:
 def run_definitions(cells: Iterable[Any], names: dict[str, Any]) -> None:
     """Run in ``names`` the imports and classes of cells; nothing is measured."""
     for cell in cells:
-        if not {"setup", "exercise"} & set(_tags(cell)):
+        if not {"setup", "exercise"} & set(tags(cell)):
             tree = ast.parse(cell.source)
             tree.body = [node for node in tree.body if _is_given(node)]
             exec(compile(tree, "<notebook>", "exec"), names)
@@ -43,8 +35,8 @@ def run_definitions(cells: Iterable[Any], names: dict[str, Any]) -> None:
 def names_above(practice: str) -> dict[str, Any]:
     """Return the modules and classes that a learner has above a practice's exercise."""
     lesson = syllabus.load().lesson_of(practice)
-    cells = code_cells(NOTEBOOKS / f"{lesson.file}.py")
-    exercises = [n for n, cell in enumerate(cells) if "exercise" in _tags(cell)]
+    cells = code_cells(jupytext.read(NOTEBOOKS / f"{lesson.file}.py"))
+    exercises = [n for n, cell in enumerate(cells) if "exercise" in tags(cell)]
     place = [each.id for each in lesson.practices].index(practice)
     names: dict[str, Any] = {"__name__": "__main__"}
     run_definitions(cells[: exercises[place]], names)

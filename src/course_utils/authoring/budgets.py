@@ -5,11 +5,11 @@ are scaled to the machine for which budgets are stated: 2 cores, no GPU, otherwi
 """
 
 import functools
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from importlib import resources
 from typing import Any
+
+from course_utils import shipped_records
 
 # Below these a difference is the machine's noise: two sessions on one quiet machine.
 SHARE, CELL_SHARE, SECONDS = 0.2, 0.5, 1.0
@@ -44,8 +44,8 @@ def parse(record: dict[str, Any]) -> dict[str, RunTime]:
 @functools.cache
 def load() -> dict[str, RunTime]:
     """Return the record that ships with the course; empty before there was one."""
-    file = resources.files("course_utils").joinpath("records", "budgets.json")
-    return parse(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
+    record = shipped_records.read("budgets.json")
+    return parse(record) if record else {}
 
 
 def seconds(lesson_file: str) -> float | None:

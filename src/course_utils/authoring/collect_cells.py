@@ -8,6 +8,7 @@ from pathlib import Path
 import jupytext
 
 from course_utils import syllabus
+from course_utils.authoring.compare_outputs import tags
 from course_utils.exercises.cells import NAME, Cells
 from course_utils.syllabus import Lesson
 
@@ -21,7 +22,7 @@ def _tagged(script: Path, tag: str, lesson: Lesson) -> list[str]:
         ValueError: If it does not hold one for each practice.
     """
     cells = jupytext.read(script).cells
-    found = [c.source for c in cells if tag in c.metadata.get("tags", [])]
+    found = [c.source for c in cells if tag in tags(c)]
     if len(found) != len(lesson.practices):
         raise ValueError(
             f"Expected {len(lesson.practices)} cells tagged {tag!r} in {script}, one "

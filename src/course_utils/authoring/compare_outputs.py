@@ -27,6 +27,11 @@ def code_cells(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell.cell_type == "code"]
 
 
+def tags(cell: NotebookNode) -> list[str]:
+    """Return the tags of a cell."""
+    return list(cell.metadata.get("tags", []))
+
+
 def sanitizer(config: Path) -> Callable[[str], str]:
     """Return the function that hides measurements, as nbval does with ``config``.
 

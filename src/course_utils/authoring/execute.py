@@ -20,7 +20,6 @@ from nbformat import NotebookNode
 from traitlets import default
 
 from course_utils.authoring.cell_progress import CellProgress, OnCell, describe_failure
-from course_utils.authoring.notebook_files import read_notebook
 from course_utils.environment import for_kernel
 
 
@@ -133,30 +132,3 @@ def execute_notebook(
     with profile:
         failure = _run(client, progress, start)
     return ExecutedNotebook(notebook, time.perf_counter() - began, failure)
-
-
-def execute(
-    path: str | Path,
-    *,
-    environment: Mapping[str, str] | None = None,
-    on_cell: OnCell | None = None,
-    timeout_seconds: int = 600,
-) -> ExecutedNotebook:
-    """Return the notebook at ``path`` executed in its own folder; write nothing.
-
-    The arguments are those of ``execute_notebook``.
-
-    Raises:
-        ValueError: If ``path`` is not a notebook, or is damaged.
-        KeyboardInterrupt: If the run was stopped by the user.
-    """
-    path = Path(path).resolve()
-    if path.suffix != ".ipynb" or not path.is_file():
-        raise ValueError(f"Expected the path of an existing .ipynb but got {path}.")
-    return execute_notebook(
-        read_notebook(path),
-        path.parent,
-        environment=environment,
-        on_cell=on_cell,
-        timeout_seconds=timeout_seconds,
-    )

@@ -1,24 +1,13 @@
 """Read a stored notebook, or say in one sentence why it cannot be read."""
 
 import json
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from course_utils.shipped_records import REMEDY, conflict
+
 if TYPE_CHECKING:
     from nbformat import NotebookNode
-
-CONFLICT = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
-REMEDY = "keep a copy of it and restore the file with git"
-
-
-def conflict(text: str) -> str:
-    """Return where git's marks of a merge conflict begin in ``text``, or ``""``."""
-    mark = CONFLICT.search(text)
-    if mark is None:
-        return ""
-    line = text.count("\n", 0, mark.start()) + 1
-    return f"holds a merge conflict at line {line}: resolve it, or {REMEDY}"
 
 
 def _wrong_json(text: str) -> str:

@@ -33,10 +33,12 @@ from course_utils.authoring.compare_outputs import (
     brings_news,
     code_cells,
     sanitizer,
+    tags,
 )
 from course_utils.authoring.execute import execute_notebook
-from course_utils.authoring.notebook_files import conflict, damage, read_notebook
+from course_utils.authoring.notebook_files import damage, read_notebook
 from course_utils.data.cache import write_atomically
+from course_utils.shipped_records import conflict
 
 FOLDERS = ("notebooks", "solutions")
 APPARATUS, HIDE = "apparatus", "hide-input"  # code that only measures; MyST's tag
@@ -50,10 +52,6 @@ METADATA = {
         "pygments_lexer": "ipython3",
     },
 }
-
-
-def _tags(cell: NotebookNode) -> list[str]:
-    return list(cell.metadata.get("tags", []))
 
 
 def _read(path: Path) -> NotebookNode | None:
@@ -80,11 +78,11 @@ def _metadata(cell: NotebookNode) -> dict[str, Any]:
 
     JupyterLab reads `source_hidden`, Colab `cellView`, nbconvert and MyST the tag.
     """
-    tags = _tags(cell)
-    if APPARATUS in tags:
+    tagged = tags(cell)
+    if APPARATUS in tagged:
         folded = {"jupyter": {"source_hidden": True}, "cellView": "form"}
-        return {"tags": [*tags, HIDE], **folded}
-    return {"tags": tags} if tags else {}
+        return {"tags": [*tagged, HIDE], **folded}
+    return {"tags": tagged} if tagged else {}
 
 
 def generate(script: Path) -> NotebookNode:
@@ -125,7 +123,7 @@ def _unsound_run(stored: NotebookNode) -> str:
         return "was not executed from top to bottom"
     for number, cell in enumerate(cells, start=1):
         failed = any(output.output_type == "error" for output in cell.outputs)
-        if failed and "raises-exception" not in _tags(cell):
+        if failed and "raises-exception" not in tags(cell):
             return f"code cell {number} holds an error"
     return ""
 

@@ -4,11 +4,10 @@
 each session writes what it ran on and how it ended. README shows the record.
 """
 
-import json
 from collections.abc import Iterable
-from importlib import resources
 from typing import Any
 
+from course_utils import shipped_records
 from course_utils.formatting import markdown_table
 
 TITLES = {"lowest": "Oldest", "pinned": "Pinned"}
@@ -17,8 +16,7 @@ Session = dict[str, Any]  # what `pytest_versions.Recorder.run` returns
 
 def record() -> dict[str, Session]:
     """Return the latest complete session of each kind: ``lowest`` and ``pinned``."""
-    file = resources.files("course_utils") / "records" / "versions.json"
-    return complete(json.loads(file.read_text("utf-8")))
+    return complete(shipped_records.read("versions.json"))
 
 
 def complete(runs: dict[str, Session]) -> dict[str, Session]:

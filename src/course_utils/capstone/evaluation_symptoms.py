@@ -13,9 +13,9 @@ from course_utils.capstone.data_symptoms import overlaps
 from course_utils.capstone.model_symptoms import round_trip
 from course_utils.capstone.observed_run import time_limited, unseen_digits
 from course_utils.capstone.runs import CountedImages, Runs, mislabelled
-from course_utils.capstone.spy_callback import share_correct, stacked
+from course_utils.capstone.spy_callback import stacked
 from course_utils.checks.finding import Finding
-from course_utils.checks.sample_data import logits_of
+from course_utils.checks.sample_data import logits_of, share_correct
 from course_utils.data import scaled
 from course_utils.measure import evaluation_mode
 

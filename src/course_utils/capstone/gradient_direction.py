@@ -53,16 +53,10 @@ class GradientDirection(L.Callback):
         ]
         self._recorder.start()
 
-    def _stop(self) -> None:
+    def _stop(self, *_: Any) -> None:
         self._recorder.stop()
         for handle in self._handles:
             handle.remove()
         self._raw.clear()
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop recording."""
-        self._stop()
-
-    def on_exception(self, *_: Any) -> None:
-        """Stop recording, if training had begun."""
-        self._stop()
+    on_train_end = on_exception = _stop

@@ -15,10 +15,10 @@ from torch import Tensor
 
 from course_utils.capstone.observed_run import time_limited, unseen_digits
 from course_utils.capstone.runs import CountedImages, Runs
-from course_utils.capstone.spy_callback import share_correct, stacked
+from course_utils.capstone.spy_callback import stacked
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import applied_rates
-from course_utils.checks.sample_data import logits_of
+from course_utils.checks.sample_data import logits_of, share_correct
 from course_utils.data import scaled
 from course_utils.hardware import quiet_trainer
 from course_utils.measure.memory import MEGABYTE

@@ -14,8 +14,6 @@ from course_utils.formatting import decimal
 
 Drawn = tuple[Picture, dict[str, VersionResult]]
 
-ROUNDS = ("data", "model", "training", "evaluation")
-
 
 def _strips(title: str, strips: Mapping[str, Tensor]) -> Drawn:
     """Return rows of images, ``(n, 1, height, width)`` in 0..1, by their label."""
@@ -88,8 +86,8 @@ def picture(part: str, path: str | Path = YOURS) -> None:
         part: ``"data"``, ``"model"``, ``"training"`` or ``"evaluation"``.
         path: Your copy of the script.
     """
-    if part not in ROUNDS:
-        print(f"Expected a part out of {', '.join(ROUNDS)} but got {part!r}.")
+    if part not in _PICTURES:
+        print(f"Expected a part out of {', '.join(_PICTURES)} but got {part!r}.")
         return
     try:
         drawn, versions = _PICTURES[part](examine(path))

@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import lightning as L
 import torch
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
 
 from course_utils.capstone.checkpoint_files import epochs_on_disk
-from course_utils.checks.sample_data import logits_of
+from course_utils.checks.sample_data import logits_of, share_correct
 from course_utils.measure import SavedTensors, flat_weights
 
 
@@ -117,18 +118,13 @@ class SpyCallback(L.Callback):
         if isinstance(images, Tensor) and images.ndim == 4:
             self.seen |= digests(images)
 
-    def _stop_watching(self) -> None:
+    def _stop_watching(self, *_: Any) -> None:
+        """Stop watching, if training had begun: then the test set may be read."""
         if self._watch is not None:
             self._watch.remove()
             self._watch = None
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop watching: after training the test set may be read."""
-        self._stop_watching()
-
-    def on_exception(self, *_: Any) -> None:
-        """Stop watching, if training had begun."""
-        self._stop_watching()
+    on_train_end = on_exception = _stop_watching
 
     def on_validation_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *_: Any
@@ -202,19 +198,11 @@ def inject_callbacks(*callbacks: L.Callback) -> Iterator[None]:
         # Last in the list: each hook observes after the script's own callbacks ran.
         self.callbacks.extend(callbacks)
 
-    L.Trainer.__init__ = init
-    try:
+    with mock.patch.object(L.Trainer, "__init__", init):
         yield
-    finally:
-        L.Trainer.__init__ = original
 
 
 def stacked(batches: list[Any]) -> tuple[Tensor, Tensor]:
     """Return the images and the labels of some batches as one batch."""
     images, labels = zip(*batches, strict=True)
     return torch.cat(images), torch.cat(labels)
-
-
-def share_correct(logits: Tensor, labels: Tensor) -> float:
-    """Return the share of images whose highest logit is the label's."""
-    return (logits.argmax(1) == labels).float().mean().item()

@@ -39,36 +39,55 @@ class FixedWeights(L.Callback):
 
     Attributes:
         batch: Which one of the run is trained on, counted from 1.
+        changed: Whether a weight had changed, for each batch.
     """
 
     batch = 0
 
+    def __init__(self, buffers: bool = False) -> None:
+        """Put back ``buffers``, too, if asked: those that a checkpoint holds."""
+        self._buffers = buffers
+        self.changed: list[bool] = []
+
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Remember the weights."""
-        self._weights = [p.detach().clone() for p in pl_module.parameters()]
+        state = pl_module.state_dict().values() if self._buffers else ()
+        held = [*pl_module.parameters(), *(t for t in state if isinstance(t, Tensor))]
+        self._values = [(tensor, tensor.detach().clone()) for tensor in held]
 
-    def _put_back(self, module: L.LightningModule) -> None:
-        for param, weights in zip(module.parameters(), self._weights, strict=True):
+    def _put_back(self) -> None:
+        for tensor, value in self._values:
             # By `.data`, which autograd does not notice: a graph may be kept for later.
-            param.data.copy_(weights)
+            tensor.data.copy_(value)
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
         """Count the batch; put the weights back."""
         self.batch += 1
-        self._put_back(pl_module)  # the module's own hook comes after that below
+        self._put_back()  # the module's own hook comes after that below
 
     def on_train_batch_end(
         self, trainer: L.Trainer, pl_module: L.LightningModule, *_: Any
     ) -> None:
-        """Put the weights back."""
-        self._put_back(pl_module)
+        """Note whether they have changed; put the weights back."""
+        count = len(list(pl_module.parameters()))
+        pairs = self._values[:count]
+        self.changed.append(not all(torch.equal(*pair) for pair in pairs))
+        self._put_back()
 
 
 def trained_weights(module: nn.Module) -> list[nn.Parameter]:
     """Return the parameters that require a gradient."""
     return [p for p in module.parameters() if p.requires_grad]
+
+
+def gradient_of(loss: Tensor, params: Sequence[nn.Parameter]) -> Tensor:
+    """Return the gradient of a loss as one vector; its graph stays."""
+    options = {"retain_graph": True, "materialize_grads": True}
+    return torch.cat(
+        [g.flatten() for g in torch.autograd.grad(loss, params, **options)]
+    )
 
 
 def losses_and_gradients(
@@ -88,9 +107,32 @@ def losses_and_gradients(
     for images, labels in batches:
         with torch.enable_grad(), learners_code("forward"):
             loss = F.cross_entropy(twin(images), labels)
-        grads = torch.autograd.grad(loss, params, materialize_grads=True)
-        found.append((loss.item(), torch.cat([grad.flatten() for grad in grads])))
+        found.append((loss.item(), gradient_of(loss, params)))
     return found
+
+
+def used_gradient(
+    optimizer: Optimizer, params: Sequence[nn.Parameter]
+) -> tuple[Tensor, Tensor] | None:
+    """Return the gradient of ``params`` that an optimizer uses, and which it steps.
+
+    Returns:
+        Two vectors, shape ``(weights,)``: the gradient, 0 where it is none of this
+        optimizer's, and whether the optimizer steps that weight. None if none of the
+        weights that it steps has a gradient.
+    """
+    own = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    pairs = [(p, id(p) in own) for p in params]
+    if all(p.grad is None for p, is_mine in pairs if is_mine):
+        return None
+    used = [
+        p.grad if is_mine and p.grad is not None else torch.zeros_like(p)
+        for p, is_mine in pairs
+    ]
+    return (
+        torch.cat([each.detach().flatten() for each in used]).clone(),
+        torch.cat([torch.full((p.numel(),), is_mine) for p, is_mine in pairs]),
+    )
 
 
 def applied_gradients(
@@ -111,22 +153,8 @@ def applied_gradients(
     fixed = FixedWeights()
 
     def read(optimizer: Optimizer) -> Applied | None:
-        params = trained_weights(module)
-        own = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        mine = [id(p) in own for p in params]
-        pairs = list(zip(params, mine, strict=True))
-        if all(p.grad is None for p, is_mine in pairs if is_mine):
-            return None
-        used = [
-            p.grad if is_mine and p.grad is not None else torch.zeros_like(p)
-            for p, is_mine in pairs
-        ]
-        return Applied(
-            fixed.batch,
-            id(optimizer),
-            torch.cat([each.detach().flatten() for each in used]).clone(),
-            torch.cat([torch.full((p.numel(),), is_mine) for p, is_mine in pairs]),
-        )
+        used = used_gradient(optimizer, trained_weights(module))
+        return used and Applied(fixed.batch, id(optimizer), *used)
 
     with OptimizerRecorder(read) as recorder:
         fit(module, batches, callbacks=[fixed], **trainer)

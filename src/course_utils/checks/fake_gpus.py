@@ -4,6 +4,7 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -87,14 +88,10 @@ def simulated_gpus(count: int, current: int = 0) -> Iterator[Machine]:
             sets it to the GPU that it trains on.
     """
     machine = Machine(count, current)
-    answers = machine.answers()
-    real = {place: getattr(*place) for place in answers}
-    for (owner, name), answer in answers.items():
-        setattr(owner, name, _unless_library(real[owner, name], answer))
-    _machines.append(machine)
-    try:
+    with contextlib.ExitStack() as stack:
+        for place, answer in machine.answers().items():
+            chosen = _unless_library(getattr(*place), answer)
+            stack.enter_context(mock.patch.object(*place, chosen))
+        _machines.append(machine)
+        stack.callback(_machines.remove, machine)
         yield machine
-    finally:
-        _machines.remove(machine)
-        for (owner, name), function in real.items():
-            setattr(owner, name, function)

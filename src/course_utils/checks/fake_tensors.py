@@ -168,19 +168,9 @@ def _in_the_words_of_devices() -> Iterator[None]:
 
 
 def _enter_without_gradients(self: Any) -> None:
+    """Turn ``torch.inference_mode`` into ``torch.no_grad``: it asks for the driver."""
     self._inference_mode_context = torch.no_grad()
     self._inference_mode_context.__enter__()
-
-
-@contextlib.contextmanager
-def _no_inference_mode() -> Iterator[None]:
-    """Turn ``torch.inference_mode`` into ``torch.no_grad``: it asks for the driver."""
-    real = torch.inference_mode.__enter__
-    torch.inference_mode.__enter__ = _enter_without_gradients
-    try:
-        yield
-    finally:
-        torch.inference_mode.__enter__ = real
 
 
 @contextlib.contextmanager
@@ -200,26 +190,19 @@ def _quiet() -> Iterator[None]:
         Distribution.set_default_validate_args(validates)
 
 
-@contextlib.contextmanager
-def _movable_again() -> Iterator[None]:
+_swap_tensors = torch.utils.swap_tensors
+
+
+def _move(old: Any, new: Any) -> None:
     """Let a module that holds fake tensors be moved once more.
 
     Torch would swap old and new, which fake tensors do not allow. A move changes
     nothing of a fake tensor but its device.
     """
-    real = torch.utils.swap_tensors
-
-    def swap(old: Any, new: Any) -> None:
-        if isinstance(old, FakeTensor) and old.dtype == new.dtype:
-            old.fake_device = new.fake_device
-        else:
-            real(old, new)
-
-    torch.utils.swap_tensors = swap
-    try:
-        yield
-    finally:
-        torch.utils.swap_tensors = real
+    if isinstance(old, FakeTensor) and old.dtype == new.dtype:
+        old.fake_device = new.fake_device
+    else:
+        _swap_tensors(old, new)
 
 
 @contextlib.contextmanager
@@ -252,11 +235,14 @@ def simulated_tensors(
     mode = FakeTensorMode(shape_env=ShapeEnv(), allow_non_fake_inputs=True)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_quiet())
-        stack.enter_context(_no_inference_mode())
-        stack.enter_context(_movable_again())
+        replaced = [
+            (torch.inference_mode, "__enter__", _enter_without_gradients),
+            (torch.utils, "swap_tensors", _move),
+        ]
         if values:  # its own reads item by item, out of sight of function modes
-            tolist = mock.patch.object(FakeTensor, "tolist", Tensor.tolist)
-            stack.enter_context(tolist)
+            replaced.append((FakeTensor, "tolist", Tensor.tolist))
+        for each in replaced:
+            stack.enter_context(mock.patch.object(*each))
         machine = stack.enter_context(
             simulated_gpus(count, index if current is None else current)
         )

@@ -1,14 +1,16 @@
 """Train a learner's module quietly."""
 
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import lightning as L
+from torch.optim import SGD, Optimizer
 from torch.utils.data import DataLoader
 
 from course_utils.checks.learner_code import learners_code
 from course_utils.hardware import quiet_trainer
-from course_utils.measure import AppliedRates, InMemoryLogger
+from course_utils.measure import AppliedRates, OptimizerRecorder
 
 
 def loader_of(batches: Sequence[Any]) -> DataLoader[Any]:
@@ -45,23 +47,59 @@ def fit(
     return fitted
 
 
+# Of one parameter group: class of its optimizer, rate, momentum.
+Setting = tuple[str, float, float]
+
+
+def applied_settings(optimizer: Optimizer) -> list[tuple[tuple[int, int], Setting]]:
+    """Return the settings of each parameter group, beside what tells it from others.
+
+    Any kind of SGD counts as SGD.
+    """
+    kind = "SGD" if isinstance(optimizer, SGD) else type(optimizer).__name__
+    return [
+        ((id(optimizer), i), (kind, float(g["lr"]), float(g.get("momentum", 0.0))))
+        for i, g in enumerate(optimizer.param_groups)
+    ]
+
+
+def settings_by_group(
+    module: L.LightningModule, loader: DataLoader[Any], **trainer: Any
+) -> list[list[Setting]]:
+    """Train on the CPU and return each parameter group's settings, update by update.
+
+    Groups that have the same settings all the time are one; an optimizer of each kind
+    of weights makes several.
+
+    Args:
+        module: Is trained.
+        loader: Training batches, as the Trainer should get them.
+        **trainer: Arguments of the Trainer, for example ``max_epochs``.
+
+    Raises:
+        LearnerError: If training raises.
+    """
+    with OptimizerRecorder(applied_settings) as recorder:
+        fit(module, loader, **trainer)
+    found: dict[tuple[int, int], list[Setting]] = {}
+    for group, setting in chain.from_iterable(recorder.values):
+        found.setdefault(group, []).append(setting)
+    return [list(settings) for settings in dict.fromkeys(map(tuple, found.values()))]
+
+
 def applied_rates(
-    module: L.LightningModule,
-    loader: DataLoader[Any],
-    logger: InMemoryLogger | None = None,
-    **trainer: Any,
+    module: L.LightningModule, loader: DataLoader[Any], **trainer: Any
 ) -> list[float]:
     """Train on the CPU and return the learning rate of each update.
 
     Args:
         module: Is trained.
         loader: Training batches, as the Trainer should get them.
-        logger: Gets what each update logs.
         **trainer: Arguments of the Trainer, for example ``max_epochs``.
 
     Raises:
         LearnerError: If training raises.
     """
     with AppliedRates() as rates:
-        fit(module, loader, logger=logger or False, log_every_n_steps=1, **trainer)
+        fit(module, loader, **trainer)
     return rates.values

@@ -14,7 +14,10 @@ from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.learner_code import learners_code
 from course_utils.checks.run_trace import RunTrace
 
-Parts = tuple[L.LightningModule, L.LightningDataModule, Sequence[L.Callback]]
+# The module, ready-made batches or a data module, and callbacks.
+Parts = tuple[
+    L.LightningModule, Sequence[Any] | L.LightningDataModule, Sequence[L.Callback]
+]
 Build = Callable[[], Parts]
 
 _WORDS = {
@@ -101,11 +104,11 @@ def run(
     """
     scramble_global_rngs(seed)
     with learners_code("Building the module"):
-        module, data_module, callbacks = build()
+        module, data, callbacks = build()
     trace = RunTrace()
     options = {"enable_checkpointing": True, **trainer}
     watchers = [*callbacks, trace, _SavesAt(save or {})]
-    fit(module, data_module, ckpt_path=resume, callbacks=watchers, **options)
+    fit(module, data, ckpt_path=resume, callbacks=watchers, **options)
     state = module.state_dict()  # may hold an extra state that is no tensor
     tensors = {name: t for name, t in state.items() if isinstance(t, Tensor)}
     return Run(trace, {name: t.detach().clone() for name, t in tensors.items()})

@@ -64,11 +64,6 @@ def has_forward(module: nn.Module) -> bool:
     return type(module).forward not in (nn.Module.forward, LightningModule.forward)
 
 
-def wants_a_trainer(error: BaseException | None) -> bool:
-    """Return whether ``error`` says that a module has no Trainer."""
-    return "not attached to a `Trainer`" in str(error)
-
-
 @contextlib.contextmanager
 def silenced() -> Iterator[None]:
     """Run a block without what it prints."""

@@ -22,24 +22,29 @@ from course_utils.measure import evaluation_mode
 
 def digits(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
     """Return embedded test digits: images ``(count, 1, 28, 28)`` in 0..1 and labels."""
-    data = ImageDataModule("embedded", seed=0)
-    part = slice(start, start + count)
-    return scaled(data.test_images[part]), data.test_labels[part]
+    return lesson_images(count, start, "embedded")
 
 
-def lesson_images(count: int, start: int = 0) -> tuple[Tensor, Tensor]:
+def lesson_images(
+    count: int, start: int = 0, name: str | None = None
+) -> tuple[Tensor, Tensor]:
     """Return test images of the data in use, for networks shaped after that data.
 
     Returns:
         Images ``(count, channel, height, width)`` in 0..1, and labels.
     """
-    data = ImageDataModule(seed=0)
+    data = ImageDataModule(name, seed=0)
     part = slice(start, start + count)
     return scaled(data.test_images[part]), data.test_labels[part]
 
 
-def in_batches(data: tuple[Tensor, Tensor], size: int) -> list[tuple[Tensor, Tensor]]:
-    """Split images and labels into batches of ``size``; the last may be smaller."""
+def in_batches(
+    data: tuple[Tensor, Tensor], size: int | list[int]
+) -> list[tuple[Tensor, Tensor]]:
+    """Split images and labels into batches of ``size``; the last may be smaller.
+
+    A list of sizes gives each batch its own.
+    """
     images, labels = data
     return list(zip(images.split(size), labels.split(size), strict=True))
 
@@ -58,7 +63,7 @@ def class_of(answer: Any, kind: type) -> Any:
     )
 
 
-def new_instance(answer: Any) -> L.LightningModule:
+def new_instance(answer: Any, *arguments: Any) -> L.LightningModule:
     """Return an instance of the learner's class.
 
     Raises:
@@ -67,7 +72,12 @@ def new_instance(answer: Any) -> L.LightningModule:
     module_class = class_of(answer, L.LightningModule)
     torch.manual_seed(0)
     with learners_code("__init__"):
-        return module_class()
+        return module_class(*arguments)
+
+
+def share_correct(logits: Tensor, labels: Tensor) -> float:
+    """Return the share of images whose highest logit is the label's."""
+    return (logits.argmax(1) == labels).float().mean().item()
 
 
 def _takes(kind: type, count: int) -> bool:

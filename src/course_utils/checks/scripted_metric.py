@@ -1,6 +1,6 @@
 """Run a learner's callbacks while a validation metric follows a script."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -80,16 +80,23 @@ def loaded(file: Path) -> Any:
         return None
 
 
-def scripted_state(content: Any) -> dict[str, Any] | None:
+def scripted_state(
+    content: Any, names: Collection[str] = ("weight", "checks")
+) -> dict[str, Any] | None:
     """Return the state of a `ScriptedMetric` in what a file holds, if there is one.
 
-    The file may be a checkpoint of Lightning, or a state dict that a callback saved,
-    alone or as a part of something else.
+    The file may be a checkpoint of Lightning, or a state dict or module that somebody
+    saved, alone or as a part of something else.
+
+    Args:
+        content: What the file holds.
+        names: Entries of the state, for another module's.
     """
     parts = [content]
     while parts:
         part = parts.pop(0)
-        if isinstance(part, Mapping) and {"weight", "checks"} <= part.keys():
+        part = part.state_dict() if isinstance(part, torch.nn.Module) else part
+        if isinstance(part, Mapping) and {*names} <= part.keys():
             return dict(part)
         parts += part.values() if isinstance(part, Mapping) else []
     return None

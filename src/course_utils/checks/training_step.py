@@ -10,12 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.module import register_module_forward_pre_hook
 
 from course_utils.checks.global_rngs import scramble_global_rngs
-from course_utils.checks.learner_code import (
-    CannotCheck,
-    LearnerError,
-    learners_code,
-    wants_a_trainer,
-)
+from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.single_step import attach, attached_step, detach
 
 
@@ -35,25 +30,35 @@ def _learns(module: nn.Module) -> bool:
     return torch.is_grad_enabled() and any(True for _ in module.parameters())
 
 
-@contextmanager
-def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
-    """Collect copies of networks' inputs that have as many values as the images.
+def is_network_input(module: nn.Module, args: tuple[Any, ...], count: int) -> bool:
+    """Return whether a network that learns is called with as many values as images.
 
     A module without weights is a transform, and a pass without gradients a look aside.
+
+    Args:
+        module: Is called.
+        args: Its positional arguments.
+        count: The values of all images.
     """
+    return bool(
+        _learns(module)
+        and args
+        and isinstance(args[0], Tensor)
+        and args[0].numel() == count
+    )
+
+
+@contextmanager
+def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
+    """Collect copies of networks' inputs that have as many values as the images."""
     seen: list[Tensor] = []
 
     def look(module: nn.Module, args: tuple[Any, ...]) -> None:
-        if not (_learns(module) and args and isinstance(args[0], Tensor)):
-            return
-        if args[0].numel() == shape.numel():
+        if is_network_input(module, args, shape.numel()):
             seen.append(args[0].detach().clone().view(shape))
 
-    handle = register_module_forward_pre_hook(look)
-    try:
+    with register_module_forward_pre_hook(look):
         yield seen
-    finally:
-        handle.remove()
 
 
 def _the_loss(loss: Any) -> Tensor:
@@ -63,31 +68,6 @@ def _the_loss(loss: Any) -> Tensor:
             "return the loss."
         )
     return loss
-
-
-def loss_of(module: L.LightningModule, batch: Any, seed: int = 0) -> Tensor:
-    """Run one training step without a Trainer and return its loss.
-
-    Args:
-        module: Has a ``training_step``.
-        batch: What it gets.
-        seed: Seed of Python's, NumPy's and torch's generators, and the batch index.
-
-    Raises:
-        LearnerError: If the step raises or returns no loss.
-        CannotCheck: If the step asks its Trainer.
-    """
-    scramble_global_rngs(seed)
-    try:
-        with learners_code("training_step"):
-            output = module.training_step(batch, seed)
-            loss = output.get("loss") if isinstance(output, dict) else output
-    except LearnerError as error:
-        if not wants_a_trainer(error.__cause__):
-            raise
-        reason = "The check runs single steps without a Trainer, which yours asks for."
-        raise CannotCheck(reason) from error
-    return _the_loss(loss)
 
 
 def step(

@@ -1,7 +1,6 @@
 """What training with a real Trainer does to the weights, batch by batch."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
@@ -17,20 +16,7 @@ from course_utils.measure import InMemoryLogger, UpdateLog, evaluation_mode
 Batches = Sequence[tuple[Tensor, Tensor]]
 
 
-@dataclass(frozen=True)
-class Update:
-    """What one batch did to the weights.
-
-    Attributes:
-        changed: Whether any weight changed.
-        finite: Whether all weights are finite afterwards.
-    """
-
-    changed: bool
-    finite: bool
-
-
-def updates(module: L.LightningModule, batches: Sequence[Any]) -> list[Update]:
+def updates(module: L.LightningModule, batches: Sequence[Any]) -> UpdateLog:
     """Train one epoch on ``batches``, on the CPU, and return what each one did.
 
     Args:
@@ -42,7 +28,7 @@ def updates(module: L.LightningModule, batches: Sequence[Any]) -> list[Update]:
     """
     log = UpdateLog()
     fit(module, batches, callbacks=[log], logger=InMemoryLogger())
-    return [Update(*each) for each in zip(log.changed, log.finite, strict=True)]
+    return log
 
 
 @torch.no_grad()

@@ -7,6 +7,8 @@ from typing import Any
 
 import torch
 
+from course_utils.experiments.global_state import set_safe_globals
+
 
 def _is_default(known: Any) -> bool:
     """Return whether torch or Lightning themselves let ``torch.load`` build this."""
@@ -25,13 +27,11 @@ def default_safe_globals() -> Iterator[None]:
     module's ``__init__`` may call it. Afterwards the list is as it was.
     """
     known = torch.serialization.get_safe_globals()
-    torch.serialization.clear_safe_globals()
-    torch.serialization.add_safe_globals([each for each in known if _is_default(each)])
+    set_safe_globals([each for each in known if _is_default(each)])
     try:
         yield
     finally:
-        torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(known)
+        set_safe_globals(known)
 
 
 def loads_by_default(value: Any) -> bool:

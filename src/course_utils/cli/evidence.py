@@ -15,7 +15,7 @@ from course_utils.authoring.evidence.summary import (
     by_lesson,
     summarize,
 )
-from course_utils.authoring.evidence.tasks import Outcome, Task
+from course_utils.authoring.evidence.tasks import Outcome, Task, require_claims
 from course_utils.cli import runs, terminal
 from course_utils.cli.folder import chosen_lessons, course_folder
 from course_utils.cli.publish import publish
@@ -151,7 +151,7 @@ def _measure(
         row = bar.add_task("", total=len(jobs), completed=len(before))
         try:
             with contextlib.closing(found):
-                for outcome in map(runs.require_claims, found):
+                for outcome in map(require_claims, found):
                     if keep is not None:
                         _append(outcome, keep)
                     outcomes[outcome.task] = outcome

@@ -3,14 +3,18 @@
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from course_utils import syllabus
-from course_utils.authoring.evidence.tasks import Outcome, Task, code_digest
+from course_utils.authoring.evidence.tasks import (
+    Outcome,
+    Task,
+    code_digest,
+    require_claims,
+)
 from course_utils.authoring.notebook_files import damage
 from course_utils.cli.terminal import FAILED, INTERRUPTED, complain, console
 from course_utils.syllabus import Lesson
@@ -36,17 +40,6 @@ def stored_notebook(lesson: Lesson, folder: Path) -> str:
 def new_task(lesson: Lesson, notebook: str, seed: int, data: str = "") -> Task:
     """Return the task of running ``notebook`` under a seed."""
     return Task(lesson.id, seed, data, code=code_digest(json.loads(notebook)))
-
-
-def require_claims(outcome: Outcome) -> Outcome:
-    """Return the outcome, as a failure if a practice of its lesson made no claim."""
-    # A lesson that claims nothing would otherwise hold all of its claims.
-    lesson = syllabus.load().lesson(outcome.task.lesson)
-    claimed = {claim.practice for claim in outcome.claims}
-    missing = [each.id for each in lesson.practices if each.id not in claimed]
-    if outcome.failure or not missing:
-        return outcome
-    return replace(outcome, failure=f"No claim was made for {', '.join(missing)}.")
 
 
 def describe(outcome: Outcome) -> str:

@@ -1,7 +1,6 @@
 """``course schedule``: a timetable for a class, from the minutes in the syllabus."""
 
 import datetime
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -58,18 +57,14 @@ def slots(lessons: Sequence[Lesson], start: int, pause: int) -> Iterator[Slot]:
 
 
 def _minutes(clock: str) -> int:
-    if not re.fullmatch(r"\d{1,2}:\d{2}", clock):
-        raise ValueError(
-            f"Expected --start to be a time such as 9:00 but got {clock!r}."
-        )
-    hours, minutes = map(int, clock.split(":"))
     try:
-        datetime.time(hours, minutes)
+        time = datetime.datetime.strptime(clock, "%H:%M")
     except ValueError as error:
         raise ValueError(
-            f"Expected --start to be a time from 0:00 to 23:59 but got {clock!r}."
+            "Expected --start, from 0:00 to 23:59, to be a time such as 9:00 but got "
+            f"{clock!r}."
         ) from error
-    return 60 * hours + minutes
+    return 60 * time.hour + time.minute
 
 
 def schedule(

@@ -23,7 +23,7 @@ from course_utils.checks.learner_code import (
     place_in_learners_code,
 )
 from course_utils.checks.time_limit import TimeLimitReached, time_limit
-from course_utils.exercises import older_version
+from course_utils.exercises import cells, older_version
 from course_utils.exercises.exercise import Exercise, is_untouched
 from course_utils.experiments import preserve_global_state
 
@@ -82,14 +82,25 @@ def find(practice: str | float) -> Exercise:
         practice: Practice id, ``"12.1"``, also as a number or with blanks around it.
 
     Raises:
-        ValueError: If there is no such practice, or it has no exercise yet.
+        ValueError: If there is no such practice, it has no exercise yet, or the
+            record of all exercises is damaged.
     """
     lesson = syllabus.load().lesson_of(practice)
     if not lesson.ready:
         raise ValueError(f"Practice {practice} has no exercise yet.")
+    cells.load()  # whatever is wrong with it shows here, in one sentence
     module = importlib.import_module(f"{__package__}.lesson_{lesson.id}.exercises")
     id_ = syllabus.load().practice(practice).id
     return next(each for each in module.EXERCISES if each.practice == id_)
+
+
+def _find_or_print(practice: str | float) -> Exercise | None:
+    """Return the exercise of a practice, or print why there is none."""
+    try:
+        return find(practice)
+    except ValueError as error:
+        print(error)
+        return None
 
 
 def _first_fault(findings: Iterator[Finding]) -> Finding | None:
@@ -161,35 +172,23 @@ def check(practice: str | float, answer: Any) -> None:
         practice: Practice id, for example ``"12.1"``.
         answer: The class or function that the exercise asks for, not a call of it.
     """
-    try:
-        exercise = find(practice)
-    except ValueError as error:
-        print(error)
-        return
-    result = judge(exercise, answer)
-    if result.status != "not attempted":
-        progress.record("exercise", exercise.practice, result.status)
-    message = f"{result.message} {older_version.describe(answer)}".strip()
-    display(dataclasses.replace(result, message=message))
+    if exercise := _find_or_print(practice):
+        result = judge(exercise, answer)
+        if result.status != "not attempted":
+            progress.record("exercise", exercise.practice, result.status)
+        message = f"{result.message} {older_version.describe(answer)}".strip()
+        display(dataclasses.replace(result, message=message))
 
 
 def hint(practice: str | float) -> None:
     """Print the next of three hints, from a nudge to nearly the answer."""
-    try:
-        exercise = find(practice)
-    except ValueError as error:
-        print(error)
-        return
-    given = min(_hints_given[exercise.practice], len(exercise.hints) - 1)
-    _hints_given[exercise.practice] += 1
-    print(f"Hint {given + 1} of {len(exercise.hints)}. {exercise.hints[given]}")
+    if exercise := _find_or_print(practice):
+        given = min(_hints_given[exercise.practice], len(exercise.hints) - 1)
+        _hints_given[exercise.practice] += 1
+        print(f"Hint {given + 1} of {len(exercise.hints)}. {exercise.hints[given]}")
 
 
 def solution(practice: str | float) -> None:
     """Print a solution and why it is right."""
-    try:
-        exercise = find(practice)
-    except ValueError as error:
-        print(error)
-        return
-    print(f"{exercise.solution.strip()}\n\n{exercise.reason}")
+    if exercise := _find_or_print(practice):
+        print(f"{exercise.solution.strip()}\n\n{exercise.reason}")

@@ -5,9 +5,9 @@ travels with the package, since a notebook may be opened without the others.
 """
 
 import functools
-import json
 from dataclasses import dataclass
-from importlib import resources
+
+from course_utils import shipped_records
 
 NAME = "exercises.json"
 
@@ -27,7 +27,10 @@ class Cells:
 
 @functools.cache
 def load() -> dict[str, Cells]:
-    """Return the cells of every exercise, by practice id."""
-    file = resources.files("course_utils").joinpath("records", NAME)
-    record = json.loads(file.read_text("utf-8"))
+    """Return the cells of every exercise, by practice id.
+
+    Raises:
+        ValueError: If the record is damaged, in one sentence.
+    """
+    record = shipped_records.read(NAME)
     return {practice: Cells(**cells) for practice, cells in record.items()}

@@ -81,13 +81,9 @@ class Pair:
     bad: float
     good: float
 
-    def to_json(self) -> dict[str, Any]:
-        """Return all fields."""
-        return vars(self)
-
     @classmethod
     def from_json(cls, entry: dict[str, Any]) -> "Pair":
-        """Return the pair that `to_json` wrote, its numbers rounded."""
+        """Return the pair with these fields, its numbers rounded."""
         numbers = {name: rounded(entry[name]) for name in ("bad", "good")}
         return cls(**{**entry, **numbers})
 
@@ -99,7 +95,9 @@ def _comparison(measured: Any, bound: dict[str, float]) -> Comparison:
         TypeError: If ``measured`` is neither a comparison nor a number.
         ValueError: If there is not exactly one bound.
     """
-    if isinstance(measured, bool) and not bound:
+    # An error stopped the version before it measured what is true or false.
+    stopped = isinstance(measured, float) and math.isnan(measured)
+    if not bound and (isinstance(measured, bool) or stopped):
         bound = {"equals": True}
     compared = isinstance(measured, Comparison)
     if len(bound) + compared != 1:

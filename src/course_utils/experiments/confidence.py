@@ -1,10 +1,9 @@
 """One sentence on how sure we are of a contrast, from the table of published runs."""
 
 import functools
-import json
-from importlib import resources
 from typing import Any
 
+from course_utils import shipped_records
 from course_utils.formatting import decimal
 
 TABLE = "confidence.json"
@@ -13,8 +12,7 @@ TABLE = "confidence.json"
 @functools.cache
 def load() -> dict[str, dict[str, Any]]:
     """Return the row of each practice; none before any evidence was published."""
-    file = resources.files("course_utils").joinpath("records", TABLE)
-    return json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    return shipped_records.read(TABLE)
 
 
 def _signed(value: float) -> str:
@@ -23,7 +21,10 @@ def _signed(value: float) -> str:
 
 def how_sure(practice: str) -> str:
     """Return a sentence on the paired difference over published seeds, or ``""``."""
-    row = load().get(practice)
+    try:
+        row = load().get(practice)
+    except ValueError as error:  # a damaged table does not stop a lesson
+        return f"How sure? {error}"
     if row is None:
         return ""
     runs, signs = row["runs"], row["signs"]

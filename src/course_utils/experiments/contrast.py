@@ -158,5 +158,5 @@ def contrast(
     if sentence := how_sure(known.id):
         print(sentence)
     pairs = [Pair(known.id, n, *both) for n, both in result.numbers().items()]
-    recorder.save(*(pair.to_json() for pair in pairs))
+    recorder.save(*map(vars, pairs))
     return result

@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
+from unittest import mock
 
 import lightning as L
 import numpy as np
@@ -20,6 +21,12 @@ import torch
 from torch import nn
 
 Restore = Callable[[], None]
+
+
+def set_safe_globals(known: list[Any]) -> None:
+    """Let ``torch.load`` build these besides tensors and containers, and no others."""
+    torch.serialization.clear_safe_globals()
+    torch.serialization.add_safe_globals(known)
 
 
 # What the first returned before the block, the second gets after it.
@@ -31,6 +38,7 @@ _GETTERS_AND_SETTERS: tuple[tuple[Callable[[], Any], Callable[[Any], Any]], ...]
     (torch.get_float32_matmul_precision, torch.set_float32_matmul_precision),
     (torch.is_grad_enabled, torch.set_grad_enabled),
     (sys.getrecursionlimit, sys.setrecursionlimit),
+    (torch.serialization.get_safe_globals, set_safe_globals),
 )
 
 
@@ -80,39 +88,6 @@ def _library_classes() -> Restore:
     return restore
 
 
-def _environment() -> Restore:
-    before = dict(os.environ)
-
-    def restore() -> None:
-        for name in os.environ.keys() - before.keys():
-            del os.environ[name]
-        os.environ.update(before)
-
-    return restore
-
-
-def _warnings() -> Restore:
-    filters = warnings.filters[:]
-
-    def restore() -> None:
-        warnings.filters[:] = filters
-        # "Once" registries remember what was shown; forget, so that it shows again.
-        for module in list(sys.modules.values()):  # not all of them have a dict
-            getattr(module, "__dict__", {}).get("__warningregistry__", {}).clear()
-
-    return restore
-
-
-def _safe_globals() -> Restore:
-    known = torch.serialization.get_safe_globals()
-
-    def restore() -> None:
-        torch.serialization.clear_safe_globals()
-        torch.serialization.add_safe_globals(known)
-
-    return restore
-
-
 def _log_levels() -> Restore:
     known = [logging.root, *logging.root.manager.loggerDict.values()]
     levels = [(each, each.level) for each in known if isinstance(each, logging.Logger)]
@@ -150,13 +125,13 @@ def preserve_global_state() -> Iterator[None]:
         _cuda_generators(),
         _modes(),
         _library_classes(),
-        _environment(),
-        _warnings(),
         _log_levels(),
-        _safe_globals(),
         lambda: os.chdir(folder),
     ]
     with contextlib.ExitStack() as stack:  # one that fails does not stop the others
         for restore in restores:
             stack.callback(restore)
+        # It also forgets which warnings were shown "once", so that they show again.
+        stack.enter_context(warnings.catch_warnings())
+        stack.enter_context(mock.patch.dict(os.environ))
         yield

@@ -49,10 +49,22 @@ class Observation:
         )
 
 
+def _asked(field: str) -> list[str]:
+    """Return what the helpers ask for; nothing if they are used uninstalled.
+
+    Args:
+        field: ``"Requires-Python"`` or ``"Requires-Dist"``.
+    """
+    try:
+        return metadata.metadata(PACKAGE).get_all(field) or []
+    except metadata.PackageNotFoundError:  # on PYTHONPATH, as `make gpu` has them
+        return []
+
+
 def python() -> Observation:
     """Compare this Python with the range that the helpers ask for."""
     version = platform.python_version()
-    wanted = metadata.metadata(PACKAGE)["Requires-Python"] or ""
+    wanted = ",".join(_asked("Requires-Python"))
     fits = SpecifierSet(wanted).contains(version, prereleases=True)
     remedy = "" if fits else f"Install one that is {wanted}"
     return Observation("Python", version, remedy, blocks=not fits)
@@ -60,7 +72,7 @@ def python() -> Observation:
 
 def packages() -> Iterator[Observation]:
     """Compare the packages that lessons use most with their ranges."""
-    required = [Requirement(each) for each in metadata.requires(PACKAGE) or ()]
+    required = map(Requirement, _asked("Requires-Dist"))
     for need in (each for each in required if each.name in SHOWN):
         install = f'Run `python -m pip install "{need.name}{need.specifier}"`'
         try:

@@ -47,6 +47,21 @@ class Comparison:
         return _HOLDS[self.kind](float(self.measured), float(self.bound))
 
 
+def _held_against(kind: str) -> Any:
+    """Return a method of `Measured` that holds it against a bound of this kind."""
+
+    def compare(self: "Measured", bound: object) -> Any:
+        number = isinstance(bound, int | float)
+        return Comparison(self, kind, bound) if number else NotImplemented
+
+    return compare
+
+
+def _computed(operate: Callable[[float, float], float]) -> Any:
+    """Return a method of `Measured` that computes another one."""
+    return lambda self, other: Measured(operate(float(self), float(other)))
+
+
 class Measured(float):
     """A measured number; compared with a bound, it returns a `Comparison` for `claim`.
 
@@ -81,53 +96,14 @@ class Measured(float):
 
     __hash__ = float.__hash__
 
-    def __ge__(self, bound: float) -> Comparison:  # type: ignore[override]
-        """Hold it against the least value allowed."""
-        return Comparison(self, "at_least", bound)
-
-    def __le__(self, bound: float) -> Comparison:  # type: ignore[override]
-        """Hold it against the largest value allowed."""
-        return Comparison(self, "at_most", bound)
-
-    def __gt__(self, bound: float) -> Comparison:  # type: ignore[override]
-        """Hold it against a value that it must exceed."""
-        return Comparison(self, "above", bound)
-
-    def __lt__(self, bound: float) -> Comparison:  # type: ignore[override]
-        """Hold it against a value that it must stay below."""
-        return Comparison(self, "below", bound)
-
-    def __eq__(self, bound: object) -> Any:
-        """Hold it against the one value allowed."""
-        if not isinstance(bound, int | float):
-            return NotImplemented
-        return Comparison(self, "equals", bound)
-
-    def __add__(self, other: float) -> "Measured":
-        """Return the sum."""
-        return Measured(float(self) + float(other))
-
-    def __sub__(self, other: float) -> "Measured":
-        """Return the difference."""
-        return Measured(float(self) - float(other))
-
-    def __rsub__(self, other: float) -> "Measured":
-        """Return the difference from another number."""
-        return Measured(float(other) - float(self))
-
-    def __mul__(self, other: float) -> "Measured":
-        """Return the product."""
-        return Measured(float(self) * float(other))
-
-    def __truediv__(self, other: float) -> "Measured":
-        """Return the ratio."""
-        return Measured(float(self) / float(other) if other else math.nan)
-
-    def __rtruediv__(self, other: float) -> "Measured":
-        """Return the ratio of another number to this one."""
-        return Measured(float(other) / float(self) if self else math.nan)
-
-    __radd__, __rmul__ = __add__, __mul__
+    __ge__, __le__ = _held_against("at_least"), _held_against("at_most")
+    __gt__, __lt__ = _held_against("above"), _held_against("below")
+    __eq__ = _held_against("equals")
+    __add__ = __radd__ = _computed(operator.add)
+    __mul__ = __rmul__ = _computed(operator.mul)
+    __sub__, __rsub__ = _computed(operator.sub), _computed(lambda a, b: b - a)
+    __truediv__ = _computed(lambda a, b: a / b if b else math.nan)
+    __rtruediv__ = _computed(lambda a, b: b / a if a else math.nan)
 
 
 @dataclass(frozen=True)
@@ -148,7 +124,7 @@ class VersionResult:
     said: tuple[Message, ...] = ()
 
     def __getitem__(self, name: str) -> Any:
-        """Return a measurement: `Measured` if it is a number, ``nan`` after an error.
+        """Return a measurement, a number as `Measured`; ``nan`` after an error.
 
         Raises:
             ValueError: If the version measured nothing of that name, and no error
@@ -157,7 +133,8 @@ class VersionResult:
         value = self.measured.get(name, math.nan)
         if name not in self.measured and not self.error:
             raise ValueError(_unknown(name, self.measured))
-        return Measured(value, name) if isinstance(value, int | float) else value
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return Measured(value, name) if is_number else value
 
     def number(self, name: str) -> float:
         """Return a measurement as a float, ``nan`` if it did not get there."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
-from lightning.pytorch.loggers.logger import Logger, rank_zero_experiment
+from lightning.pytorch.loggers.logger import Logger
 
 
 class InMemoryLogger(Logger):
@@ -25,26 +25,12 @@ class InMemoryLogger(Logger):
         ([2.0, 1.5], [0.1])
     """
 
+    name, version = "in_memory", ""  # fixed: nothing is written to disk
+
     def __init__(self) -> None:
         """Start empty."""
         super().__init__()
         self.rows: list[tuple[int, dict[str, float]]] = []
-
-    @property
-    def name(self) -> str:
-        """Name of the logger."""
-        return "in_memory"
-
-    @property
-    def version(self) -> str:
-        """A fixed version: nothing is written to disk."""
-        return ""
-
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> "InMemoryLogger":
-        """The logger itself."""
-        return self
 
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
         """Keep no hyperparameters."""

@@ -4,7 +4,6 @@ import sys
 import weakref
 from collections import Counter
 from collections.abc import Iterable
-from types import TracebackType
 
 import psutil
 import torch
@@ -35,7 +34,7 @@ class _Kept:
         self.tensor = tensor
 
 
-class SavedTensors:
+class SavedTensors(torch.autograd.graph.saved_tensors_hooks):
     """Follow the bytes that autograd saves for backward inside a ``with`` block.
 
     Memory shared by several saved tensors counts once. Graphs made inside the block
@@ -62,8 +61,8 @@ class SavedTensors:
         Args:
             ignore: Tensors that exist anyway, usually ``module.parameters()``.
         """
-        self.live = 0
-        self.peak = 0
+        super().__init__(self._pack, lambda kept: kept.tensor)
+        self.live = self.peak = 0
         self._ignored = list(ignore)
         self._users: Counter[int] = Counter()
 
@@ -89,17 +88,5 @@ class SavedTensors:
 
     def __enter__(self) -> "SavedTensors":
         """Begin to follow."""
-        self._hooks = torch.autograd.graph.saved_tensors_hooks(
-            self._pack, lambda kept: kept.tensor
-        )
-        self._hooks.__enter__()
+        super().__enter__()
         return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Follow no further graphs."""
-        self._hooks.__exit__(kind, error, trace)

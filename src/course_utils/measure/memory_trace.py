@@ -56,11 +56,7 @@ class MemoryTrace(TorchDispatchMode):
         weakref.finalize(storage, self._release, key)
 
     def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Run the operation and follow what it made."""
         kwargs = kwargs or {}

@@ -32,11 +32,7 @@ class Operations(TorchDispatchMode):
         self.drawn_on_cpu = 0
 
     def __torch_dispatch__(
-        self,
-        func: Any,
-        types: Any,
-        args: tuple[Any, ...] = (),
-        kwargs: dict[str, Any] | None = None,
+        self, func: Any, types: Any, args: Any = (), kwargs: Any = None
     ) -> Any:
         """Run the operation and count it."""
         result = func(*args, **(kwargs or {}))

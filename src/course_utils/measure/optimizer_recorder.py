@@ -60,7 +60,7 @@ class OptimizerRecorder:
             register_optimizer_step_post_hook(self._record),
         ]
 
-    def stop(self) -> None:
+    def stop(self, *_: object) -> None:
         """Stop recording, if it has begun."""
         for handle in self._handles:
             handle.remove()
@@ -70,9 +70,7 @@ class OptimizerRecorder:
         self.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Stop recording."""
-        self.stop()
+    __exit__ = stop
 
 
 class OptimizerSteps(OptimizerRecorder):
@@ -160,10 +158,7 @@ class UpdateLog(L.Callback):
         self.finite.append(bool(weights.isfinite().all()))
         self._before = weights
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Stop recording."""
+    def _stop(self, *_: Any) -> None:
         self._recorder.stop()
 
-    def on_exception(self, *_: Any) -> None:
-        """Stop recording, if training had begun."""
-        self._recorder.stop()
+    on_train_end = on_exception = _stop

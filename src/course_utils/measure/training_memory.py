@@ -72,16 +72,9 @@ class TrainingMemory(L.Callback):
         self.saved = self._tensors.peak
         self.held.append(self._tensors.live)
 
-    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Follow no further graphs."""
-        self._tensors.__exit__(None, None, None)
-
-    def on_exception(
-        self,
-        trainer: L.Trainer,
-        pl_module: L.LightningModule,
-        exception: BaseException,
-    ) -> None:
-        """Stop following, if training had begun."""
+    def _stop(self, *_: Any) -> None:
+        """Follow no further graphs, if training had begun."""
         if hasattr(self, "_tensors"):
             self._tensors.__exit__(None, None, None)
+
+    on_train_end = on_exception = _stop

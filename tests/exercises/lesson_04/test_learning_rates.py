@@ -6,9 +6,9 @@ import torch
 from torch.optim import lr_scheduler
 from torch.utils.data import DataLoader
 
+from course_utils.checks.fit import settings_by_group
 from course_utils.exercises.lesson_04.learning_rates import (
     falls_on_a_line,
-    rates_by_group,
     same_rates_in_two_processes,
 )
 
@@ -62,7 +62,8 @@ TABLE = {  # schedule: is it a line to zero, and what is said if not
 
 @pytest.mark.parametrize(("schedule", "ok", "said"), TABLE.values(), ids=TABLE)
 def test_a_schedule_is_held_against_its_plan(schedule, ok, said):
-    [rates] = rates_by_group(Net(schedule), LOADER, max_epochs=2)
+    [group] = settings_by_group(Net(schedule), LOADER, max_epochs=2)
+    rates = [rate for _, rate, _ in group]
     finding = falls_on_a_line(rates, 1.0, "2 epochs")
     assert said in f"{finding.seen} {finding.remedy}"
     assert finding.ok is ok

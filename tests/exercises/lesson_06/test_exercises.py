@@ -664,6 +664,14 @@ WRONG_6_4 = {
         HEART.replace(LOSS, LOSS.replace("labels)", "labels.roll(1))")),
         "Look at what the loss compares",
     ),
+    "no activation": (
+        HEART.replace(".relu()", ""),
+        "No activation follows layers.0, layers.1. Put one after each hidden layer",
+    ),
+    "eleven digits": (
+        HEART.replace("(64, 10)", "(64, 11)"),
+        "forward returns the shape (50, 11). There are 10 digits: return one logit for",
+    ),
     "softmax over the batch": (
         HEART.replace(LOSS, "return F.nll_loss(self(images).log_softmax(0), labels)"),
         "is the loss computed over the classes",

@@ -516,6 +516,10 @@ WRONG_8_2 = {
         schedule(CYCLE.replace("0.25", "0.5")),
         "the peak comes in update 12 of 24; wanted is 25 % of the way.",
     ),
+    "the share that OneCycleLR has by default": (
+        schedule(CYCLE.replace("pct_start=0.25, ", "")),
+        "In 6 epochs the peak comes in update 18 of 60; wanted is 25 % of the way.",
+    ),
     "starts at the peak": (
         schedule("CosineAnnealingLR(optimizer, updates)"),
         "the peak comes in update 1 of 24",
@@ -685,6 +689,10 @@ WRONG_8_3 = {
     "layers removed": (
         deep(more="self.net = nn.Sequential(nn.Linear(64, 64), nn.ReLU())"),
         "4 weight matrices are trained; there were 9. Keep all layers",
+    ),
+    "eleven digits": (
+        deep(more="self.head = nn.Linear(64, 11)"),
+        "forward returns the shape (128, 11). There are 10 digits: return one logit",
     ),
     "no activation": (
         deep("nn.Identity()"),

@@ -9,6 +9,7 @@ from course_utils.exercises.lesson_09.files_after_kill import (
     checkpoints_after_kill,
     keeps_the_best,
     keeps_the_last,
+    saves_in_folder,
 )
 from course_utils.exercises.lesson_09.killed_job import call_job
 from course_utils.hardware import quiet_trainer
@@ -106,6 +107,19 @@ WRONG_9_1 = {
             "return [newest]",
         ),
         "The best epoch, 2 of 7, is not kept",
+    ),
+    "the newest in no folder": (
+        room(f"return [{BEST}), {LAST.replace('dirpath=folder, ', '')})]"),
+        "1 of 2 checkpoints are not in the folder that your function is given. Save "
+        "all of them there: dirpath=folder.",
+    ),
+    "the best in no folder": (
+        room(f"return [{BEST.replace('dirpath=folder, ', '')}), {LAST})]"),
+        "1 of 2 checkpoints are not in the folder",
+    ),
+    "all beside the folder": (
+        room(f"return [{BEST}), {LAST})]".replace("folder", "folder + '-mine'")),
+        "2 of 2 checkpoints are not in the folder",
     ),
     "upside down": (
         room(f'return [ModelCheckpoint(folder, monitor="val_acc"), {LAST})]'),
@@ -762,6 +776,7 @@ def test_9_1_a_missing_dirpath_leaves_nothing_in_the_working_folder(
     monkeypatch.chdir(tmp_path)
     left = checkpoints_after_kill(lambda f: [ModelCheckpoint()], "val_acc", RISING)
     assert keeps_the_last(left, len(RISING)).ok
+    assert not saves_in_folder(left).ok
     assert not list(tmp_path.iterdir())
 
 

@@ -235,6 +235,14 @@ WRONG_10_1 = {
         ),
         "on the disk without the state of the optimizer. Keep that checkpoint complete",
     ),
+    "without a limit": (
+        run(RETURN.format(PATH)).replace("max_epochs=6, ", ""),
+        "The run trained on after 6 epochs. Keep its six epochs.",
+    ),
+    "more epochs": (
+        run(RETURN.format(PATH)).replace("epochs=6", "epochs=7"),
+        "The run trained on after 6 epochs. Keep its six epochs.",
+    ),
     "fewer epochs": (
         run(RETURN.format(PATH)).replace("epochs=6", "epochs=4"),
         "The run trained 4 epochs. Keep its six epochs.",

@@ -654,11 +654,22 @@ RIGHT_12_5 = {
     + BACKWARD,
     "in a hook": IN_A_HOOK.format(".clone()"),
     "asks the Trainer": DRAWN + CLONE + ZERO + "    self.trainer.global_step\n" + MSE,
+    "a network that changes its input": "def forward(self, images):\n"
+    "    images -= 0.5\n    return self.net(images)\n" + DRAWN + CLONE + ZERO + MSE,
+    "called by keyword": DRAWN
+    + CLONE
+    + ZERO
+    + MSE.replace("self(patched)", "self(images=patched)"),
     "puts the pixels back": DRAWN
     + "    whole = images.clone()\n    patched = images\n"
     + ZERO
     + "    out = self(patched.clone())\n    images.copy_(whole)\n"
     + "    return F.mse_loss(out, images.flatten(1))",
+    "root of the error": DRAWN
+    + CLONE
+    + FILL.format("= images.mean()")
+    + MSE.rstrip()
+    + ".sqrt()",
     "mask": DRAWN + "    mask = torch.ones(28, 28)\n"
     "    mask[row : row + 8, column : column + 8] = 0\n"
     "    patched = images * mask\n" + MSE,
@@ -732,6 +743,18 @@ WRONG_12_5 = {
     "patched with patched": (
         DRAWN + CLONE + ZERO + MSE.replace("images.f", "patched.f"),
         "The loss does not change when the hidden pixels do: the target has the hole",
+    ),
+    "every image with every other": (
+        DRAWN + CLONE + ZERO + MSE.replace("flatten(1)", "flatten(2)"),
+        "What the loss asks of one image depends on the hidden pixels of others. "
+        "Compare each image with itself: two tensors of the same shape.",
+    ),
+    "with the mean image": (
+        DRAWN
+        + CLONE
+        + FILL.format("= images.mean()")
+        + MSE.replace("images.f", "images.mean(0, True).expand_as(images).f"),
+        "What the loss asks of one image depends on the hidden pixels of others.",
     ),
     "mean-filled with itself": (
         DRAWN

@@ -301,6 +301,14 @@ WRONG_13_2 = {
         BEFORE + "    return L.Trainer(benchmark=True, **options)",
         "The function trained on 0 of 3 batches.",
     ),
+    "two epochs": (
+        BEFORE.replace("epochs=1", "epochs=2") + f"    {FIT}",
+        "The function trained on after one epoch. Fit the model on the loader, for one",
+    ),
+    "without a limit": (
+        BEFORE.replace(", max_epochs=1", "") + f"    {FIT}",
+        "The function trained on after one epoch. Fit the model on the loader, for one",
+    ),
     "one batch": (
         BEFORE + f"    {FIT.replace('True,', 'True, limit_train_batches=1,')}",
         "The function trained on 1 of 3 batches.",
@@ -766,6 +774,16 @@ def test_13_3_the_finder_finds_a_power_of_two_that_just_fits():
     found, delivered = finds_and_delivers(right, 128)
     assert (found.ok, delivered.ok) == (True, True)
     assert delivered.seen.startswith("The finder found 128,")
+
+
+def test_13_3_a_search_that_fails_leaves_no_file_in_the_learners_folder(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    size = "self.batch_size if self.batch_size < 8 else 1 / 0"
+    fails = DATA + "        self.batch_size = batch_size\n" + LOADS.format(size)
+    assert_incorrect("13.3", fails, "The batch-size finder raised ZeroDivisionError")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize("seed", range(5))

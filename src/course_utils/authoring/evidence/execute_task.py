@@ -2,7 +2,7 @@
 
 import datetime
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,12 @@ def claim_or_pair(entry: dict[str, Any]) -> Claim | Pair:
 
 
 def _collect(
-    task: Task, notebook: str, folder: Path | None, on_cell: OnCell | None
+    task: Task,
+    notebook: str,
+    folder: Path | None,
+    on_cell: OnCell | None,
+    variables: Mapping[str, str],
+    timeout_seconds: int,
 ) -> tuple[list[Claim | Pair], str, float]:
     """Return what a task recorded, why it failed or ``""``, and its seconds.
 
@@ -43,8 +48,13 @@ def _collect(
             run = execute_notebook(
                 nbformat.reads(notebook, as_version=4),
                 folder or Path(scratch),
-                environment={**task.environment(), "COURSE_EVIDENCE": str(file)},
+                environment={
+                    **task.environment(),
+                    **variables,
+                    "COURSE_EVIDENCE": str(file),
+                },
                 on_cell=on_cell,
+                timeout_seconds=timeout_seconds,
             )
             failure, seconds = run.failure, run.seconds
         except (ValueError, RuntimeError, OSError) as error:
@@ -60,6 +70,9 @@ def execute_task(
     notebook: str,
     folder: Path | None = None,
     on_cell: OnCell | None = None,
+    *,
+    variables: Mapping[str, str] | None = None,
+    timeout_seconds: int = 600,
 ) -> Outcome:
     """Return the outcome of a task; the stored notebook is left alone.
 
@@ -68,12 +81,16 @@ def execute_task(
         notebook: The lesson's notebook, as the text of its file.
         folder: Working directory of the kernel; by default an empty one.
         on_cell: Called with (code cells done, code cells in total).
+        variables: Environment variables that replace or extend the task's.
+        timeout_seconds: Limit for one cell.
 
     Raises:
         KeyboardInterrupt: If the user stopped it.
     """
     try:
-        found, failure, seconds = _collect(task, notebook, folder, on_cell)
+        found, failure, seconds = _collect(
+            task, notebook, folder, on_cell, variables or {}, timeout_seconds
+        )
     except OSError as error:
         found, failure, seconds = [], f"{_not_run(task, error)}: {MAKE_ROOM}.", 0.0
     return Outcome(

@@ -2,9 +2,10 @@
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from course_utils import syllabus
 from course_utils.experiments.claims import Claim, Pair
 
 _BESIDE = {"predict", "exercise"}  # tags of cells that no claim depends on
@@ -71,7 +72,7 @@ class Outcome:
     def to_json(self) -> dict[str, Any]:
         """Return the outcome as one line of a file of runs holds it."""
         claims = [each.to_json() for each in self.claims]
-        pairs = [each.to_json() for each in self.pairs]
+        pairs = [*map(vars, self.pairs)]
         return {**vars(self), "task": vars(self.task), "claims": claims, "pairs": pairs}
 
     @classmethod
@@ -104,3 +105,14 @@ def code_digest(notebook: dict[str, Any]) -> str:
     code = _IMPORT.sub("", "\n".join(cells))
     lines = [line for line in code.splitlines() if line.strip()]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:12]
+
+
+def require_claims(outcome: Outcome) -> Outcome:
+    """Return the outcome, as a failure if a practice of its lesson made no claim."""
+    # A lesson that claims nothing would otherwise hold all of its claims.
+    lesson = syllabus.load().lesson(outcome.task.lesson)
+    claimed = {claim.practice for claim in outcome.claims}
+    missing = [each.id for each in lesson.practices if each.id not in claimed]
+    if outcome.failure or not missing:
+        return outcome
+    return replace(outcome, failure=f"No claim was made for {', '.join(missing)}.")

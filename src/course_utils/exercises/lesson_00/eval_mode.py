@@ -34,11 +34,8 @@ def measures_in_eval_mode(
         modes.append((type(part).__name__, part.training))
 
     # For parts of any module: an answer may measure with a copy.
-    handle = register_module_forward_pre_hook(look)
-    try:
+    with register_module_forward_pre_hook(look):
         value = _run(score, copy.deepcopy(module).train(), images, labels)
-    finally:
-        handle.remove()
     training = sorted({name for name, mode in modes if mode})
     seen = (
         f"It returned {value:.3f} for a model in training mode; the exact value is "

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -44,32 +45,12 @@ from course_utils.exercises.lesson_01.trainer_flags import (
     returns_the_whole_loss,
 )
 
-
-def _builder(answer: Any, kind: type, *arguments: Any) -> Callable[[], Any]:
-    """Return a function that builds an instance of the learner's class.
-
-    Raises:
-        LearnerError: If ``answer`` is no class of this kind.
-    """
-    wanted = class_of(answer, kind)
-
-    def build() -> Any:
-        with learners_code("__init__"):
-            return wanted(*arguments)
-
-    return build
-
-
 # 1.1 ----------------------------------------------------------------------------
 
 
 def obeys_the_trainer(answer: Any) -> Iterator[Finding]:
     """Examine exercise 1.1: updates and their gradients, learning, two processes."""
-
-    def build() -> L.LightningModule:
-        return new_instance(answer)
-
-    batches = in_batches(digits(128), 16)
+    build, batches = partial(new_instance, answer), in_batches(digits(128), 16)
     for every in (4, 1):
         yield obeys_accumulation(build, batches, every)
     for every in (4, 1):
@@ -200,7 +181,8 @@ def _serves_a_trainer(answer: Any) -> Finding:
     Raises:
         LearnerError: If it cannot for another reason than a base class not set up.
     """
-    module = _builder(answer, L.LightningDataModule, *digits(200))()
+    with learners_code("__init__"):
+        module = class_of(answer, L.LightningDataModule)(*digits(200))
     if not all(hasattr(module, name) for name in vars(L.LightningDataModule())):
         seen = "A Trainer cannot use it: what LightningDataModule sets up is not there."
         return Finding(seen, False, "Call super().__init__() in __init__.")
@@ -249,7 +231,7 @@ def _gives_logits(module: L.LightningModule, images: Tensor) -> Finding:
 
 
 def _learns(module: L.LightningModule, batches: list[tuple[Tensor, Tensor]]) -> Finding:
-    changed = any(update.changed for update in updates(module, batches))
+    changed = any(updates(module, batches).changed)
     seen = "Training changes no weights."
     remedy = "Return the loss, and give the new layer's weights to the optimizer."
     return Finding(seen, changed, remedy)
@@ -262,7 +244,7 @@ def reuses_any_encoder(answer: Any) -> Iterator[Finding]:
         torch.manual_seed(features)
         encoder = make(features)
         given = copy.deepcopy(encoder.state_dict())
-        module = _builder(answer, L.LightningModule, encoder, features)()
+        module = new_instance(answer, encoder, features)
         yield _gives_logits(module, digits(features - 1)[0])
         yield uses_part(module, encoder, batches[0][0])
         yield stays_frozen(given, module, encoder, batches)

@@ -43,20 +43,14 @@ def replicas(
 
 
 def replicas_agree(
-    build: Callable[[], L.LightningModule],
-    dataset: Dataset[Any],
-    batch_size: int = 16,
-    processes: int = 2,
+    build: Callable[[], L.LightningModule], dataset: Dataset[Any], **options: int
 ) -> Finding:
     """Check whether all processes end with the same weights, to the bit.
 
-    The arguments are those of `replicas`.
-
-    Raises:
-        LearnerError: If training raises or the processes wait for each other.
-        CannotCheck: If no second process can be started.
+    Arguments and errors are those of `replicas`.
     """
-    first, *others = replicas(build, dataset, batch_size, processes)
+    first, *others = replicas(build, dataset, **options)
+    processes = 1 + len(others)
     distance = max((first - other).abs().max().item() for other in others)
     agree = all(torch.equal(first, other) for other in others)
     asked = f"weights in {processes} processes"

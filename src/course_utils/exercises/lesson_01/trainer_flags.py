@@ -8,10 +8,15 @@ import lightning as L
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 
+from course_utils.checks.applied_gradients import (
+    gradient_of,
+    trained_weights,
+    used_gradient,
+)
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import fit
+from course_utils.checks.fit import Setting, applied_settings, fit
 from course_utils.checks.learner_code import has_forward, learners_code
 from course_utils.checks.several_processes import in_processes
 from course_utils.measure import OptimizerRecorder, UpdateLog
@@ -40,28 +45,12 @@ class GradientUse:
             it does not have.
         batches: The gradient of each batch since the update before, as the Trainer
             computes it: divided by ``accumulate_grad_batches``, not clipped.
-        optimizer: Name of its class.
-        momenta: Momentum of each parameter group.
+        settings: Of each parameter group.
     """
 
     applied: Tensor
     batches: list[Tensor]
-    optimizer: str
-    momenta: list[float]
-
-
-def _trained(module: L.LightningModule) -> list[Tensor]:
-    return [weight for weight in module.parameters() if weight.requires_grad]
-
-
-def _flat(gradients: Sequence[Tensor | None], weights: Sequence[Tensor]) -> Tensor:
-    pairs = zip(gradients, weights, strict=True)
-    return torch.cat([(0 * w if g is None else g).flatten() for g, w in pairs]).detach()
-
-
-def _gradient(loss: Tensor, weights: list[Tensor]) -> Tensor:
-    options = {"retain_graph": True, "allow_unused": True}
-    return _flat(torch.autograd.grad(loss, weights, **options), weights)
+    settings: list[Setting]
 
 
 class GradientLog(UpdateLog):
@@ -85,15 +74,12 @@ class GradientLog(UpdateLog):
         self.first: Any = None
 
     def _read(self, optimizer: Optimizer) -> GradientUse | None:
-        weights = _trained(self._module)
-        if all(weight.grad is None for weight in weights):
+        used = used_gradient(optimizer, trained_weights(self._module))
+        if used is None:
             return None  # no gradient, no update
-        has = {id(w) for group in optimizer.param_groups for w in group["params"]}
-        used = [weight.grad if id(weight) in has else None for weight in weights]
         batches, self._waiting = self._waiting, []
-        name = "SGD" if isinstance(optimizer, SGD) else type(optimizer).__name__
-        momenta = [group.get("momentum", 0.0) for group in optimizer.param_groups]
-        return GradientUse(_flat(used, weights), batches, name, momenta)
+        settings = [setting for _, setting in applied_settings(optimizer)]
+        return GradientUse(used[0], batches, settings)
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, *args: Any) -> None:
         """Keep the first batch."""
@@ -102,7 +88,7 @@ class GradientLog(UpdateLog):
 
     def on_before_backward(self, trainer: Any, pl_module: Any, loss: Tensor) -> None:
         """Record the gradient of a batch."""
-        self._waiting.append(_gradient(loss, _trained(pl_module)))
+        self._waiting.append(gradient_of(loss, trained_weights(pl_module)))
 
 
 def logged_fit(build: Build, batches: Any, **flags: Any) -> GradientLog:
@@ -260,7 +246,7 @@ def _loss_factor(build: Build, log: GradientLog, every: int) -> float:
     images, labels = log.first
     with learners_code("forward"), torch.enable_grad():
         loss = F.cross_entropy(module(images), labels)
-        expected = _gradient(loss, _trained(module))
+        expected = gradient_of(loss, trained_weights(module))
     found = every * log.uses[0].batches[0]
     factor = (found @ expected / (expected @ expected)).item()
     return factor if factor > 0 and _equal(found, factor * expected) else 1.0
@@ -289,9 +275,9 @@ def returns_the_whole_loss(build: Build, batches: Any, every: int) -> Finding:
 
 def keeps_sgd(build: Build, batches: Sequence[Any], momentum: float = 0.9) -> Finding:
     """Check whether every update is made by SGD with this momentum."""
-    uses = logged_fit(build, batches).uses
-    other = sorted({use.optimizer for use in uses} - {"SGD"})
-    values = sorted({value for use in uses for value in use.momenta} - {momentum})
+    settings = [s for use in logged_fit(build, batches).uses for s in use.settings]
+    other = sorted({kind for kind, _, _ in settings} - {"SGD"})
+    values = sorted({value for _, _, value in settings} - {momentum})
     seen = f"SGD runs with momentum {', '.join(f'{value:g}' for value in values)}."
     if other:
         seen = f"{other[0]} updates the weights."

@@ -85,16 +85,6 @@ def stored(module: L.LightningModule) -> dict[str, Any]:
         return torch.load(_saved(module, folder), weights_only=False)
 
 
-def reloaded(module: L.LightningModule) -> L.LightningModule:
-    """Save ``module`` as a Trainer does, and return what ``load_from_checkpoint`` gets.
-
-    Raises:
-        LearnerError: If a hook raises, or the checkpoint cannot be loaded.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        return _loaded(module, _saved(module, folder))
-
-
 @torch.no_grad()
 def _answers(module: L.LightningModule, ask: Callable[[Any], Tensor]) -> Tensor:
     with learners_code("forward"), evaluation_mode(module):

@@ -153,11 +153,8 @@ def obeys_when_resumed(
         with learners_code("save_checkpoint"):
             module.trainer.save_checkpoint(file)
         first_averages = _FirstAverages()
-        handle = register_optimizer_step_pre_hook(first_averages)
-        try:
+        with register_optimizer_step_pre_hook(first_averages):
             _, steps = _fit(module_class, then, batches, epochs=2, checkpoint=file)
-        finally:
-            handle.remove()
     settings = _resumed_settings(steps, then)
     return [settings, _resumed_memory(expected, first_averages.values)]
 

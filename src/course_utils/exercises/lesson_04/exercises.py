@@ -12,10 +12,12 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, IterableDataset, Subset, TensorDataset
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import settings_by_group
 from course_utils.checks.metrics import metrics_are_exact
 from course_utils.checks.sample_data import (
     copy_of,
     digits,
+    in_batches,
     logits_of,
     new_instance,
     trained_instance,
@@ -25,7 +27,6 @@ from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_04.learning_rates import (
     falls_on_a_line,
     rates_are_logged,
-    rates_by_group,
     same_rates_in_two_processes,
 )
 from course_utils.exercises.lesson_04.logged_values import (
@@ -46,8 +47,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def _batches(sizes: list[int]) -> list[Batch]:
-    images, labels = digits(sum(sizes))
-    return list(zip(images.split(sizes), labels.split(sizes), strict=True))
+    return in_batches(digits(sum(sizes)), sizes)
 
 
 def logs_two_curves(answer: Any) -> Iterator[Finding]:
@@ -202,9 +202,7 @@ def _follows_script(
     logits = logits_of(module, images)
     labels = scripted_validations(logits, script)
     cut = [size // 3, size - size // 3]
-    validations = [
-        [*zip(images.split(cut), each.split(cut), strict=True)] for each in labels
-    ]
+    validations = [in_batches((images, each), cut) for each in labels]
     run = scripted_run(copy_of(module), train, validations)
     yield from training_values(run.ends, "train/loss", run.losses)
     known, given = (torch.cat(parts) for parts in zip(*train, strict=True))
@@ -253,8 +251,7 @@ class Files(IterableDataset[Batch]):
 
     def __init__(self, images: Tensor, labels: Tensor, first: int) -> None:
         """Cut images and labels after the first ``first``."""
-        sizes = [first, len(labels) - first]
-        self.files = list(zip(images.split(sizes), labels.split(sizes), strict=True))
+        self.files = in_batches((images, labels), [first, len(labels) - first])
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the images of this process's files."""
@@ -279,7 +276,7 @@ def _three(logits: Tensor, labels: Tensor) -> dict[str, float]:
 
 def _over_batches(part: Part, size: int, votes: str) -> dict[str, float]:
     """Return sums over batches, or means in which images or batches have a vote."""
-    parts = list(zip(*(each.split(size) for each in part), strict=True))
+    parts = in_batches(part, size)
     weights = [len(labels) if votes == "images" else 1 for _, labels in parts]
     scores = [_three(*each) for each in parts]
     total = 1 if votes == "sum" else sum(weights)
@@ -293,10 +290,8 @@ def _over_batches(part: Part, size: int, votes: str) -> dict[str, float]:
 def _mistakes(
     part: Part, before: Part, first: int, size: int
 ) -> dict[str, dict[str, float]]:
-    one, two = (
-        _three(*each)
-        for each in zip(*(x.split([first, len(x) - first]) for x in part), strict=True)
-    )
+    files = in_batches(part, [first, len(part[0]) - first])
+    one, two = (_three(*each) for each in files)
     known = {
         "This is what the first process saw.": one,
         "This is what the second process saw.": two,
@@ -390,14 +385,14 @@ def falls_to_zero(answer: Any) -> Iterator[Finding]:
             continue
         module, logger = new_instance(answer), InMemoryLogger()
         loader = DataLoader(Subset(data, range(8 * count)), batch_size=8)
-        groups = rates_by_group(module, loader, logger=logger, **options)
-        for rates in groups or [[]]:
+        options = {**options, "logger": logger, "log_every_n_steps": 1}
+        groups = settings_by_group(module, loader, **options)
+        found = [[rate for _, rate, _ in group] for group in groups] or [[]]
+        for rates in found:
             yield falls_on_a_line(rates, _START, run)
-        yield rates_are_logged(groups[0], logger, "lr")
+        yield rates_are_logged(found[0], logger, "lr")
         automatic = module.automatic_optimization
-    learns = any(
-        done.changed for done in updates(new_instance(answer), _batches([16] * 3))
-    )
+    learns = any(updates(new_instance(answer), _batches([16] * 3)).changed)
     yield Finding("Training changes no weight.", learns, "Keep the training step.")
     loader = DataLoader(data, batch_size=8)
     yield same_rates_in_two_processes(new_instance(answer), loader, max_epochs=1)

@@ -4,40 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import lightning as L
-from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import applied_rates, fit
+from course_utils.checks.fit import applied_rates
 from course_utils.checks.several_processes import in_processes
-from course_utils.measure import InMemoryLogger, OptimizerRecorder
+from course_utils.measure import InMemoryLogger
 
 EVERY_UPDATE = "It should fall with every update"
-
-
-def _rates(optimizer: Optimizer) -> list[tuple[tuple[int, int], float]]:
-    groups = enumerate(optimizer.param_groups)
-    return [((id(optimizer), i), float(group["lr"])) for i, group in groups]
-
-
-def rates_by_group(
-    module: L.LightningModule, loader: DataLoader[Any], **trainer: Any
-) -> list[list[float]]:
-    """Train on the CPU and return the rates of each parameter group, by update.
-
-    Groups that have the same rates throughout are one; an optimizer of each kind of
-    weights makes several.
-
-    Raises:
-        LearnerError: If training raises.
-    """
-    with OptimizerRecorder(_rates) as recorder:
-        fit(module, loader, log_every_n_steps=1, **trainer)
-    found: dict[tuple[int, int], list[float]] = {}
-    for update in recorder.values:
-        for group, rate in update:
-            found.setdefault(group, []).append(rate)
-    return [list(rates) for rates in dict.fromkeys(map(tuple, found.values()))]
 
 
 def _is_line(rates: Sequence[float], start: float, end: float) -> bool:

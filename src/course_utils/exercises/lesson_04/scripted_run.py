@@ -8,9 +8,9 @@ from typing import Any
 import lightning as L
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
-from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from course_utils.checks.applied_gradients import FixedWeights
 from course_utils.checks.fit import fit
 from course_utils.checks.learner_code import learners_code, temporary_folder
 from course_utils.exercises.lesson_04.step_losses import StepLosses
@@ -59,24 +59,6 @@ class _Scripted(IterableDataset[Any]):
     def __iter__(self) -> Iterator[Any]:
         self.begun += 1
         return iter(self.epochs[self.begun - 1])
-
-
-class _StandStill(L.Callback):
-    """Put the weights back after each batch, whatever optimizers there are."""
-
-    def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        state = pl_module.state_dict()  # shares its memory with the module
-        self._tensors = {k: v for k, v in state.items() if isinstance(v, Tensor)}
-        self._values = {name: t.clone() for name, t in self._tensors.items()}
-        self._weights = [name for name, _ in pl_module.named_parameters()]
-        self.changed: list[bool] = []
-
-    def on_train_batch_end(self, *_: Any) -> None:
-        now, before = self._tensors, self._values
-        pairs = [(now[name], before[name]) for name in self._weights]
-        self.changed.append(not all(torch.equal(*pair) for pair in pairs))
-        for name, tensor in self._tensors.items():
-            tensor.copy_(self._values[name])
 
 
 class _Files(L.Callback):
@@ -132,7 +114,7 @@ def scripted_run(
         LearnerError: If the run raises.
     """
     ends, losses, script = EpochEnds(), StepLosses(), _Scripted(validations)
-    files, still = _Files(script), _StandStill()
+    files, still = _Files(script), FixedWeights(buffers=True)
     with temporary_folder() as folder:
         trainer = fit(
             module,

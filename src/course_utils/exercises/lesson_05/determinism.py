@@ -16,6 +16,7 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.training_step import tensors_in
+from course_utils.experiments import preserve_global_state
 from course_utils.measure import OptimizerSteps
 
 Train = Callable[[int], Any]
@@ -183,20 +184,15 @@ def same_gradients_on_two_threads(
     Raises:
         LearnerError: If a pass raises.
     """
-    mode = torch.are_deterministic_algorithms_enabled()
-    threads = torch.get_num_threads()
-    torch.use_deterministic_algorithms(False)
-    torch.set_num_threads(2)
-    try:
+    with preserve_global_state():
+        torch.use_deterministic_algorithms(False)
+        torch.set_num_threads(2)
         with learners_code("A training step"):
             found = [_gradients(module, batch) for _ in range(repeats)]
             with _Races() as races:
                 _gradients(module, batch)
         switched = torch.are_deterministic_algorithms_enabled()
         at_work = torch.get_num_threads()
-    finally:
-        torch.use_deterministic_algorithms(mode)
-        torch.set_num_threads(threads)
     if switched:
         seen = "Your code switched deterministic mode on, for the whole process."
         remedy = "Leave that to the Trainer, and choose another operation."

@@ -10,33 +10,24 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, DistributedSampler
 
 
-class EpochSampler(Sampler[int]):
+class EpochSampler(DistributedSampler[int]):
     """An order that depends on seed and epoch alone, and can begin anywhere.
 
     Attributes:
-        epoch: The epoch to deliver; Lightning sets it through `set_epoch`.
         start: How many samples of the next epoch to leave out.
     """
 
     def __init__(self, data: Sized, seed: int) -> None:
         """Deliver the indices of ``data``."""
-        self.size, self.seed, self.epoch, self.start = len(data), seed, 0, 0
-
-    def __len__(self) -> int:
-        """Return the number of samples of a whole epoch."""
-        return self.size
-
-    def set_epoch(self, epoch: int) -> None:
-        """Choose the epoch."""
-        self.epoch = epoch
+        super().__init__(data, num_replicas=1, rank=0, seed=seed)  # type: ignore[arg-type]
+        self.start = 0
 
     def __iter__(self) -> Iterator[int]:
         """Yield what is left of the epoch; the next one begins at its beginning."""
-        generator = torch.Generator().manual_seed(1000 * self.seed + self.epoch)
-        order = torch.randperm(self.size, generator=generator).tolist()
+        order = list(super().__iter__())
         start, self.start = self.start, 0
         return iter(order[start:])
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils.checks.finding import Finding
+from course_utils.checks.layers import has_activations, has_outputs
 from course_utils.checks.sample_data import digits, new_instance, quiet_function
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_06.finite_gradients import (
@@ -157,6 +158,8 @@ def learns_by_heart(answer: Any) -> Iterator[Finding]:
         images, labels = digits(size, start=size)
         lots = torch.randint(10, labels.shape, generator=generator)
         yield from overfits(module, (images, lots), 120, layers=3)
+    yield has_activations(new_instance(answer), images)
+    yield has_outputs(module, images)
 
 
 _6_4 = Exercise(

@@ -6,8 +6,8 @@ from torch import Tensor
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
-from course_utils.checks.learner_code import has_forward, learners_code
-from course_utils.measure import evaluation_mode
+from course_utils.checks.learner_code import has_forward
+from course_utils.checks.sample_data import output_of, share_correct
 
 GOAL = 0.98
 
@@ -21,13 +21,6 @@ def _learned(module: torch.nn.Module, before: dict[str, Tensor]) -> list[Tensor]
     """Return the weights that changed since ``before``."""
     after = _copies(module).items()
     return [w for name, w in after if name in before and not w.equal(before[name])]
-
-
-@torch.no_grad()
-def _share_right(module: L.LightningModule, batch: tuple[Tensor, Tensor]) -> float:
-    images, labels = batch
-    with learners_code("forward"), evaluation_mode(module):
-        return (module(images).argmax(1) == labels).float().mean().item()
 
 
 def overfits(
@@ -64,7 +57,7 @@ def overfits(
     for _ in range(rounds):
         fit(module, [tuple(part.clone() for part in batch) for _ in range(steps)])
         done += steps
-        right = _share_right(module, batch)
+        right = share_correct(output_of(module, batch[0]), batch[1])
         learning = _weights(module, before), _layers(module, before, layers)
         if right >= GOAL or not all(finding.ok for finding in learning):
             break

@@ -62,6 +62,12 @@ def _large_first_layer() -> list[nn.Module]:
     return [nn.Flatten(), nn.Linear(144, 256), nn.Tanh(), nn.Linear(256, 10)]
 
 
+def _normalized_conv_net() -> list[nn.Module]:
+    # Autograd saves the weights of the normalization themselves, in both precisions.
+    layers = nn.Conv2d(1, 4, 3), nn.LayerNorm((4, 10, 10)), nn.Conv2d(4, 4, 3)
+    return [*layers, nn.Flatten()]
+
+
 _NETS = {  # none is near its break-even
     "a wide MLP and 4 images": (_wide_net, 4),
     "a conv net and 4 images": (_conv_net, 4),
@@ -69,6 +75,7 @@ _NETS = {  # none is near its break-even
     "an MLP with a large first layer and 64 images": (_large_first_layer, 64),
     "a conv net of many channels and 1 image": (_deep_conv_net, 1),
     "a wider MLP and 80 images": (_wider_net, 80),
+    "a conv net with layer normalization and 1 image": (_normalized_conv_net, 1),
 }
 _PRECISIONS = ("32-true", "bf16-mixed")
 

@@ -15,6 +15,8 @@ from course_utils.checks.applied_gradients import (
     merged,
 )
 from course_utils.checks.finding import Finding
+from course_utils.checks.fit import settings_by_group
+from course_utils.checks.layers import has_activations, has_outputs
 from course_utils.checks.sample_data import (
     digits,
     in_batches,
@@ -23,7 +25,6 @@ from course_utils.checks.sample_data import (
 )
 from course_utils.checks.weight_updates import updates
 from course_utils.exercises.exercise import Exercise
-from course_utils.exercises.lesson_08.activations import has_activations
 from course_utils.exercises.lesson_08.clipping import Update, clips_by_norm
 from course_utils.exercises.lesson_08.early_stopping import (
     keeps_the_best,
@@ -32,7 +33,7 @@ from course_utils.exercises.lesson_08.early_stopping import (
 )
 from course_utils.exercises.lesson_08.gradient_flow import gradients_flow
 from course_utils.exercises.lesson_08.labels_reach_weights import labels_reach_weights
-from course_utils.exercises.lesson_08.warm_up import applied_settings, sgd_warms_up
+from course_utils.exercises.lesson_08.warm_up import sgd_warms_up
 
 # 8.1 ----------------------------------------------------------------------------
 
@@ -112,26 +113,28 @@ _PEAK, _SHARE, _MOMENTUM = 0.1, 0.25, 0.9
 
 
 def rises_and_falls(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 8.2: three runs of 24, 27 and 8 updates.
+    """Examine exercise 8.2: runs of 24, 27, 8 and 60 updates.
 
-    In the last one, an epoch ends with a group of one batch, which is an update too.
+    In the third, an epoch ends with a group of one batch, which is an update too. The
+    last is long enough to tell a quarter from three tenths.
     """
     for run, epochs, batches, group in (
         ("2 epochs", 2, 12, 1),
         ("3 epochs", 3, 9, 1),
         ("4 epochs that accumulate 4 batches", 4, 5, 4),
+        ("6 epochs", 6, 10, 1),
     ):
         loader = DataLoader(TensorDataset(*digits(8 * batches)), batch_size=8)
         options = {"max_epochs": epochs, "accumulate_grad_batches": group}
         yield from sgd_warms_up(
-            applied_settings(new_instance(answer), loader, **options),
+            settings_by_group(new_instance(answer), loader, **options),
             peak=_PEAK,
             share=_SHARE,
             momentum=_MOMENTUM,
             run=run,
         )
     batches = in_batches(digits(96), 8)
-    learns = any(done.changed for done in updates(new_instance(answer), batches))
+    learns = any(updates(new_instance(answer), batches).changed)
     seen = f"{'Batches' if learns else 'No batch'} changed the weights."
     yield Finding(seen, learns, "Return the loss.")
 
@@ -172,7 +175,8 @@ def reaches_every_layer(answer: Any) -> Iterator[Finding]:
     yield from gradients_flow(new_instance(answer), in_batches((images, labels), 32))
     others = (labels + 1) % 10
     yield labels_reach_weights(lambda: new_instance(answer), images, labels, others)
-    yield has_activations(new_instance(answer), images)
+    yield has_activations(new_instance(answer), images, free="refine")
+    yield has_outputs(new_instance(answer), images)
 
 
 _8_3 = Exercise(

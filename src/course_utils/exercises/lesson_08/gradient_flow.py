@@ -8,10 +8,10 @@ from torch.optim import Optimizer
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
+from course_utils.formatting import first_names
 from course_utils.measure import OptimizerRecorder
 
 Norms = dict[str, float | None]
-_SHOWN = 3
 
 
 def gradient_norms(module: L.LightningModule, batches: Sequence[Any]) -> Norms:
@@ -39,12 +39,6 @@ def gradient_norms(module: L.LightningModule, batches: Sequence[Any]) -> Norms:
     with OptimizerRecorder(compare):
         fit(module, batches)
     return norms
-
-
-def first_names(names: Sequence[str]) -> str:
-    """Return the first names, and how many more there are, in words."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _none(norms: Norms) -> Finding:

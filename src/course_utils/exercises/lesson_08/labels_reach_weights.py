@@ -8,7 +8,7 @@ from torch import Tensor
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
-from course_utils.exercises.lesson_08.gradient_flow import first_names
+from course_utils.formatting import first_names
 
 
 def _adds_to(total: Tensor) -> Callable[[Tensor], None]:

@@ -2,14 +2,9 @@
 
 from collections.abc import Sequence
 from math import isnan
-from typing import Any
-
-import lightning as L
-from torch.optim import SGD, Optimizer
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import fit
-from course_utils.measure import OptimizerRecorder
+from course_utils.checks.fit import Setting
 
 _RULE = (
     "Rise during the first quarter of all updates of the run, then fall to zero; the "
@@ -19,36 +14,6 @@ _EACH_UPDATE = (
     "Change it with every update: a scheduler steps once per epoch unless its "
     '"interval" is "step".'
 )
-Setting = tuple[str, float, float]  # optimizer, rate, momentum
-
-
-def _settings(optimizer: Optimizer) -> list[Setting]:
-    kind = "SGD" if isinstance(optimizer, SGD) else type(optimizer).__name__
-    return [
-        (kind, float(group["lr"]), float(group.get("momentum", 0.0)))
-        for group in optimizer.param_groups
-    ]
-
-
-def applied_settings(
-    module: L.LightningModule, loader: Any, **trainer: Any
-) -> list[list[Setting]]:
-    """Train on the CPU and return each parameter group's settings, update by update.
-
-    Groups that have the same settings all the time count once.
-
-    Args:
-        module: Is trained.
-        loader: Training batches, as the Trainer should get them.
-        **trainer: Arguments of the Trainer, for example ``max_epochs``.
-
-    Raises:
-        LearnerError: If training raises.
-    """
-    with OptimizerRecorder(_settings) as recorder:
-        fit(module, loader, **trainer)
-    groups = [list(group) for group in zip(*recorder.values, strict=False)]
-    return [group for i, group in enumerate(groups) if group not in groups[:i]]
 
 
 def _is_hill(rates: Sequence[float], top: int, slack: float) -> bool:
@@ -89,7 +54,7 @@ def _judge_peak(rates: Sequence[float], share: float, run: str) -> Finding:
         f"{100 * share:.0f} % of the way."
     )
     # Counted from 1 and rounded down, it comes almost two updates early.
-    ok = -max(2.0, 0.04 * count) < late <= max(1.6, 0.04 * count)
+    ok = -2.0 < late <= 1.6
     return Finding(seen, ok, _RULE)
 
 
@@ -150,7 +115,7 @@ def sgd_warms_up(
     """Check that SGD trains all groups with the same rise and fall, and one momentum.
 
     Args:
-        groups: From `applied_settings`.
+        groups: From `settings_by_group`.
         peak: The largest rate wanted.
         share: Where in the run it is wanted, in 0..1.
         momentum: The one wanted in every update.

@@ -4,12 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import lightning as L
-from torch.serialization import (
-    add_safe_globals,
-    clear_safe_globals,
-    get_safe_globals,
-)
-from torch.utils.data import DataLoader
+from torch.serialization import get_safe_globals
 
 from course_utils.checks.applied_gradients import (
     applied_gradients,
@@ -18,8 +13,7 @@ from course_utils.checks.applied_gradients import (
 )
 from course_utils.checks.exact_resume import resumes_exactly
 from course_utils.checks.finding import Finding
-from course_utils.checks.fit import loader_of
-from course_utils.checks.interrupted_run import Place
+from course_utils.checks.interrupted_run import Parts, Place
 from course_utils.checks.learner_code import CannotCheck
 from course_utils.checks.sample_data import (
     digits,
@@ -33,8 +27,10 @@ from course_utils.exercises.lesson_09.files_after_kill import (
     keeps_few,
     keeps_the_best,
     keeps_the_last,
+    saves_in_folder,
 )
 from course_utils.exercises.lesson_09.restarted_job import ends_as_if_never_killed
+from course_utils.experiments.global_state import set_safe_globals
 
 # 9.1 ----------------------------------------------------------------------------
 
@@ -49,6 +45,7 @@ def keeps_best_and_last(answer: Any) -> Iterator[Finding]:
         [0.2, 0.1],
     ):
         left = checkpoints_after_kill(make, "val_acc", scores)
+        yield saves_in_folder(left)
         yield keeps_the_last(left, finished=len(scores))
         yield keeps_the_best(left, scores)
         yield keeps_few(left, most=2)
@@ -100,20 +97,9 @@ _9_2 = Exercise(
 WINDOW = 8
 
 
-class _FixedBatches(L.LightningDataModule):
-    """The same batches in the same order in every epoch."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.batches = in_batches(digits(16 * count), 16)
-
-    def train_dataloader(self) -> DataLoader[Any]:
-        return loader_of(self.batches)
-
-
 def _divides_by_recent(module: L.LightningModule) -> Finding:
     """Check that each gradient is divided by the mean of the last eight losses."""
-    batches, epochs = _FixedBatches(12).batches, 2
+    batches, epochs = in_batches(digits(16 * 12), 16), 2
     due = losses_and_gradients(module, batches) * epochs
     steps = merged(applied_gradients(module, batches, max_epochs=epochs))
     if len(steps) != len(due):
@@ -148,13 +134,13 @@ def remembers_its_window(answer: Any) -> Iterator[Finding]:
         raise CannotCheck("The check trains your class, which has no training_step.")
     yield _divides_by_recent(module)
     remedy = "The window must come back as it was: its values and its length."
-    for batches, epochs in ((12, 2), (3, 3)):
+    for count, epochs in ((12, 2), (3, 3)):
 
-        def build(batches: int = batches) -> tuple[Any, Any, list[L.Callback]]:
+        def build(count: int = count) -> Parts:
             # As in a new process: what saving a file declared safe is not remembered.
-            clear_safe_globals()
-            add_safe_globals(known)
-            return new_instance(answer), _FixedBatches(batches), [_ComparesParameters()]
+            set_safe_globals(known)
+            batches = in_batches(digits(16 * count), 16)
+            return new_instance(answer), batches, [_ComparesParameters()]
 
         places = [Place("epoch", number) for number in range(1, epochs)]
         yield from resumes_exactly(build, places, remedy=remedy, max_epochs=epochs)

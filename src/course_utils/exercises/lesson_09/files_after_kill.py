@@ -1,5 +1,6 @@
 """What would be left of a run if it were killed now? Read from the files on disk."""
 
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class SavedCheckpoint:
     """One checkpoint on disk.
 
     Attributes:
-        name: Its path below the folder, with ``/``.
+        name: Its path from the folder, with ``/``; outside, it begins with ``..``.
         epoch: Epoch whose training its weights have seen last, from 1.
         whole: Whether they have seen all of it.
         resumable: Whether it holds what resuming needs, not only weights.
@@ -68,7 +69,7 @@ def _saved(file: Path, folder: Path) -> SavedCheckpoint | None:
     batches = round((1 - float(state["weight"])) / STEP)
     epoch = max(-(-batches // BATCHES), 1)
     return SavedCheckpoint(
-        file.relative_to(folder).as_posix(),
+        Path(os.path.relpath(file, folder)).as_posix(),
         epoch,
         whole=batches == epoch * BATCHES,
         resumable=any("optim" in str(name) for name in content),
@@ -77,8 +78,8 @@ def _saved(file: Path, folder: Path) -> SavedCheckpoint | None:
 
 
 def _all_saved(folder: Path) -> list[SavedCheckpoint]:
-    """Return the checkpoints in a folder; a link to another one takes no room."""
-    files = [file for file in sorted(folder.rglob("*")) if not file.is_symlink()]
+    """Return the checkpoints in or beside a folder; a link to one takes no room."""
+    files = [file for file in sorted(folder.parent.rglob("*")) if not file.is_symlink()]
     saved = [_saved(file, folder) for file in files if file.is_file()]
     return [each for each in saved if each is not None]
 
@@ -101,9 +102,10 @@ def checkpoints_after_kill(
     """
     found: list[SavedCheckpoint] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
-        folder, module = Path(name).resolve(), _ReadsFolder(metric, scores)
+        folder, module = Path(name).resolve() / "disk", _ReadsFolder(metric, scores)
+        folder.mkdir()
         module.read = lambda: found.extend(_all_saved(folder))
-        callbacks = callbacks_for(make, name)
+        callbacks = callbacks_for(make, str(folder))
         loader = DataLoader(torch.ones(BATCHES, 1))
         try:
             fit(
@@ -114,7 +116,7 @@ def checkpoints_after_kill(
                 # Lightning would add a checkpoint callback beside those that save in
                 # another way.
                 enable_checkpointing=any(isinstance(c, Checkpoint) for c in callbacks),
-                default_root_dir=name,
+                default_root_dir=name,  # where a callback without a folder saves
                 max_epochs=len(scores) + 1,
             )
         except LearnerError as error:
@@ -122,6 +124,14 @@ def checkpoints_after_kill(
                 return found
             raise
     raise LearnerError("A callback ended the run early; return only such as save.")
+
+
+def saves_in_folder(left: Sequence[SavedCheckpoint]) -> Finding:
+    """Check that no checkpoint lies outside of the folder that ``make`` got."""
+    outside = sum(each.name.startswith("../") for each in left)
+    seen = f"{outside} of {len(left)} checkpoints are not in the folder that your "
+    seen += "function is given."
+    return Finding(seen, not outside, "Save all of them there: dirpath=folder.")
 
 
 def _newest(left: Sequence[SavedCheckpoint]) -> int:

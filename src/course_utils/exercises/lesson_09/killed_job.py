@@ -23,6 +23,7 @@ from course_utils.distributed import (
     run_processes,
     run_until_killed,
 )
+from course_utils.measure import flat_weights
 
 EPOCHS, BATCHES, SIZE = 4, 5, 8  # of the job
 Job = Callable[[L.LightningModule, DataLoader[Any], str], Any]
@@ -44,8 +45,7 @@ class Update:
 
 
 def _digest(module: nn.Module) -> str:
-    flat = torch.cat([p.detach().flatten() for p in module.parameters()])
-    return hashlib.sha1(flat.numpy().tobytes()).hexdigest()
+    return hashlib.sha1(flat_weights(module).numpy().tobytes()).hexdigest()
 
 
 def _module(log: Path, kill_after: int | None) -> L.LightningModule:

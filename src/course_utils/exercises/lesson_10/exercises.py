@@ -5,13 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import nn
-
 from course_utils.checks.finding import Finding
 from course_utils.checks.known_mistakes import value_is
 from course_utils.checks.learner_code import LearnerError, temporary_folder
 from course_utils.checks.sample_data import quiet_function
+from course_utils.checks.scripted_metric import loaded, scripted_state
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_10.scripted_scores import ScriptedClassifier
 from course_utils.exercises.lesson_10.untouched_test_set import (
@@ -45,27 +43,13 @@ _RUNS = (
 )
 
 
-def _age(stored: Any) -> int | None:
-    """Return how many epochs the weights were trained that a file holds somewhere."""
-    stored = stored.state_dict() if isinstance(stored, nn.Module) else stored
-    if not isinstance(stored, Mapping):
-        return None
-    if "age" in stored:
-        return int(stored["age"])
-    found = (_age(part) for part in stored.values())
-    return next((age for age in found if age is not None), None)
-
-
 def _checkpoints(folder: Path) -> dict[int, bool]:
     """Return by age of the weights whether a file holds the optimizer's state, too."""
     complete: dict[int, bool] = {}
     for file in filter(Path.is_file, folder.rglob("*")):
-        try:  # Trusted: the learner's own code wrote it a moment ago.
-            stored = torch.load(file, map_location="cpu", weights_only=False)
-        except Exception:  # no checkpoint
-            continue
-        age = _age(stored)
-        if age is not None:
+        stored = loaded(file)
+        if state := scripted_state(stored, ["age"]):
+            age = int(state["age"])
             optimizer = isinstance(stored, Mapping) and "optim" in " ".join(stored)
             complete[age] = complete.get(age, False) or optimizer
     return complete
@@ -90,6 +74,13 @@ def _mistakes(val: Sequence[float], test: Sequence[float]) -> dict[str, float]:
     } | after
 
 
+def _keeps_its_length(epochs: int, right: int) -> Finding:
+    seen = f"The run trained {epochs} epochs."
+    if epochs > right:
+        seen = f"The run trained on after {right} epochs."
+    return Finding(seen, epochs == right, "Keep its six epochs.")
+
+
 def _keeps_both(found: Mapping[int, bool], best: int, last: int) -> Iterator[Finding]:
     for name, age in (("newest", last), ("best", best)):
         seen = f"The {name} weights {'are' if age in found else 'are not'} on the disk."
@@ -112,8 +103,7 @@ def tests_the_best(answer: Any) -> Iterator[Finding]:
         best, epochs = val.index(max(val)), epochs_trained(data.log)
         yield _score_is(value, test[best], _mistakes(val, test))
         yield from reads_the_test_set_once(data.log, counts[1])
-        seen = f"The run trained {epochs} epochs."
-        yield Finding(seen, epochs >= len(val) - 1, "Keep its six epochs.")
+        yield _keeps_its_length(epochs, len(val) - 1)
         yield from _keeps_both(found, best, epochs)
 
 

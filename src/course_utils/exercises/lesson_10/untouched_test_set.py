@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import lightning as L
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError
@@ -23,22 +23,19 @@ TRAIN_COUNT = 32
 READ = ("", "test")  # who and part of an event that reads a test image
 
 
-class LoggedDataset(Dataset[Batch]):
+class LoggedDataset(TensorDataset):
     """Images and labels that log each read."""
 
     def __init__(self, part: str, batch: Batch, log: list[Event]) -> None:
         """Log reads of ``batch``, the ``"train"``, ``"val"`` or ``"test"`` part."""
+        super().__init__(*batch)
         self.part, self.log = part, log
         self.images, self.labels = batch
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-        return len(self.images)
 
     def __getitem__(self, index: int) -> Batch:
         """Return one image and its label, and log the read."""
         self.log.append(("", self.part, index))
-        return self.images[index], self.labels[index]
+        return super().__getitem__(index)
 
 
 class LoggedData(L.LightningDataModule):

@@ -1,6 +1,7 @@
 """The exercises of lesson 11, code quality."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import lightning as L
@@ -42,10 +43,7 @@ def _weighted_loss(module: L.LightningModule, batch: tuple[Tensor, ...]) -> Tens
 
 def refuses_other_weights(answer: Any) -> Iterator[Finding]:
     """Examine exercise 11.1: weights that fit, then weights that only broadcast."""
-
-    def build() -> L.LightningModule:
-        return new_instance(answer)
-
+    build = partial(new_instance, answer)
     right = {f"{n} image{'s' * (n > 1)}": _weighted(n, n) for n in (16, 7, 1)}
     yield from learns_from(build, right, _weighted_loss)
     shapes = {

@@ -20,16 +20,16 @@ def skips_only(
         broken: Indices of the broken batches.
     """
     done = updates(module, batches)
-    if len(done) < len(batches):
-        seen = f"Training stopped after {len(done)} of {len(batches)} batches."
+    if len(done.changed) < len(batches):
+        seen = f"Training stopped after {len(done.changed)} of {len(batches)} batches."
         remedy = "Leave out the broken batch, and continue with the next one."
         return [Finding(seen, False, remedy)]
-    good = [update for i, update in enumerate(done) if i not in broken]
-    trained = sum(update.changed for update in good)
+    good = [changed for i, changed in enumerate(done.changed) if i not in broken]
+    trained = sum(good)
     return [
         Finding(
             "After a batch with nan pixels the weights are nan.",
-            all(done[i].finite for i in broken),
+            all(done.finite[i] for i in broken),
             "Let nothing of a broken batch reach the weights.",
         ),
         Finding(
@@ -39,7 +39,7 @@ def skips_only(
         ),
         Finding(
             "The weights changed on a batch with nan pixels.",
-            not any(done[i].changed for i in broken),
+            not any(done.changed[i] for i in broken),
             "Skip the whole batch: nothing of it is repaired, no step is made.",
         ),
     ]

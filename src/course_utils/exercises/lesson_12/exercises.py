@@ -22,6 +22,7 @@ from course_utils.checks.sample_data import (
     in_batches,
     logits_of,
     new_instance,
+    share_correct,
     trained_instance,
 )
 from course_utils.checks.weight_updates import lowers_cross_entropy, updates
@@ -188,7 +189,7 @@ def trains_on_scans(answer: Any) -> Iterator[Finding]:
     simulated = [_runs_on(answer, *place) for place in places]
     yield from (finding for finding in simulated if finding.ok is False)
     done = updates(new_instance(answer), [Scans(*digits(n, n)) for n in (16, 7)])
-    changed = sum(update.changed for update in done)
+    changed = sum(done.changed)
     seen = f"On the CPU the weights changed on {changed} of 2 batches."
     yield Finding(seen, changed == 2, "Return the loss of each batch.")
     yield from simulated  # what stayed undecided comes last
@@ -226,7 +227,7 @@ def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
     module = trained_instance(answer)
 
     def score(images: Tensor, labels: Tensor) -> float:
-        return (logits_of(module, images).argmax(1) == labels).float().mean().item()
+        return share_correct(logits_of(module, images), labels)
 
     def by_class(images: Tensor, labels: Tensor) -> float:
         return _class_mean(logits_of(module, images), labels)

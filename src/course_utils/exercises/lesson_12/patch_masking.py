@@ -1,17 +1,20 @@
 """Does a training step hide a patch from the network, and only from the network?"""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import lightning as L
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.module import register_module_forward_pre_hook
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import CannotCheck
-from course_utils.checks.training_step import step
+from course_utils.checks.training_step import is_network_input, step
 
 SIDE = 3  # pixels: the smallest square that counts as a patch
 
@@ -60,7 +63,7 @@ def _run(module: L.LightningModule, images: Tensor, seed: int) -> tuple[Tensor, 
             "The check watches what goes into networks and saw nothing; call yours "
             "as self(images)."
         )
-    return loss.detach(), saw
+    return loss, saw
 
 
 def _masked_step(module: L.LightningModule, images: Tensor, seed: int) -> _Step:
@@ -84,22 +87,72 @@ def _patches(step: _Step) -> int:
     return int(patch.sum())
 
 
-def _loss_knows(module: L.LightningModule, first: _Step) -> bool:
-    """Return whether the loss changes when only the hidden pixels do.
+def _turned(step: _Step) -> Tensor:
+    """Return the images with their hidden pixels in reverse order.
 
-    They are inverted or, for a filling that depends on their mean, put in reverse.
+    Their mean stays as it was, for a filling that depends on it.
     """
-    turned = first.images.clone()
-    for image, hole in zip(turned, first.hole, strict=True):
+    turned = step.images.clone()
+    for image, hole in zip(turned, step.hole, strict=True):
         image[hole] = image[hole].flip(0)
+    return turned
+
+
+def _loss_knows(module: L.LightningModule, first: _Step) -> bool:
+    """Return whether the loss changes when only the hidden pixels do."""
     inverted = torch.where(first.hole, 1 - first.images, first.images)
-    for images in (inverted, turned):
+    for images in (inverted, _turned(first)):
         loss, saw = _run(_copy(module), images, 0)
         # If the network sees something else, a new loss says nothing about the target.
         same_input = torch.allclose(saw, first.saw, atol=1e-5)
         if same_input and not torch.allclose(loss, first.loss, rtol=1e-5, atol=0):
             return True
     return False
+
+
+@contextmanager
+def _gradient_at_input(count: int) -> Iterator[list[Tensor]]:
+    """Collect what the network gets, ``count`` values, as a leaf of the graph."""
+    inputs: list[Tensor] = []
+
+    def cut(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
+        if inputs or not is_network_input(module, args, count):
+            return None
+        inputs.append(args[0].detach().clone().requires_grad_())
+        return (inputs[0].clone(), *args[1:])  # it may be changed in place
+
+    handle = register_module_forward_pre_hook(cut)
+    try:
+        yield inputs
+    finally:
+        handle.remove()
+
+
+def _pull(module: L.LightningModule, images: Tensor) -> tuple[Tensor, Tensor]:
+    """Return into which direction the loss pulls the first image, and what was seen.
+
+    Raises:
+        RuntimeError: If the loss has no gradient, or no longer.
+    """
+    with _gradient_at_input(images.numel()) as inputs:
+        loss, saw = _run(_copy(module), images, 0)
+    [gradient] = torch.autograd.grad(loss, inputs)
+    return F.normalize(gradient[0].flatten(), dim=0), saw
+
+
+def _mixes_images(module: L.LightningModule, first: _Step) -> bool:
+    """Return whether an image is compared with others: shapes that broadcast do that.
+
+    Then the hidden pixels of the others, which no network sees, change what the loss
+    asks of it. Only the direction counts: the root of a loss has another length.
+    """
+    others = torch.cat([first.images[:1], _turned(first)[1:]])
+    try:
+        before, saw = _pull(module, first.images)
+        after, same = _pull(module, others)
+    except RuntimeError:  # whether there is a gradient is another question
+        return False
+    return torch.allclose(saw, same, atol=1e-5) and bool((before - after).norm() > 1e-3)
 
 
 def _hides(steps: Sequence[_Step]) -> Finding:
@@ -141,5 +194,10 @@ def hides_a_patch(
             "hole, too.",
             _loss_knows(original, steps[0]),
             "Compare with the complete images.",
+        ),
+        Finding(
+            "What the loss asks of one image depends on the hidden pixels of others.",
+            not _mixes_images(original, steps[0]),
+            "Compare each image with itself: two tensors of the same shape.",
         ),
     ]

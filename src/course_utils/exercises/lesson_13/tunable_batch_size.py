@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import lightning as L
@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
-from course_utils.checks.learner_code import learners_code
+from course_utils.checks.learner_code import learners_code, temporary_folder
 from course_utils.hardware import quiet_trainer
 
 MakeData = Callable[..., L.LightningDataModule]
@@ -88,19 +88,6 @@ def shuffles(make: MakeData) -> Finding:
     return Finding(seen, first != second, "Shuffle the samples in every epoch.")
 
 
-@contextlib.contextmanager
-def _quick_collections() -> Iterator[None]:
-    """Keep what exists already from the garbage collector.
-
-    The finder collects garbage after each trial, and all modules of a kernel with it.
-    """
-    gc.freeze()
-    try:
-        yield
-    finally:
-        gc.unfreeze()
-
-
 def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     """Check that the finder finds the largest power of two, and the loader delivers it.
 
@@ -109,9 +96,16 @@ def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
         limit: Samples that fit into the simulated memory.
     """
     data = _built(make)
-    trainer = L.Trainer(**quiet_trainer(accelerator="cpu", max_epochs=1))
-    with learners_code("The batch-size finder"), _quick_collections():
-        found = Tuner(trainer).scale_batch_size(OutOfMemory(limit), datamodule=data)
+    options = quiet_trainer(accelerator="cpu", max_epochs=1)
+    with contextlib.ExitStack() as stack:
+        # The finder leaves its checkpoint in the Trainer's folder if a trial fails.
+        stack.enter_context(temporary_folder())
+        stack.enter_context(learners_code("The batch-size finder"))
+        tuner = Tuner(L.Trainer(**options))
+        # It collects garbage after each trial: not all modules of a kernel.
+        gc.freeze()
+        stack.callback(gc.unfreeze)
+        found = tuner.scale_batch_size(OutOfMemory(limit), datamodule=data)
     best = 2 ** (limit.bit_length() - 1)
     seen = f"With room for {limit} samples the finder found {found} instead of {best}."
     got = _first_batch(data)

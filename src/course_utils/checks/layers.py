@@ -1,5 +1,6 @@
-"""Is there something that bends between one linear layer and the next?"""
+"""Does something bend between two linear layers, and how many outputs are there?"""
 
+from contextlib import ExitStack
 from functools import partial
 from typing import Any
 
@@ -8,7 +9,8 @@ from torch import Tensor, nn
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import learners_code
-from course_utils.exercises.lesson_08.gradient_flow import first_names
+from course_utils.checks.sample_data import output_of
+from course_utils.formatting import first_names
 from course_utils.measure import evaluation_mode
 
 _BEND = 1e-3  # of the change; rounding makes less than 1e-5
@@ -28,17 +30,13 @@ def _inputs(module: nn.Module, images: Tensor, shifts: dict[str, Any]) -> Any:
         found.setdefault(name, args[0])
         return output + shifts.get(name, 0)
 
-    handles = [
-        layer.register_forward_hook(partial(look, name))
-        for name, layer in module.named_modules()
-        if isinstance(layer, nn.Linear)
-    ]
-    try:
+    with ExitStack() as hooks:
+        for name, layer in module.named_modules():
+            if isinstance(layer, nn.Linear):
+                hook = layer.register_forward_hook(partial(look, name))
+                hooks.enter_context(hook)
         with torch.no_grad(), evaluation_mode(module), learners_code("forward"):
             found["output"] = module(images)
-    finally:
-        for handle in handles:
-            handle.remove()
     return found
 
 
@@ -56,25 +54,33 @@ def _is_bent(module: nn.Module, images: Tensor, name: str, width: int) -> bool:
     return True  # nothing depends on it, which is another fault
 
 
-def has_activations(module: nn.Module, images: Tensor) -> Finding:
-    """Check that an activation follows each linear layer but the last two.
-
-    A layer that is called ``refine`` counts as the last but one, wherever it stands.
+def has_activations(module: nn.Module, images: Tensor, free: str = "") -> Finding:
+    """Check that an activation follows each linear layer but the last.
 
     Its kind does not matter: between two layers, only affine maps are refused.
 
     Args:
         module: Is run in evaluation mode.
         images: What its forward pass gets.
+        free: Name of another layer that needs none, wherever it stands; where no layer
+            is called so, it is the last but one.
     """
     called = [name for name in _inputs(module, images, {}) if name != "output"]
-    free = {*called[-1:], *(["refine"] if "refine" in called else called[-2:])}
+    bare = {*called[-1:], *(called[-2:] if free and free not in called else [free])}
     straight = [
         name
         for name in called
-        if name not in free
+        if name not in bare
         and not _is_bent(module, images, name, module.get_submodule(name).out_features)
     ]
     seen = f"No activation follows {first_names(straight)}."
     remedy = "Put one after each hidden layer: two linear layers in a row are one."
     return Finding(seen, not straight, remedy)
+
+
+def has_outputs(module: nn.Module, images: Tensor, count: int = 10) -> Finding:
+    """Check that the forward pass returns ``count`` logits per image."""
+    shape, wanted = tuple(output_of(module, images).shape), (len(images), count)
+    seen = f"For {len(images)} images, forward returns the shape {shape}."
+    remedy = f"There are {count} digits: return one logit for each, {wanted}."
+    return Finding(seen, shape == wanted, remedy)

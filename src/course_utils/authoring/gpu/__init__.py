@@ -1,0 +1,1 @@
+"""Every lesson and solution on a GPU, on record: ``make gpu``."""

@@ -120,7 +120,7 @@ class TakesItAsItComes(ImageClassifier):
 # ### How to try a GPU that is not there
 #
 # PyTorch's compiler works with *fake tensors*: they have a shape, a dtype and a device, but no memory and
-# no values. An operation on them computes the shape of its result and checks devices, as the real one does. No GPU has to exist.
+# no values. An operation on them computes the shape of its result and checks devices, as the real one does.
 #
 # Two helpers build on this. `simulated_gpus(2)` lets your code find two GPUs when it asks `torch.cuda.is_available()`. `runs_on` moves a module and a batch as
 # Lightning would, then runs the step; if your machine has the device, for real. You get a *finding*: `ok` is
@@ -200,7 +200,7 @@ claim("2.1", text, result.gain("test accuracy") == 0)
 # **Scope.** Several processes: each has its own GPU, and all but one of them are in the row *second GPU*. NVIDIA and AMD GPUs are `cuda` to
 # PyTorch; with a module on Apple's `mps`, the line picks the CPU. Nothing is staged: a step runs or it does not.
 #
-# What about the bare `.cuda()`, without a number? It has the worst reputation of all. Before you run the cell: in which places does it run?
+# What about the bare `.cuda()`, without a number? Before you run the cell: in which places does it run?
 
 
 # %%
@@ -219,7 +219,7 @@ print(visit(CallsCuda))
 # Other guides recommend `images.to(self.device)`. In a step that does nothing: the batch is there already, and `.to` returns the same tensor.
 #
 # **When the bad version is right.** In your own script, with a plain loop and no Trainer, the famous line belongs at the top: *one* device for model and
-# batch, chosen once. `torch.accelerator`, since PyTorch 2.6, chooses among GPUs of any make.
+# batch, chosen once.
 #
 # ### Your turn · Classify without a Trainer
 #

@@ -166,11 +166,8 @@ result = contrast(
 # %% tags=["claim"]
 early = result.gain("epochs trained")
 claim("4.1", "stopped by the last batch's loss, a run ends 4 epochs early", early >= 4)
-claim(
-    "4.1",
-    "the mean training loss of an epoch falls in every epoch",
-    result.good["epochs that looked worse"] == 0,
-)
+worse = result.good["epochs that looked worse"]
+claim("4.1", "the mean training loss falls in every epoch", worse == 0)
 
 # %% [markdown]
 # **Why.** In `training_step`, `self.log` means `on_step=True, on_epoch=False` unless you say more. (In `validation_step` it is the other way round.) The name
@@ -181,7 +178,8 @@ claim(
 #
 # **In an ordinary run** (2,000 images in batches of 64, learning rate 0.001, `patience=3`) the last batch is a fair sample, and the harm is smaller:
 
-# %%
+# %% tags=["apparatus"]
+# Train both versions in the ordinary run.
 ordinary = ImageDataModule(train_size=2000)
 for version in (LogsSteps, LogsStepsAndEpochs):
     measured = train_while_it_improves(version, ordinary, lr=1e-3, patience=3)
@@ -194,7 +192,8 @@ for version in (LogsSteps, LogsStepsAndEpochs):
 # **When the bad version is right.** The step curve shows *when* something happened. Below, the images of one batch out of 150 are inverted. Look for it among the steps of its epoch, then among the means of the epochs.
 
 
-# %%
+# %% tags=["apparatus"]
+# Invert the images of one batch.
 class OneBrokenBatch(LogsStepsAndEpochs):
     def training_step(self, batch, batch_idx):
         images, labels = batch
@@ -229,7 +228,8 @@ claim(
 # %% [markdown]
 # So log both, and let callbacks watch the mean. But a run shorter than `log_every_n_steps`, 50 by default, has no step curve at all. Lightning says so, if you listen:
 
-# %%
+# %% tags=["apparatus"]
+# Train for two epochs of 10 batches with the default log_every_n_steps.
 short = ImageDataModule(train_size=640)  # 10 batches of 64
 log = InMemoryLogger()
 L.Trainer(max_epochs=2, **quiet_trainer(logger=log)).fit(LogsStepsAndEpochs(), short)
@@ -369,6 +369,8 @@ class ValidationLoss(L.Callback):
         self.values.append(F.cross_entropy(logits, data.val_labels).item())
 
 
+# %% tags=["apparatus"]
+# What both versions go through.
 def train_and_keep_the_best(version, data=small, lr=5e-3, **flags):
     seen, truth, name = EpochEnds(), ValidationLoss(), version.names[1]
     with tempfile.TemporaryDirectory() as folder:
@@ -408,17 +410,15 @@ result = contrast(
 )
 
 # %% tags=["claim"]
+above = "above the lowest by (%)"
 claim(
     "4.2",
     "monitoring a name that training and validation share keeps a model whose "
     "validation loss is 3 % or more above the lowest",
-    result.bad["above the lowest by (%)"] >= 3,
+    result.bad[above] >= 3,
 )
-claim(
-    "4.2",
-    "monitoring a name of its own for validation keeps the model of lowest loss",
-    result.good["above the lowest by (%)"] == 0,
-)
+best = result.good[above] == 0
+claim("4.2", "monitoring val/loss keeps the model of lowest validation loss", best)
 
 # %% [markdown]
 # **Why.** Callbacks look a name up in one table, `trainer.callback_metrics`. Both steps write there, and the later one wins. Validation runs at the end of an epoch,
@@ -429,7 +429,8 @@ claim(
 #
 # **In an ordinary run** (2,000 images with correct labels, batches of 64, learning rate 0.001) the two losses fall together for a while, and the mistake costs less, or nothing yet:
 
-# %%
+# %% tags=["apparatus"]
+# Train the version with one name in the ordinary run.
 measured = train_and_keep_the_best(OneNameForTwo, ordinary, lr=1e-3)
 print(
     f"kept model above the lowest loss by {measured['above the lowest by (%)']:.1f} %"
@@ -439,7 +440,8 @@ print(
 # **Scope.** One process or several, CPU or GPU, *with the default validation interval*. If validation runs twice per epoch, `EarlyStopping` reads right after it, before the training mean is written:
 
 
-# %%
+# %% tags=["apparatus"]
+# Train the version with one name, validating twice per epoch.
 halves = train_and_keep_the_best(OneNameForTwo, val_check_interval=0.5)
 print(f"epochs trained when validating twice per epoch: {halves['epochs trained']}")
 
@@ -531,11 +533,7 @@ prediction = None  # "a", "b" or "c"
 
 
 # %%
-class TrainsWithPlateau(Classifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-
+class TrainsWithPlateau(LogsStepsAndEpochs):
     def configure_optimizers(self):
         optimizer = torch.optim.SGD(self.parameters(), lr=0.1)
         plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0)
@@ -595,7 +593,7 @@ class TwoFiles(IterableDataset):
 
 
 # %% tags=["apparatus"]
-# The loaders, and what both versions go through.
+# The loaders, and the options for two processes.
 data = ImageDataModule(train_size=640, val_size=400)
 train_set = TensorDataset(scaled(data.train_images), data.train_labels)
 train_loader = DataLoader(train_set, batch_size=32)
@@ -606,6 +604,8 @@ val_loader = DataLoader(TwoFiles(val_images, wrong_labels, 200), batch_size=10)
 two = quiet_trainer(accelerator="cpu", devices=2, strategy="ddp")
 
 
+# %% tags=["apparatus"]
+# Train in two processes; return what each of them saw, and its weights.
 def train_in_two(version, loader=val_loader):
     model = version()
 
@@ -644,16 +644,9 @@ result = contrast(
 )
 
 # %% tags=["claim"]
-claim(
-    "4.3",
-    "with a val_loss that is not synced the weights of two replicas drift apart",
-    result.bad["weights differ by up to"] >= 0.01,
-)
-claim(
-    "4.3",
-    "with sync_dist=True the weights of two replicas are equal to the last bit",
-    result.good["weights differ by up to"] == 0,
-)
+apart = "weights differ by up to"
+claim("4.3", "without sync_dist two replicas drift apart", result.bad[apart] >= 0.01)
+claim("4.3", "with sync_dist two replicas stay equal", result.good[apart] == 0)
 claim("4.3", "Lightning recommends sync_dist", result.bad.says("sync_dist"))
 
 # %% [markdown]
@@ -666,7 +659,8 @@ claim("4.3", "Lightning recommends sync_dist", result.bad.says("sync_dist"))
 #
 # **In an ordinary run** the second file is labelled as well as the first. Then the two losses differ by chance alone, and a plateau on one rank is enough to part them:
 
-# %%
+# %% tags=["apparatus"]
+# Train the unsynced version on two files of correct labels.
 fair_loader = DataLoader(TwoFiles(val_images, val_labels, 200), batch_size=10)
 measured = train_in_two(LogsForItself, fair_loader)
 gap = abs(measured["rank 0"][-1] / measured["rank 1"][-1] - 1)
@@ -825,11 +819,7 @@ prediction = None  # "a", "b" or "c"
 
 
 # %%
-class OneCycle(Classifier):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-
+class OneCycle(LogsStepsAndEpochs):
     def one_cycle(self, optimizer):
         updates = int(self.trainer.estimated_stepping_batches)
         return torch.optim.lr_scheduler.OneCycleLR(
@@ -910,21 +900,12 @@ result = contrast(
 )
 
 # %% tags=["claim"]
-claim(
-    "4.4",
-    "a one-cycle schedule stepped once per epoch has 2 learning rates in 2 epochs",
-    result.bad["distinct learning rates"] == 2,
-)
-claim(
-    "4.4",
-    "stepped once per epoch, it reaches less than a tenth of its peak",
-    result.times("highest learning rate") < 0.1,
-)
-claim(
-    "4.4",
-    "stepped once per epoch, it costs 5 % or more of the lead over guessing",
-    1 - result.times("lead over guessing") >= 0.05,
-)
+rates = result.bad["distinct learning rates"]
+claim("4.4", "OneCycleLR stepped by epoch has 2 rates in 2 epochs", rates == 2)
+peak = result.times("highest learning rate")
+claim("4.4", "OneCycleLR stepped by epoch keeps below a tenth of its peak", peak < 0.1)
+lost = 1 - result.times("lead over guessing")
+claim("4.4", "OneCycleLR stepped by epoch costs 5 % of the lead", lost >= 0.05)
 
 # %% [markdown]
 # **Why.** Lightning steps a scheduler once per *epoch*, unless its dictionary says `"interval": "step"`. `OneCycleLR` expected 100 steps and got 2, so it never left the
@@ -933,7 +914,8 @@ claim(
 # But the monitor writes only when the logger does, every `log_every_n_steps` updates. With the
 # default of 50, what is left of 100 updates?
 
-# %%
+# %% tags=["apparatus"]
+# Monitor the good version with the default log_every_n_steps.
 monitor = LearningRateMonitor("step")
 options = quiet_trainer(logger=InMemoryLogger(), callbacks=[monitor])
 L.Trainer(max_epochs=2, **options).fit(SaysWhenToStep(), datamodule=many)
@@ -977,17 +959,16 @@ check("4.4", FallsToZero)
 # %% [markdown]
 # ### Take along
 #
-# Schedules that count updates, such as `OneCycleLR` and `CosineAnnealingLR` with `T_max` in updates, say how many they expect. Compare that with what the Trainer will do.
+# A schedule that counts updates, such as `OneCycleLR`, says how many it expects. Compare that with what the Trainer will do.
 
 
 # %% tags=["guard"]
 class SchedulerIsStepped(L.Callback):
     def on_train_start(self, trainer, pl_module):
         for config in trainer.lr_scheduler_configs:
-            if getattr(config.scheduler, "total_steps", 0) > trainer.max_epochs:
-                assert config.interval == "step", (
-                    "a schedule of updates, stepped by epoch"
-                )
+            expected = getattr(config.scheduler, "total_steps", 0)
+            by_epoch = config.interval == "epoch" and expected > trainer.max_epochs
+            assert not by_epoch, f"a schedule of {expected} steps is stepped by epoch"
 
 
 # %% tags=["apparatus"]

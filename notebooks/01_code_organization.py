@@ -16,7 +16,7 @@
 # - split data so that no validation image is ever trained on, whoever does the splitting and how often;
 # - build models from parts that can be exchanged and reused, and prove that a frozen part stays as it was.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 30 minutes of reading and running, 24 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 

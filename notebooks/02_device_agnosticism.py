@@ -16,7 +16,7 @@
 # - create tensors on the right device, and say what the wrong one costs;
 # - keep what a module has learned when it is saved, and leave out what it can rebuild.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes. You do not need a GPU.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes. You do not need a GPU.
 #
 # **Time** 30 minutes of reading and running, 24 minutes of exercises. All cells together run in less than half a minute on two CPU cores. Two sittings: 2.1 and 2.2,
 # then 2.3.

@@ -16,7 +16,7 @@
 # - say which settings may go into that file, and which make it unreadable;
 # - tell whether the learning rate in your table is the one that was used.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 30 minutes of reading and running, 23 minutes of exercises. Two sittings: 3.1, then 3.2 and 3.3. All cells together run in less than half a minute on two CPU cores.
 

@@ -17,7 +17,7 @@
 # - choose names that confuse neither callbacks nor files;
 # - see the learning rate that was applied, not the one you asked for.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 35 minutes of reading and running, 29 minutes of exercises. Two sittings: 4.1 and 4.2, then 4.3 and 4.4. All cells together run in less than half a minute on two CPU cores.
 

@@ -16,7 +16,7 @@
 # - find an operation that gives other bits each time, although everything is seeded;
 # - resume an interrupted run so that nobody can tell it was interrupted, and prove it.
 #
-# **You need** to know what a `LightningModule`, a `Trainer` and a checkpoint are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule`, a `Trainer` and a checkpoint are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 30 minutes of reading and running, 24 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 

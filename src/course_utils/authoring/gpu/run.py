@@ -84,7 +84,7 @@ def _row(outcome: Outcome, megabytes: dict[str, float]) -> Row:
         "megabytes": megabytes,
         "failure": outcome.failure,
         "claims": [claim.to_json() for claim in outcome.claims],
-        "pairs": [pair.to_json() for pair in outcome.pairs],
+        "pairs": [vars(pair) for pair in outcome.pairs],
     }
 
 

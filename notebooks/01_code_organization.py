@@ -650,8 +650,6 @@ for _ in range(2):
 
 
 # %%
-
-
 class RemembersInPrepareData(OneSplit):
     def prepare_data(self):
         self.mean_value = labelled.tensors[0].mean()
@@ -956,10 +954,10 @@ for finding in splits_hold(OneSplit):
 # |---|---|
 # | `accumulate_grad_batches` or `gradient_clip_val` changes nothing | 1.1 |
 # | Lightning warns that the fit runs with no optimizer, yet the loss falls | 1.1 |
-# | Validation accuracy is far better than the accuracy on new data | 1.2 |
-# | An attribute set in `prepare_data` is missing on the second GPU | 1.2 |
-# | A pretrained model does no better than a random one | 1.3 |
-# | A frozen encoder gives different outputs after training | 1.3 |
+# | validation accuracy is far better than the accuracy on new data | 1.2 |
+# | an attribute set in `prepare_data` is missing on the second GPU | 1.2 |
+# | a pretrained model does no better than a random one | 1.3 |
+# | a frozen encoder gives different outputs after training | 1.3 |
 #
 # ## Take away
 #

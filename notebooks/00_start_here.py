@@ -13,7 +13,7 @@
 # course you need not take anyone's word for it. Each of its 47 practices is an experiment: a bad and a good version, trained on real images on your own
 # machine, and a measured difference.
 #
-# This page takes ten minutes, and its exercise five. At the end you can
+# This page takes fifteen minutes, and its exercise five. At the end you can
 #
 # - predict the outcome of an experiment, and run it;
 # - read a contrast and a claim, and say how far the claim reaches;
@@ -44,9 +44,9 @@ course_utils.start("00", written_for="0.1")
 course_utils.doctor()
 
 # %% [markdown]
-# ## 0.1 Switch to evaluation mode before you measure
+# ## A model to measure
 #
-# Every practice begins with a question. Here is a small classifier with dropout: while it trains, a random half of its hidden units is switched off.
+# Here is a small classifier with dropout: while it trains, a random half of its hidden units is switched off.
 
 # %%
 import lightning as L
@@ -92,7 +92,9 @@ model.cpu()
 images, labels = scaled(data.test_images), data.test_labels
 
 # %% [markdown]
-# The model is trained. Now you measure its accuracy on the test images, twenty times, and forget one thing: to switch the model from training mode to
+# ## 0.1 Switch to evaluation mode before you measure
+#
+# Every practice begins with a question. The model is trained; now you measure its accuracy on the test images, twenty times, and forget one thing: to switch the model from training mode to
 # evaluation mode.
 #
 # **Predict before you run.** Put your answer into the cell below, as a letter in quotes. Guessing is fine; a wrong guess is what you will remember. Compared with
@@ -202,7 +204,8 @@ claim(
 # **When the bad version is right.** Every practice asks this question, because a rule without its limits is only half a rule. Here: if you *want* to see how much the answers vary.
 # Repeated predictions with dropout on show how sure a model is of an image.
 
-# %%
+# %% tags=["apparatus"]
+# Predict 100 images 50 times with dropout on; count those that get different answers.
 model.train()
 with torch.no_grad():
     votes = torch.stack([model(images[:100]).argmax(1) for _ in range(50)])

@@ -18,7 +18,7 @@
 # - resume an interrupted run so that no measurement can tell it was interrupted, and test that.
 #
 # **You need** to know what a `LightningModule`, a `Trainer` and a checkpoint are. New here?
-# [Start here](00_start_here.ipynb) takes ten minutes.
+# [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 30 minutes of reading and running, 24 minutes of exercises. All cells together run in less than half a minute
 # on two CPU cores. Two sittings: 5.1 and 5.2, then 5.3.

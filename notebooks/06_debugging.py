@@ -16,7 +16,7 @@
 # - say what each tool does not see, and what it costs;
 # - build a smoke test of your own that sees more.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 35 minutes of reading and running, 36 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 

@@ -16,7 +16,7 @@
 # - choose the tool that shrinks that part, and name its price;
 # - find what a run holds on to from step to step.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 35 minutes of reading and running, 40 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 

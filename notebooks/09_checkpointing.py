@@ -16,7 +16,7 @@
 # - resume a killed run so that it ends with the same bits as one that was never killed;
 # - say which of your own variables come back, which start anew, and which make the file unreadable.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 35 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 

@@ -16,7 +16,7 @@
 # - choose among models without spoiling the number that you will report;
 # - seal a test set, and say how far a result on it can be trusted.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 25 minutes of reading and running, 15 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 

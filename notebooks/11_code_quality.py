@@ -16,7 +16,7 @@
 # - put an example into a docstring that fails when the code changes its mind;
 # - tell which numbers a module may store, and which it must look up each time.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes ten minutes.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 25 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 

@@ -29,19 +29,22 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import check
+from course_utils.data import ImageDataModule
 
 # %% [markdown]
 # The network of the lesson:
 
 
 # %%
-class DigitClassifier(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+class ImageClassifier(L.LightningModule):
+    """One hidden layer: images to logits of shape (batch, classes)."""
 
     def __init__(self):
         super().__init__()
+        sizes = ImageDataModule()
+        hidden = [nn.Linear(sizes.num_features, 64), nn.ReLU()]
         self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
+            nn.Flatten(), *hidden, nn.Linear(64, sizes.num_classes)
         )
 
     def forward(self, images):
@@ -57,11 +60,11 @@ class DigitClassifier(L.LightningModule):
 # The Trainer moves a batch before *its* steps. A method that you call yourself gets the images as they are. The module knows its place, `self.device`: that is where
 # the images have to be. The answer goes back to the CPU, where the caller is.
 #
-# Tempting and wrong: `self.cpu()` in the first line. The answer is right, but the model has left its GPU, for everybody who uses it afterwards.
+# Tempting and wrong: `self.cpu()` in the first line. The answer is right, but the model has left its GPU, for every later caller.
 
 
 # %% tags=["solution"]
-class ClassifiesUploads(DigitClassifier):
+class ClassifiesUploads(ImageClassifier):
     def classify(self, images):
         with torch.no_grad():
             logits = self(images.to(self.device))
@@ -76,7 +79,7 @@ check("2.1", ClassifiesUploads)
 
 
 # %%
-class AsksAWeight(DigitClassifier):
+class AsksAWeight(ImageClassifier):
     def classify(self, images):
         where = next(self.parameters()).device
         with torch.inference_mode():
@@ -88,10 +91,10 @@ check("2.1", AsksAWeight)
 # %% [markdown]
 # ## 2.2 A noise layer, written from its specification
 #
-# `randn_like` takes everything from the images: shape, dtype and device. Nothing is left to forget.
+# Shape and device come from the images, and so does the dtype, unless it is one that cannot hold noise. Bytes plus float32 gives float32.
 #
-# Tempting and wrong: `torch.randn(images.shape).type_as(images)`. It gives the right device and the right dtype, so it runs everywhere. But the noise is drawn on the CPU and
-# travels in every step.
+# Tempting and wrong: `torch.randn(images.shape).type_as(images)`. It runs on every device. But the CPU draws the noise, it is copied in every step, and on bytes most of it
+# becomes zero. `torch.randn_like(images)` is right for floating-point images; for bytes it raises an error.
 
 
 # %% tags=["solution"]
@@ -101,41 +104,45 @@ class AddsNoise(nn.Module):
         self.amount = amount
 
     def forward(self, images):
-        return images + self.amount * torch.randn_like(images)
+        dtype = images.dtype if images.is_floating_point() else torch.float32
+        noise = torch.randn(images.shape, device=images.device, dtype=dtype)
+        return images + self.amount * noise
 
 
 # %%
 check("2.2", AddsNoise)
 
 # %% [markdown]
-# **Another way.** Name device and dtype one by one. It is longer, and the way to go when the new tensor has another shape than the old one.
+# **Another way.** Convert the bytes first; then `randn_like` takes all three from the images.
 
 
 # %%
-class NamesEverything(AddsNoise):
+class ConvertsFirst(AddsNoise):
     def forward(self, images):
-        noise = torch.randn(images.shape, device=images.device, dtype=images.dtype)
-        return torch.add(images, noise, alpha=self.amount)
+        if not images.is_floating_point():
+            images = images.float()
+        return images + self.amount * torch.randn_like(images)
 
 
-check("2.2", NamesEverything)
+check("2.2", ConvertsFirst)
 
 # %% [markdown]
 # ## 2.3 What was learned, and what is constant
 #
-# Both tensors must move, so both are buffers. The counts were learned: without them a reloaded model predicts something else. The window is made in `__init__` anyway,
+# Both tensors must move, so both are buffers. The counts were learned: without them a reloaded model predicts differently. The window is made in `__init__` anyway,
 # so `persistent=False` keeps it out of the file.
 #
 # Tempting and wrong: `.to(self.device)` wherever the two are used. Then the step runs on every device, and the counts are still lost on saving.
 
 
 # %% tags=["solution"]
-class KnowsWhatIsCommon(DigitClassifier):
+class KnowsWhatIsCommon(ImageClassifier):
     def __init__(self):
         super().__init__()
         self.register_buffer("counts", torch.ones(10))
-        self.register_buffer("window", torch.zeros(28, 28), persistent=False)
-        self.window[2:26, 2:26] = 1
+        window = torch.zeros(ImageDataModule().image_shape[1:])
+        self.register_buffer("window", window, persistent=False)
+        self.window[2:-2, 2:-2] = 1
 
     def forward(self, images):
         shares = self.counts / self.counts.sum()
@@ -151,17 +158,17 @@ class KnowsWhatIsCommon(DigitClassifier):
 check("2.3", KnowsWhatIsCommon)
 
 # %% [markdown]
-# **Another way.** `nn.Buffer` is the short spelling. And a constant this simple can be made anew in each step, on the device of the images.
+# **Another way.** `nn.Buffer` is the short spelling. And a constant this simple can be made again in every step, on the device of the images.
 
 
 # %%
-class PadsAWindow(DigitClassifier):
+class PadsAWindow(ImageClassifier):
     def __init__(self):
         super().__init__()
         self.counts = nn.Buffer(torch.ones(10))
 
     def forward(self, images):
-        window = F.pad(torch.ones(24, 24, device=images.device), (2, 2, 2, 2))
+        window = F.pad(torch.ones_like(images[0, 0, 2:-2, 2:-2]), (2, 2, 2, 2))
         shares = self.counts / self.counts.sum()
         return super().forward(images * window) + shares.log()
 

@@ -30,18 +30,20 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import check
+from course_utils.data import ImageDataModule
 
 # %% [markdown]
 # The network of the lesson:
 
 
 # %%
-class DigitNet(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+class SmallNet(L.LightningModule):
+    """One hidden layer: images to logits of shape (batch, 10)."""
 
     def __init__(self, dropout=0.0):
         super().__init__()
-        hidden = [nn.Linear(784, 64), nn.ReLU(), nn.Dropout(dropout)]
+        size = ImageDataModule().num_features
+        hidden = [nn.Linear(size, 64), nn.ReLU(), nn.Dropout(dropout)]
         self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, 10))
         self.lr = 1e-3
 
@@ -66,7 +68,7 @@ class DigitNet(L.LightningModule):
 
 
 # %% tags=["solution"]
-class SeesInk(DigitNet):
+class SeesInk(SmallNet):
     def __init__(self, ink=128, lr=1e-3):
         super().__init__()
         self.save_hyperparameters()
@@ -84,7 +86,7 @@ check("3.1", SeesInk)
 
 
 # %%
-class ComparesGreyLevels(DigitNet):
+class ComparesGreyLevels(SmallNet):
     def __init__(self, ink=128, lr=1e-3):
         super().__init__()
         self.lr = lr
@@ -107,7 +109,7 @@ check("3.1", ComparesGreyLevels)
 
 
 # %% tags=["solution"]
-class Swept(DigitNet):
+class Swept(SmallNet):
     def __init__(self, encoder, activation=torch.relu, lr=1e-3):
         super().__init__()
         lr = float(lr)
@@ -130,7 +132,7 @@ check("3.2", Swept)
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}
 
 
-class LooksItUp(DigitNet):
+class LooksItUp(SmallNet):
     def __init__(self, encoder, activation="relu", lr=1e-3):
         super().__init__()
         names = {function: name for name, function in ACTIVATIONS.items()}
@@ -155,7 +157,7 @@ check("3.2", LooksItUp)
 
 
 # %% tags=["solution"]
-class Listens(DigitNet):
+class Listens(SmallNet):
     def __init__(self, lr=1e-3, weight_decay=0.01):
         super().__init__()
         self.save_hyperparameters()
@@ -176,7 +178,7 @@ check("3.3", Listens)
 
 
 # %%
-class EditsTheCheckpoint(DigitNet):
+class EditsTheCheckpoint(SmallNet):
     def __init__(self, lr=1e-3, weight_decay=0.01):
         super().__init__()
         self.save_hyperparameters()

@@ -31,21 +31,23 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import check
+from course_utils.data import ImageDataModule
+
+NUM_FEATURES = ImageDataModule().num_features
 
 # %% [markdown]
 # The network of the lesson:
 
 
 # %%
-class DigitClassifier(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+class Classifier(L.LightningModule):
+    """One hidden layer: images to logits of shape (batch, 10)."""
 
     def __init__(self, lr=1e-3):
         super().__init__()
         self.lr = lr
-        self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
-        )
+        hidden = [nn.Linear(NUM_FEATURES, 64), nn.ReLU()]
+        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, 10))
 
     def forward(self, images):
         return self.net(images)
@@ -57,14 +59,14 @@ class DigitClassifier(L.LightningModule):
 # %% [markdown]
 # ## 4.1 Two curves from one line
 #
-# `on_step=True` hands every loss to the logger, `on_epoch=True` keeps a sum weighted by batch size and starts it anew each epoch. With both, Lightning adds `_step` and
+# `on_step=True` hands every loss to the logger, `on_epoch=True` keeps a sum weighted by batch size and starts again in every epoch. With both, Lightning adds `_step` and
 # `_epoch` to the name.
 #
 # Tempting and wrong: to log the same value under both names. The names look right, and `train_loss_epoch` is the loss of the last batch.
 
 
 # %% tags=["solution"]
-class LogsTwoCurves(DigitClassifier):
+class LogsTwoCurves(Classifier):
     def training_step(self, batch, batch_idx):
         images, labels = batch
         loss = F.cross_entropy(self(images), labels)
@@ -80,7 +82,7 @@ check("4.1", LogsTwoCurves)
 
 
 # %%
-class KeepsSumAndCount(DigitClassifier):
+class KeepsSumAndCount(Classifier):
     def on_train_epoch_start(self):
         self.total = self.count = 0
 
@@ -108,7 +110,7 @@ check("4.1", KeepsSumAndCount)
 
 
 # %% tags=["solution"]
-class KeepsTheBest(DigitClassifier):
+class KeepsTheBest(Classifier):
     def training_step(self, batch, batch_idx):
         images, labels = batch
         loss = F.cross_entropy(self(images), labels)
@@ -139,7 +141,7 @@ check("4.2", KeepsTheBest)
 
 
 # %%
-class PutsAPrefix(DigitClassifier):
+class PutsAPrefix(Classifier):
     def report(self, prefix, batch):
         images, labels = batch
         logits = self(images)
@@ -172,7 +174,7 @@ check("4.2", PutsAPrefix)
 
 
 # %% tags=["solution"]
-class ReportsThree(DigitClassifier):
+class ReportsThree(Classifier):
     def validation_step(self, batch, batch_idx):
         images, labels = batch
         logits = self(images)
@@ -193,7 +195,7 @@ check("4.3", ReportsThree)
 from torchmetrics import MaxMetric, MeanMetric, SumMetric
 
 
-class ReportsObjects(DigitClassifier):
+class ReportsObjects(Classifier):
     def __init__(self):
         super().__init__()
         self.mean, self.worst, self.errors = MeanMetric(), MaxMetric(), SumMetric()
@@ -222,7 +224,7 @@ check("4.3", ReportsObjects)
 
 
 # %% tags=["solution"]
-class FallsToZero(DigitClassifier):
+class FallsToZero(Classifier):
     def training_step(self, batch, batch_idx):
         images, labels = batch
         self.log("lr", self.optimizers().param_groups[0]["lr"])
@@ -248,7 +250,7 @@ check("4.4", FallsToZero)
 
 
 # %%
-class FollowsAFormula(DigitClassifier):
+class FollowsAFormula(Classifier):
     def training_step(self, batch, batch_idx):
         images, labels = batch
         return F.cross_entropy(self(images), labels)

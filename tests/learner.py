@@ -91,9 +91,9 @@ def answer(source: str, lesson_file: str = LESSON) -> Any:
     return last_definition(source, lesson_names(lesson_file))
 
 
-def classifier(body: str, init: str = "") -> str:
-    """Return a class that extends DigitClassifier by ``init`` lines and methods."""
-    return _subclass("DigitClassifier", body, init)
+def classifier(body: str, init: str = "", base: str = "DigitClassifier") -> str:
+    """Return a class that extends a lesson's base by ``init`` lines and methods."""
+    return _subclass(base, body, init)
 
 
 def denoiser(body: str, init: str = "") -> str:

@@ -227,6 +227,16 @@ def test_copying_into_a_tensor_on_another_device_counts():
     assert operations.copied_bytes == 10 * FLOAT
 
 
+def test_random_numbers_count_where_the_cpu_draws_them():
+    with FakeTensorMode(), Operations() as operations:
+        torch.randn(10).to("cuda:0")
+        torch.empty(5).uniform_()
+        torch.randn(100, device="cuda:0")
+        torch.empty(100, device="cuda:0").normal_()
+        torch.ones(100) + 1
+    assert operations.drawn_on_cpu == 10 + 5
+
+
 def test_operations_are_counted_by_name_inside_the_block_only():
     x = torch.ones(2)
     with Operations() as operations:

@@ -16,9 +16,9 @@ NOTEBOOKS = Path(__file__).parents[3] / "notebooks"
 
 
 def _is_given(node: ast.stmt) -> bool:
-    """Return whether a statement gives learners a module, a class or a named hint."""
+    """Return whether a statement gives learners a module, a class, a size or a hint."""
     if isinstance(node, ast.Assign):
-        return ast.unparse(node.value).startswith("Annotated[")
+        return ast.unparse(node.value).startswith(("Annotated[", "ImageDataModule("))
     return isinstance(node, ast.Import | ast.ImportFrom | ast.ClassDef)
 
 

@@ -117,7 +117,7 @@ def quiet_function(answer: Any) -> Callable[..., Any]:
 @torch.enable_grad()
 def train_briefly(module: nn.Module, steps: int = 60) -> None:
     """Train ``module`` for a few steps, so that it knows some digits."""
-    images, labels = digits(960, start=1000)
+    images, labels = lesson_images(960, start=1000)
     optimizer = torch.optim.Adam(module.parameters(), lr=3e-3)
     for i in range(steps):
         part = slice(i % 15 * 64, i % 15 * 64 + 64)

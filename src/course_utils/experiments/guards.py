@@ -2,20 +2,23 @@
 
 import contextlib
 import io
+import re
 from collections.abc import Callable
 
 from course_utils.experiments.claims import claim
 from course_utils.experiments.global_state import preserve_global_state
 
+_SENTENCE = re.compile(r"(?<=[.!?]) ")
+
 
 def _message(version: Callable[[], object]) -> str:
-    """Return type and first line of the error that a version raises, or ``""``."""
+    """Return type and first sentence of what a version raises, or ``""``."""
     with preserve_global_state(), contextlib.redirect_stdout(io.StringIO()):
         try:
             version()
         except Exception as error:
             text = (str(error).strip() or "no message").splitlines()[0]
-            return f"{type(error).__name__}: {text}"
+            return f"{type(error).__name__}: {_SENTENCE.split(text)[0]}"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Bytes that travel, counted by hand and by the probe."""
+"""What a step leaves to the CPU, counted by hand and by the probe."""
 
 import lightning as L
 import pytest
@@ -6,10 +6,9 @@ import torch
 from torch import nn
 
 from course_utils.checks.learner_code import LearnerError
-from course_utils.exercises.lesson_02.device_copies import copied_in_step
+from course_utils.exercises.lesson_02.device_copies import CpuWork, cpu_work_of_step
 
 NUMBERS = 5 * 6
-DELIVERED = 4 * NUMBERS + 8 * 5  # float32 images, int64 labels
 
 
 class Net(L.LightningModule):
@@ -56,29 +55,42 @@ class CopiedInto(Net):
         return torch.empty_like(images).copy_(torch.zeros(images.shape))
 
 
+class DrawnIntoAnEmptyOne(Net):
+    def noise(self, images):
+        return torch.empty(images.shape).normal_().to(images.device)
+
+
+class DropsHere(Net):
+    def noise(self, images):
+        return nn.functional.dropout(torch.rand_like(images), 0.5, training=True)
+
+
 @pytest.mark.parametrize(
-    ("module_class", "bytes_a_number"),
+    ("module_class", "drawn", "bytes_per_number"),
     [
-        (Net, 0),
-        (Here, 0),
-        (Moved, 4),
-        (TypeAs, 4),
-        (Fetched, 8),
-        (MovedDouble, 8),
-        (CopiedInto, 4),
+        (Net, 0, 0),
+        (Here, 0, 0),
+        (DropsHere, 0, 0),
+        (Moved, 1, 4),
+        (TypeAs, 1, 4),
+        (DrawnIntoAnEmptyOne, 1, 4),
+        (Fetched, 0, 8),
+        (MovedDouble, 0, 8),
+        (CopiedInto, 0, 4),
     ],
 )
-def test_bytes_of_delivery_and_step_are_counted_apart(module_class, bytes_a_number):
+def test_what_a_step_on_a_gpu_leaves_to_the_cpu(module_class, drawn, bytes_per_number):
     batch = torch.rand(5, 6), torch.tensor([0, 1, 2, 0, 1])
-    counted = copied_in_step(module_class(), batch)
-    assert counted == (DELIVERED, bytes_a_number * NUMBERS)
+    work = cpu_work_of_step(module_class(), batch)
+    assert work == CpuWork(drawn * NUMBERS, bytes_per_number * NUMBERS)
 
 
-def test_on_the_cpu_nothing_travels():
+@pytest.mark.parametrize("module_class", [Here, Moved])
+def test_on_the_cpu_it_draws_and_nothing_travels(module_class):
     batch = torch.rand(5, 6), torch.tensor([0, 1, 2, 0, 1])
-    assert copied_in_step(Moved(), batch, "cpu") == (0, 0)
+    assert cpu_work_of_step(module_class(), batch, "cpu") == CpuWork(NUMBERS, 0)
 
 
 def test_an_error_of_the_step_is_a_sentence():
     with pytest.raises(LearnerError, match="training_step raised RuntimeError"):
-        copied_in_step(Net(), (torch.rand(5, 5), torch.zeros(5, dtype=torch.int64)))
+        cpu_work_of_step(Net(), (torch.rand(5, 5), torch.zeros(5, dtype=torch.int64)))

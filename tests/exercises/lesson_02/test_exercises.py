@@ -8,18 +8,22 @@ from course_utils.exercises.api import judge
 from course_utils.exercises.lesson_02.exercises import EXERCISES
 
 
-def classify(body, base="DigitClassifier"):
+def classify(body, base="ImageClassifier"):
     lines = "\n".join(f"        {line}" for line in body.splitlines())
     return f"class C({base}):\n    def classify(self, images):\n{lines}\n"
 
 
-def layer(body, init="self.amount = amount"):
+FLOATS = "images = images if images.is_floating_point() else images.float()"
+
+
+def layer(body, init="self.amount = amount", floats=FLOATS):
     return (
         "class Noisy(nn.Module):\n"
         "    def __init__(self, amount):\n"
         "        super().__init__()\n"
         f"        {init}\n"
         "    def forward(self, images):\n"
+        f"        {floats}\n"
         f"        {body}\n"
     )
 
@@ -33,7 +37,7 @@ def common(
 ):
     lines = "\n".join(f"        {line}" for line in init.splitlines())
     return f"""
-class Common(DigitClassifier):
+class Common(ImageClassifier):
     def __init__(self):
         super().__init__()
 {lines}
@@ -112,6 +116,23 @@ RIGHT = {
         layer(
             "return images + self.amount * torch.randn(images.shape, "
             "device=images.device, dtype=images.dtype)"
+        ),
+    ),
+    "2.2 a dtype that is chosen": (
+        "2.2",
+        layer(
+            "dtype = torch.promote_types(images.dtype, torch.float32) if images.dtype "
+            "== torch.uint8 else images.dtype; return torch.randn(images.shape, "
+            "dtype=dtype, device=images.device) * self.amount + images",
+            floats="",
+        ),
+    ),
+    "2.2 randn_like with a dtype": (
+        "2.2",
+        layer(
+            "dtype = images.dtype if images.is_floating_point() else torch.float32; "
+            "return images + self.amount * torch.randn_like(images, dtype=dtype)",
+            floats="",
         ),
     ),
     "2.2 empty_like": (
@@ -210,7 +231,7 @@ RIGHT |= {
     ),
     "2.1 functional, a base class between": (
         "2.1",
-        "class Between(DigitClassifier):\n"
+        "class Between(ImageClassifier):\n"
         "    def weights_here(self):\n"
         "        return {n: p.detach().cpu() for n, p in self.state_dict().items()}\n"
         + classify(
@@ -345,6 +366,39 @@ WRONG = {
         ),
         "the classes come back on cuda:0. Move the result to the CPU.",
     ),
+    "2.2 bytes that randn_like refuses": (
+        "2.2",
+        layer("return images + self.amount * torch.randn_like(images)", floats=""),
+        "forward, given images of uint8, raised NotImplementedError",
+    ),
+    "2.2 bytes that come out as bytes": (
+        "2.2",
+        layer(
+            "noise = torch.randn_like(images.to(torch.promote_types(images.dtype, "
+            "torch.bfloat16))); return (images + self.amount * noise).to(images.dtype)",
+            floats="",
+        ),
+        "Images of torch.uint8 come out as torch.uint8. Bytes cannot hold the noise",
+    ),
+    "2.2 bytes whose noise is bytes": (
+        "2.2",
+        layer(
+            "noise = torch.randn(images.shape, device=images.device).to(images.dtype); "
+            "return images + self.amount * noise",
+            floats="",
+        ),
+        "the noise has deviation",
+    ),
+    "2.2 bytes whose noise travels": (
+        "2.2",
+        layer(
+            "noise = torch.randn(images.shape, dtype=torch.float32).to(images.device) "
+            "if images.dtype == torch.uint8 else torch.randn_like(images); "
+            "return images + self.amount * noise",
+            floats="",
+        ),
+        "200704 bytes travel to the GPU",
+    ),
     "2.2 the amount written out": (
         "2.2",
         layer("return images + 0.5 * torch.randn_like(images)"),
@@ -453,7 +507,7 @@ WRONG = {
     "2.3 a window one pixel too small": (
         "2.3",
         common(COUNTS + UNSAVED_WINDOW.replace("2:26, 2:26", "3:26, 2:26")),
-        "do not change with the pixels at the edge of the window. The window shows",
+        "do not change with the pixels at the edge of the window. The window hides",
     ),
     "2.3 a window that brightens": (
         "2.3",

@@ -11,7 +11,7 @@ FORWARD_INK = """
 
 
 def ink(init, forward=FORWARD_INK):
-    head = "class Mine(DigitNet):\n    def __init__(self, ink=128, lr=1e-3):\n"
+    head = "class Mine(SmallNet):\n    def __init__(self, ink=128, lr=1e-3):\n"
     return head + textwrap.indent(textwrap.dedent(init).strip(), " " * 8) + forward
 
 
@@ -78,7 +78,7 @@ class Other(L.LightningModule):
         return torch.optim.SGD(self.parameters(), lr=self.hparams.lr)
 """,
     "the record of the lesson as a class between": """
-class Between(DigitNet):
+class Between(SmallNet):
     def __init__(self, **settings):
         super().__init__()
         self.save_hyperparameters(settings)
@@ -91,7 +91,7 @@ class Answer(Between):
         return self.net(self.mask(images).type_as(images))
 """,
     "saved by hooks, manual optimization": """
-class Mine(DigitNet):
+class Mine(SmallNet):
     automatic_optimization = False
     def __init__(self, ink=128, lr=1e-3):
         super().__init__()
@@ -265,7 +265,7 @@ INK_WRONG = {
 
 
 def swept(init, forward="self.net(self.activation(self.encoder(images)))"):
-    head = "class Mine(DigitNet):\n"
+    head = "class Mine(SmallNet):\n"
     head += "    def __init__(self, encoder, activation=torch.relu, lr=1e-3):\n"
     body = textwrap.indent(textwrap.dedent(init).strip(), " " * 8)
     return f"{head}{body}\n    def forward(self, images):\n        return {forward}\n"
@@ -322,7 +322,7 @@ SWEPT_RIGHT = {
         + "self.encoder.requires_grad_(False)"
     ),
     "an enum of names, the layer's class": """
-class Mine(DigitNet):
+class Mine(SmallNet):
     def __init__(self, encoder, activation=torch.relu, lr=1e-3):
         super().__init__()
         name = activation if isinstance(activation, str) else activation.__name__
@@ -332,7 +332,7 @@ class Mine(DigitNet):
         self.net = nn.Sequential(encoder, layers[name](), nn.Linear(64, 10))
 """,
     "the rate as text, everything by hooks": """
-class Mine(DigitNet):
+class Mine(SmallNet):
     def __init__(self, encoder, activation=torch.relu, lr=1e-3):
         super().__init__()
         name = getattr(activation, "__name__", activation)
@@ -504,7 +504,7 @@ SWEPT_WRONG = {
 }
 
 SAVES = """
-class Mine(DigitNet):
+class Mine(SmallNet):
     def __init__(self, lr=1e-3, weight_decay=0.01):
         super().__init__()
         self.save_hyperparameters()
@@ -537,7 +537,7 @@ LISTENS_RIGHT = {
             group.update(self.hparams)
 """,
     "attributes": """
-class Mine(DigitNet):
+class Mine(SmallNet):
     def __init__(self, lr=1e-3, weight_decay=0.01):
         super().__init__()
         self.lr, self.decay = lr, weight_decay

@@ -1,10 +1,12 @@
 """Answers to the exercises of lesson 04, right and wrong, and what each is told."""
 
 import re
+from functools import partial
 
+import learner
 import pytest
 import torch
-from learner import assert_correct, assert_incorrect, classifier, each_answer
+from learner import assert_correct, assert_incorrect, each_answer
 from torch.nn import functional as F
 
 from course_utils.checks.sample_data import digits
@@ -14,6 +16,7 @@ from course_utils.exercises.lesson_04.exercises import (
     scripted_validations,
 )
 
+classifier = partial(learner.classifier, base="Classifier")
 STEP = """
 def training_step(self, batch, batch_idx):
     images, labels = batch
@@ -102,7 +105,7 @@ def configure_callbacks(self):
     ),
 }
 BETWEEN_4_1 = """
-class Between(DigitClassifier):
+class Between(Classifier):
     def report(self, loss):
         self.log("train_loss", loss, on_epoch=True)
 

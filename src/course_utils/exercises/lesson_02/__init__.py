@@ -3,7 +3,7 @@
 from course_utils._lazy import lazy
 
 _HOMES = {
-    "copied_in_step": "device_copies",
+    "cpu_work_of_step": "device_copies",
     "survives_saving": "saving",
 }
 __all__ = list(_HOMES)

@@ -1,7 +1,8 @@
-"""How many bytes does a training step copy between the CPU and a GPU?"""
+"""What does the CPU have to do for a training step on a GPU?"""
 
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,6 +14,19 @@ from course_utils.checks.single_step import attach, attached_step
 from course_utils.measure import Operations
 
 
+@dataclass(frozen=True)
+class CpuWork:
+    """What one training step leaves to the CPU, beside starting the GPU's work.
+
+    Attributes:
+        drawn: Random numbers drawn on the CPU.
+        copied_bytes: Bytes copied from one device to another.
+    """
+
+    drawn: int
+    copied_bytes: int
+
+
 def _counted(run: Callable[..., Any], operations: Operations) -> Callable[..., Any]:
     @functools.wraps(run)
     def counted(*args: Any, **kwargs: Any) -> Any:
@@ -22,33 +36,27 @@ def _counted(run: Callable[..., Any], operations: Operations) -> Callable[..., A
     return counted
 
 
-def copied_in_step(
+def cpu_work_of_step(
     module: LightningModule, batch: Any, device: str = "cuda:0"
-) -> tuple[int, int]:
-    """Return the bytes that one batch makes travel, in its delivery and in the step.
+) -> CpuWork:
+    """Return what ``training_step`` has the CPU draw and copy when it runs on a GPU.
 
-    The GPU is simulated, so the number is a fact of the code, not of the machine. It
+    The GPU is simulated, so the numbers are a fact of the code, not of the machine. It
     sees copies that are asked for; a tensor of one value that an operation reads from
-    the CPU is not counted.
+    the CPU is not counted, nor is the delivery of the batch.
 
     Args:
         module: A fresh module; it is unusable afterwards.
         batch: A batch on the CPU, as the loader delivers it.
         device: The GPU.
 
-    Returns:
-        Bytes that Lightning copied to deliver the batch, and bytes that
-        ``training_step`` copied by itself.
-
     Raises:
         LearnerError: If the step raises, for whatever reason.
     """
-    delivery, step = Operations(), Operations()
+    operations = Operations()
     with learners_code("training_step"):
         attach(module)
-        deliver, train = module.transfer_batch_to_device, module.training_step
-        module.transfer_batch_to_device = _counted(deliver, delivery)
-        module.training_step = _counted(train, step)
+        module.training_step = _counted(module.training_step, operations)
         with simulated_tensors(device):
             attached_step(module, batch, torch.device(device))
-    return delivery.copied_bytes, step.copied_bytes
+    return CpuWork(operations.drawn_on_cpu, operations.copied_bytes)

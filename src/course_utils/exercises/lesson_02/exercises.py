@@ -16,6 +16,7 @@ from course_utils.checks.sample_data import (
     class_of,
     digits,
     in_batches,
+    lesson_images,
     logits_of,
     new_instance,
 )
@@ -46,7 +47,7 @@ def _classify(answer: Any, images: Tensor) -> Tensor:
 
 
 def _classifies(answer: Any, count: int) -> Iterator[Finding]:
-    images, _ = digits(count)
+    images, _ = lesson_images(count)
     found = _classify(answer, images)
     expected = logits_of(new_instance(answer), images).argmax(1)
     seen = f"For {count} images classify returns the shape {tuple(found.shape)}."
@@ -62,7 +63,7 @@ def _homes(module: nn.Module) -> list[torch.device]:
 
 def _classifies_on(answer: Any, device: str) -> Finding:
     """Classify with a module on ``device`` of images on the CPU."""
-    module, images = new_instance(answer), digits(16)[0]
+    module, images = new_instance(answer), lesson_images(16)[0]
 
     def run() -> tuple[torch.device, list[torch.device], list[torch.device]]:
         homes = _homes(module.to(device))
@@ -174,9 +175,13 @@ def _adds_noise(
     yield Finding(seen, abs(far - _FAR) < 0.006, "Draw it from a normal distribution.")
 
 
-def _on_gpu(answer: Any, device: str) -> Finding:
+def _bytes(count: int) -> Tensor:
+    return (255 * digits(count)[0]).round().to(torch.uint8)
+
+
+def _on_gpu(answer: Any, device: str, images: Tensor) -> Finding:
     """Check where a result is and what was copied for it; no Trainer runs."""
-    layer, images = _layer(answer, 0.5), digits(64)[0]
+    layer = _layer(answer, 0.5)
 
     def run() -> tuple[torch.device, int]:
         there, given = layer.to(device), images.to(device)
@@ -205,15 +210,30 @@ def _keeps(answer: Any, dtype: torch.dtype) -> Finding:
     return Finding(seen, output.dtype == dtype, remedy)
 
 
+def _keeps_noise_of_bytes(answer: Any) -> Finding:
+    images = _bytes(64)
+    with learners_code("forward, given images of uint8,"):
+        output = _layer(answer, 0.5)(images)
+    if output.dtype != torch.float32:
+        seen = f"Images of torch.uint8 come out as {output.dtype}."
+        return Finding(seen, False, "Bytes cannot hold the noise: return float32.")
+    spread = (output.detach() - images).std().item()
+    seen = f"On images of torch.uint8, the noise has deviation {spread:.2f}, not 0.50."
+    remedy = "Draw the noise in float32; in uint8 it has no fractions."
+    return Finding(seen, abs(spread - 0.5) < 0.02, remedy)
+
+
 def adds_noise_anywhere(answer: Any) -> Iterator[Finding]:
     """Examine exercise 2.2: what is added, on which device, in which dtype, copied."""
     torch.manual_seed(0)
     yield from _adds_noise(answer, 0.5, digits(64)[0], training=True)
     cut = digits(40, start=64)[0][..., 2:26, :].contiguous()
     yield from _adds_noise(answer, 0.2, cut, training=False)
-    findings = [_on_gpu(answer, device) for device in GPUS]
+    findings = [_on_gpu(answer, device, digits(64)[0]) for device in GPUS]
     findings += [_keeps(answer, each) for each in (torch.bfloat16, torch.float64)]
     yield from _decided_first(findings)
+    yield _keeps_noise_of_bytes(answer)
+    yield _on_gpu(answer, GPUS[0], _bytes(64))
 
 
 _2_2 = Exercise(
@@ -221,16 +241,15 @@ _2_2 = Exercise(
     examine=adds_noise_anywhere,
     hints=(
         "A plain nn.Module has no self.device. Which tensor in forward has one?",
-        "torch.randn takes device= and dtype=; the images have both. Or look for a "
-        "function whose name ends in _like.",
-        "return images + self.amount * torch.randn_like(images)",
+        "torch.randn takes device= and dtype=; the images have both. Which dtype suits "
+        "noise if the images are bytes? images.is_floating_point() tells them apart.",
+        "dtype = images.dtype if images.is_floating_point() else torch.float32, then "
+        "torch.randn(images.shape, device=images.device, dtype=dtype).",
     ),
-    reason="The noise takes shape, dtype and device from the images it is made for.",
+    reason="Shape and device come from the images; the dtype must hold the noise.",
 )
 
 # 2.3 ----------------------------------------------------------------------------
-
-SIDE = 28
 
 
 def _labels() -> Tensor:
@@ -241,7 +260,7 @@ def _labels() -> Tensor:
 
 def _counts_shift_the_logits(answer: Any) -> Finding:
     """Train at a learning rate of 0: what changes the logits then are the counts."""
-    module, (images, _), labels = new_instance(answer), digits(64), _labels()
+    module, (images, _), labels = new_instance(answer), lesson_images(64), _labels()
     with learners_code("configure_optimizers"):
         weights = [each for each in module.parameters() if each.requires_grad]
         module.configure_optimizers = lambda: torch.optim.SGD(weights, lr=0.0)
@@ -262,7 +281,7 @@ def _counts_shift_the_logits(answer: Any) -> Finding:
 
 def _starts_unlearned(answer: Any) -> Finding:
     """Check that what one instance has learned is not in another one from the start."""
-    images = digits(16)[0]
+    images = lesson_images(16)[0]
     before = logits_of(new_instance(answer), images)
     _trained(answer)
     same = torch.equal(logits_of(new_instance(answer), images), before)
@@ -272,9 +291,10 @@ def _starts_unlearned(answer: Any) -> Finding:
 
 
 def _window_hides_the_border(answer: Any) -> Iterator[Finding]:
-    module, images = new_instance(answer), digits(8)[0]
-    inside = torch.zeros(SIDE, SIDE)
-    inside[2:26, 2:26] = 1
+    module, images = new_instance(answer), lesson_images(8)[0]
+    height, width = images.shape[-2:]
+    inside = torch.zeros(height, width)
+    inside[2:-2, 2:-2] = 1
     plain = logits_of(module, images)
 
     def sees(pixels: Tensor) -> bool:
@@ -283,11 +303,13 @@ def _window_hides_the_border(answer: Any) -> Iterator[Finding]:
 
     seen = "The logits change with the two outermost rows and columns of pixels."
     yield Finding(seen, not sees(1 - inside), "Keep the window: it hides them.")
-    for edge in ((2, slice(2, 26)), (25, slice(2, 26)), (slice(2, 26), 2)):
-        pixels = torch.zeros(SIDE, SIDE)
+    within = slice(2, -2)
+    for edge in ((2, within), (-3, within), (within, 2)):
+        pixels = torch.zeros(height, width)
         pixels[edge] = 1
         seen = "The logits do not change with the pixels at the edge of the window."
-        yield Finding(seen, sees(pixels), "The window shows rows and columns 2 to 25.")
+        remedy = "The window hides two rows and columns on each side, no more."
+        yield Finding(seen, sees(pixels), remedy)
     bright = images / 2 + 0.25  # no pixel is black
     size = images.shape
     with learners_code("forward"), torch.enable_grad(), inputs_seen(size) as got:
@@ -300,7 +322,7 @@ def _window_hides_the_border(answer: Any) -> Iterator[Finding]:
 
 
 def _trained(answer: Any) -> L.LightningModule:
-    module, (images, labels) = new_instance(answer), digits(64)
+    module, (images, labels) = new_instance(answer), lesson_images(64)
     labels = torch.where(labels > 4, 3, labels)  # one class is far more common
     updates(module, in_batches((images, labels), 16))
     return module
@@ -328,10 +350,11 @@ def _stores_no_window(answer: Any, module: L.LightningModule) -> Finding:
     That is what training does not change, or what begins with zeros and ones alone.
     """
     fresh = dict(_arrays(stored(new_instance(answer))))
+    height = lesson_images(1)[0].shape[-2]
     waste = []
     for name, value in _arrays(stored(module)):
         start = fresh.get(name)
-        if start is None or start.shape != value.shape or value.numel() < SIDE:
+        if start is None or start.shape != value.shape or value.numel() < height:
             continue
         if torch.equal(start, value) or start.unique().tolist() == [0, 1]:
             waste.append(f"{name} with {value.numel()} numbers")
@@ -345,11 +368,11 @@ def counts_survive(answer: Any) -> Iterator[Finding]:
     yield _counts_shift_the_logits(answer)
     yield _starts_unlearned(answer)
     yield from _window_hides_the_border(answer)
-    module, images = _trained(answer), digits(64, start=64)[0]
+    module, images = _trained(answer), lesson_images(64, start=64)[0]
     survived, _ = survives_saving(module, lambda each: each(images))
     yield survived
     steps = [
-        runs_on(new_instance(answer), digits(16), device, with_values=True)
+        runs_on(new_instance(answer), lesson_images(16), device, with_values=True)
         for device in EVERYWHERE
     ]
     yield from _decided_first([*steps, _stores_no_window(answer, module)])

@@ -13,8 +13,8 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import learners_code
 from course_utils.checks.sample_data import (
     class_of,
-    digits,
     in_batches,
+    lesson_images,
     logits_of,
     output_of,
 )
@@ -29,7 +29,7 @@ from course_utils.exercises.lesson_03.reload import survives_reload
 
 
 def _batches() -> list[tuple[Tensor, Tensor]]:
-    return in_batches(digits(64), 16)
+    return in_batches(lesson_images(64), 16)
 
 
 # 3.1 ----------------------------------------------------------------------------
@@ -40,7 +40,9 @@ _ABOVE = "A pixel counts as ink if its grey level of 0 to 255 is above `ink`."
 
 def _sees_ink_only(answer: Any, ink: int) -> Finding:
     """Check whether the logits depend on where the ink is, and on nothing else."""
-    images = (digits(32)[0] * 4).round() / 4  # five grey levels, none of them near ink
+    images = (
+        lesson_images(32)[0] * 4
+    ).round() / 4  # five grey levels, none of them near ink
     with learners_code("__init__"):
         module = answer(ink=ink)
     with learners_code("forward"):
@@ -64,7 +66,7 @@ def _draws_the_line_at(answer: Any, ink: int) -> Iterator[Finding]:
     """Check whether the grey level ``ink`` is still paper, and the next one ink."""
     with learners_code("__init__"):
         module = answer(ink=ink)
-    where = (digits(32)[0] > 0.5).float()
+    where = (lesson_images(32)[0] > 0.5).float()
     for grey, mask in ((ink, 0 * where), (ink + 1, where)):
         with learners_code("forward"):
             found = logits_of(module, where * grey / 255)
@@ -108,7 +110,7 @@ def _uses_activation(module_class: Any, encoder: nn.Module) -> Iterator[Finding]
         torch.manual_seed(0)
         with learners_code("__init__"):
             module = module_class(copy.deepcopy(encoder), activation)
-        outputs.append(output_of(module, digits(16)[0]))
+        outputs.append(output_of(module, lesson_images(16)[0]))
     shape = tuple(outputs[0].shape)
     seen = f"For 16 images forward returns the shape {shape}."
     yield Finding(seen, shape == (16, 10), "Return one logit for each of ten classes.")
@@ -121,7 +123,8 @@ def loads_after_a_sweep(answer: Any) -> Iterator[Finding]:
     """Examine exercise 3.2: rates from NumPy, two activations, an encoder."""
     module_class = class_of(answer, L.LightningModule)
     torch.manual_seed(0)
-    encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64))
+    size = lesson_images(1)[0].numel()
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(size, 64))
     first, second = (
         {"encoder": encoder, "activation": activation, "lr": lr}
         for activation, lr in zip(

@@ -16,8 +16,8 @@ from course_utils.checks.fit import settings_by_group
 from course_utils.checks.metrics import metrics_are_exact
 from course_utils.checks.sample_data import (
     copy_of,
-    digits,
     in_batches,
+    lesson_images,
     logits_of,
     new_instance,
     trained_instance,
@@ -47,7 +47,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 def _batches(sizes: list[int]) -> list[Batch]:
-    return in_batches(digits(sum(sizes)), sizes)
+    return in_batches(lesson_images(sum(sizes)), sizes)
 
 
 def logs_two_curves(answer: Any) -> Iterator[Finding]:
@@ -198,7 +198,7 @@ _LEARNS = "Every training batch has to teach the network."
 def _follows_script(
     module: L.LightningModule, size: int, script: Script
 ) -> Iterator[Finding]:
-    images, train = digits(size)[0], _batches([20, 13])
+    images, train = lesson_images(size)[0], _batches([20, 13])
     logits = logits_of(module, images)
     labels = scripted_validations(logits, script)
     cut = [size // 3, size - size // 3]
@@ -323,8 +323,8 @@ def reports_three(answer: Any) -> Iterator[Finding]:
     """
     module = trained_instance(answer)
     for processes, sizes, size in ((1, (41, 29), 16), (2, (64, 32), 20)):
-        images, labels = digits(sum(sizes))
-        others, theirs = digits(24, start=400)
+        images, labels = lesson_images(sum(sizes))
+        others, theirs = lesson_images(24, start=400)
         theirs = (theirs + 1) % 10
         logits = logits_of(module, images)
         mistakes = _mistakes(
@@ -378,7 +378,7 @@ def falls_to_zero(answer: Any) -> Iterator[Finding]:
 
     The Trainer accumulates only if the optimization is automatic.
     """
-    data = TensorDataset(*digits(96))
+    data = TensorDataset(*lesson_images(96))
     automatic = True
     for run, count, options in _RUNS:
         if not automatic and "accumulate_grad_batches" in options:

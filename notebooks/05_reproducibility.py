@@ -944,14 +944,16 @@ claim(
 # %% [markdown]
 # ## Symptoms
 #
+# What you see at work, and where to look:
+#
 # | You see | Look at |
 # |---|---|
-# | Two runs with the same seed reach similar accuracies but give different predictions | 5.1 |
-# | More GPUs do not help: augmented batches look the same on all of them | 5.1 |
-# | Two runs with everything seeded start to differ in the last digits of the loss | 5.2 |
-# | A run stops with "does not have a deterministic implementation" | 5.2 |
-# | A resumed run leaves the curve of the run that it continues | 5.3 |
-# | "your dataloader is not resumable", or an exact resume that worked at the end of an epoch fails within one | 5.3 |
+# | two runs with the same seed reach similar accuracies but give different predictions | 5.1 |
+# | augmented batches look the same on all GPUs | 5.1 |
+# | two runs with everything seeded differ in the last digits of the loss | 5.2 |
+# | a run stops with "does not have a deterministic implementation" | 5.2 |
+# | a resumed run leaves the curve of the run that it continues | 5.3 |
+# | Lightning warns that your dataloader is not resumable | 5.3 |
 #
 # ## Take away
 #

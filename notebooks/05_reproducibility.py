@@ -50,7 +50,8 @@ from course_utils.data import ImageDataModule, scaled
 from course_utils.experiments.plots import Lines
 from course_utils.hardware import quiet_trainer
 
-# %% [markdown] `ImageDataModule` holds the images: shape `(batch, channel, height, width)`, as bytes, which it scales
+# %% [markdown]
+# `ImageDataModule` holds the images: shape `(batch, channel, height, width)`, as bytes, which it scales
 # to values from 0 to 1 (so does `scaled`). `quiet_trainer` returns options for a `Trainer` that prints nothing. The
 # small network below draws random numbers in three places: `nn.Linear` draws its first weights, dropout draws which
 # values to drop, and `training_step` asks NumPy for a brightness. And the data module shuffles its training images
@@ -218,7 +219,8 @@ early = result.good["answered differently, at the end"]
 claim("5.1", "seeded after the model, two runs answer images differently", late >= 0.04)
 claim("5.1", "seeded before the model, two runs answer all images alike", early == 0)
 
-# %% [markdown] **Why.** The first weights were drawn before the seed was set. The two networks learn the same task, so
+# %% [markdown]
+# **Why.** The first weights were drawn before the seed was set. The two networks learn the same task, so
 # their answers become more alike, and a table of accuracies shows two similar numbers. Their weights stay unrelated: a
 # relative distance of about 1.4, the root of 2, is that of two independent random vectors, and it hardly changes.
 # Nothing warns.
@@ -272,7 +274,8 @@ claim(
     "5.1", "with workers=True two processes' workers share no draw", workers, equals=0
 )
 
-# %% [markdown] By default both processes draw the very same numbers: your second GPU crops, flips and brightens its
+# %% [markdown]
+# By default both processes draw the very same numbers: your second GPU crops, flips and brightens its
 # images exactly as the first one does, and you get half of the variety that you pay for. `workers=True` mixes the rank
 # into the seed of every worker.
 #
@@ -373,7 +376,8 @@ claim(
     above=0.01,
 )
 
-# %% [markdown] Every later draw got a different number, so the images came in a different order. That is why a seed
+# %% [markdown]
+# Every later draw got a different number, so the images came in a different order. That is why a seed
 # does not carry over to a changed program, and why comparing two variants *under the same seed* does not make the
 # comparison fair: compare over several seeds.
 #
@@ -388,7 +392,8 @@ claim(
     equals=48,
 )
 
-# %% [markdown] **The number of workers** counts, too: every worker has generators of its own.
+# %% [markdown]
+# **The number of workers** counts, too: every worker has generators of its own.
 
 
 # %%
@@ -405,7 +410,8 @@ claim(
 )
 claim("5.1", "two loader workers and none share no number", len(two & none), equals=0)
 
-# %% [markdown] **And the hash seed of Python:** in every new process, sets of strings come in a different order.
+# %% [markdown]
+# **And the hash seed of Python:** in every new process, sets of strings come in a different order.
 # `list(set(names))` as a list of classes swaps your labels from run to run.
 
 # %%
@@ -425,7 +431,8 @@ def order_of_a_set(hash_seed):
 print("hash seed 1, twice: same order", order_of_a_set("1") == order_of_a_set("1"))
 print("hash seeds 1 and 2: same order", order_of_a_set("1") == order_of_a_set("2"))
 
-# %% [markdown] Python reads that variable when it starts, so `seed_everything` comes too late for it. Use
+# %% [markdown]
+# Python reads that variable when it starts, so `seed_everything` comes too late for it. Use
 # `sorted(set(names))`.
 
 # %% [markdown]
@@ -546,7 +553,8 @@ claim("5.2", "two seeded runs that index a table then drift apart", last / first
 last = result.good["relative distance, at the end"]
 claim("5.2", "with deterministic=True two seeded runs keep the same bits", last == 0)
 
-# %% [markdown] Both curves begin at 0: the same first weights. The bad one leaves it within the first few steps, by
+# %% [markdown]
+# Both curves begin at 0: the same first weights. The bad one leaves it within the first few steps, by
 # about as much as a float rounds, and then grows, since every step starts from weights that already differ. Nothing
 # warns.
 #
@@ -560,7 +568,8 @@ L.Trainer(deterministic=True, **QUIET)
 pooled, places = F.max_pool2d(test_images[:2], 2, return_indices=True)
 F.max_unpool2d(pooled, places, 2)
 
-# %% [markdown] (`deterministic="warn"` warns instead.) You may meet the advice to call
+# %% [markdown]
+# (`deterministic="warn"` warns instead.) You may meet the advice to call
 # `torch.use_deterministic_algorithms(True)`, to pass `benchmark=False` and to set `CUBLAS_WORKSPACE_CONFIG`. The
 # Trainer does all three, and for the whole process: a later `Trainer()` without the flag leaves them on.
 
@@ -572,7 +581,8 @@ print("cuDNN looks for the fastest:", torch.backends.cudnn.benchmark)
 print("CUBLAS_WORKSPACE_CONFIG:", os.environ["CUBLAS_WORKSPACE_CONFIG"])
 _ = L.Trainer(deterministic=False, **QUIET)  # off again
 
-# %% [markdown] **The ordinary size.** The table is staged: most operations on a CPU repeat their bits by themselves,
+# %% [markdown]
+# **The ordinary size.** The table is staged: most operations on a CPU repeat their bits by themselves,
 # and the network of 5.1 needed no flag. Even here, the row *share answered differently* shows that no answer changes,
 # or hardly one. What suffers is not the accuracy but the proof that two runs are one.
 #
@@ -667,7 +677,8 @@ claim(
     "5.2", "one thread and two compute some sums with different bits", other, at_least=5
 )
 
-# %% [markdown] So write down the number of threads, like the number of workers. A seed does not carry over to a machine
+# %% [markdown]
+# So write down the number of threads, like the number of workers. A seed does not carry over to a machine
 # with a different number of cores.
 #
 # **Second sitting.** 5.3 uses the network, the data and the measuring cells from above: in a new kernel, run all cells
@@ -702,7 +713,8 @@ class SavesRandomState(DigitNet):
         torch.set_rng_state(checkpoint["torch"])
 
 
-# %% [markdown] Both versions train this module; they differ in the loader. (The recipe is often printed with
+# %% [markdown]
+# Both versions train this module; they differ in the loader. (The recipe is often printed with
 # `np.random.get_state()` as it is. That state holds an array, and such a file does not load:
 # [3.2](03_hyperparameters.ipynb). Python's and CUDA's states, `random.getstate()` and `torch.cuda.get_rng_state_all()`,
 # go in the same way if you draw from them.)
@@ -821,7 +833,8 @@ claim("5.3", "a run resumed with shuffle=True omits images of its epoch", missed
 claim("5.3", "a run whose loader keeps its place resumes exactly", distance == 0)
 claim("5.3", "Lightning warns of a shuffled resume", result.bad.says("not resumable"))
 
-# %% [markdown] **Why.** `shuffle=True` draws the order of an epoch when the epoch begins. The resumed run draws a new
+# %% [markdown]
+# **Why.** `shuffle=True` draws the order of an epoch when the epoch begins. The resumed run draws a new
 # order, and Lightning, which knows that ten batches are left, takes the first ten of *that*. About half of the images
 # left are among them by chance; the others are replaced by images that were seen already. No random state repairs that:
 # what is missing is a place in an order.

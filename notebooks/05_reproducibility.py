@@ -279,8 +279,8 @@ claim(
 # images exactly as the first one does, and you get half of the variety that you pay for. `workers=True` mixes the rank
 # into the seed of every worker.
 #
-# **Scope.** The place of the seed matters in one process and in several, on CPU and GPU (whether a GPU then repeats its
-# bits: 5.2). `workers=True` matters with several processes and `num_workers` above 0, and only there.
+# **Scope.** The place of the seed matters in one process and in several, on CPU and GPU. `workers=True` matters
+# with several processes and `num_workers` above 0, and only there.
 #
 # **When the bad version is right.** To learn how much of a result is chance, you need runs that differ. Then give every
 # run its own seed, set it first, and keep it: the runs differ *and* can be repeated. A network that only works with 42
@@ -714,10 +714,9 @@ class SavesRandomState(DigitNet):
 
 
 # %% [markdown]
-# Both versions train this module; they differ in the loader. (The recipe is often printed with
-# `np.random.get_state()` as it is. That state holds an array, and such a file does not load:
-# [3.2](03_hyperparameters.ipynb). Python's and CUDA's states, `random.getstate()` and `torch.cuda.get_rng_state_all()`,
-# go in the same way if you draw from them.)
+# Both versions train this module; they differ in the loader. (Often the recipe saves `np.random.get_state()` as it is.
+# That state holds an array, and such a file does not load: [3.2](03_hyperparameters.ipynb). If you draw from them, add
+# the states of Python, `random.getstate()`, and CUDA, `torch.cuda.get_rng_state_all()`.)
 #
 # ### Bad: the usual loader
 
@@ -839,9 +838,9 @@ claim("5.3", "Lightning warns of a shuffled resume", result.bad.says("not resuma
 # left are among them by chance; the others are replaced by images that were seen already. No random state repairs that:
 # what is missing is a place in an order.
 #
-# This time Lightning warns, and only of the bad version: the dataloader is *not resumable*. Read the message for what
-# it is. Lightning checks whether the loader *has* `state_dict` and `load_state_dict`, not whether they work: two empty
-# methods silence it. So test it, as in *Take along*.
+# This time Lightning warns, and only of the bad version: the dataloader is *not resumable*. It checks whether the loader
+# *has* `state_dict` and `load_state_dict`, not whether they work: two empty methods silence it. So test yours, as in
+# *Take along*.
 #
 # **Scope.** CPU, Lightning 2.6, one process: exact at every place where we saved (within an epoch, at its end, after a
 # validation), also with random augmentation in workers. Not exact: random augmentation with `num_workers=0`, since
@@ -851,8 +850,7 @@ claim("5.3", "Lightning warns of a shuffled resume", result.bad.says("not resuma
 #
 # **When the bad version is right.** A run that took a different course is not a worse one. If you resume at the ends of
 # epochs, where no order is cut in two, or report means over several seeds, the usual loader will do. Exactness is for
-# long runs that break off often, for a bug that shows after a day, and for tests. (torchdata's `StatefulDataLoader`
-# saves its place, too; test it at the places where you save.)
+# long runs that break off often, for a bug that shows after a day, and for tests.
 #
 # ### Your turn · A generator of its own
 #

@@ -93,8 +93,7 @@ class DigitNet(L.LightningModule):
 # training starts: right above `trainer.fit`, and below the line that builds the model. From there on everything is
 # drawn from seeded generators: the order of the images, the dropout, the brightness. You run such a script twice.
 #
-# **Predict before you run.** Both runs reach about the same test accuracy. How many test images do they answer
-# differently?
+# **Predict before you run.** How many test images do the two networks answer differently?
 #
 # - **a** none: the whole training was seeded;
 # - **b** some, but fewer than one in a hundred: the same batches in the same order lead to nearly the same network;
@@ -221,7 +220,7 @@ claim("5.1", "seeded before the model, two runs answer all images alike", early 
 
 # %% [markdown]
 # **Why.** The first weights were drawn before the seed was set. The two networks learn the same task, so
-# their answers become more alike, and a table of accuracies shows two similar numbers. Their weights stay unrelated: a
+# their answers become more alike, and a table of accuracies tends to show two similar numbers. Their weights stay unrelated: a
 # relative distance of about 1.4, the root of 2, is that of two independent random vectors, and it hardly changes.
 # Nothing warns.
 #

@@ -434,8 +434,15 @@ rate = 4 * large_batch[0].numel() / result.bad["draw (µs)"] / 1000
 print(f"noise that this CPU draws: {rate:.1f} GB per second")
 
 # %% [markdown]
-# Nobody has measured yet, for this course, what the step gains on a GPU. On a machine with a GPU, the row *step, times one without noise* shows it.
-#
+# What the step gains on a GPU is on record only if this course has been run on one. On a machine with a GPU, the row *step, times one without noise* shows it, too.
+
+# %% tags=["apparatus"]
+# What the record of a GPU says.
+from course_utils.experiments import gpu_line
+
+print(gpu_line("2.2", "step, times one without noise"))
+
+# %% [markdown]
 # **Scope.** Training on a GPU, in one process or several. A GPU that is still busy with earlier work may hide part of the cost; for a handful of numbers there is little to save.
 #
 # A third spelling is popular: `type_as`. On a GPU it draws and copies like `.to`, and it takes the *dtype* of the images as well as their device. Many loaders
@@ -839,11 +846,11 @@ print("missing from the old file:", outcome.missing_keys)
 #
 # | You see | Look at |
 # |---|---|
-# | It trains on my machine; on the second GPU of the server it stops with "tensors on the same device" | 2.1 |
-# | The GPU waits, while one CPU core is busy in my training step | 2.2 |
-# | The noise that I add consists mostly of zeros | 2.2 |
-# | The accuracy was fine before saving; the loaded checkpoint is much worse, without an error | 2.3 |
-# | An attribute of my module is still on the CPU after the model was moved | 2.3 |
+# | it trains on my machine; on the second GPU of the server it stops with "tensors on the same device" | 2.1 |
+# | the GPU waits, while one CPU core is busy in my training step | 2.2 |
+# | the noise that I add consists mostly of zeros | 2.2 |
+# | the accuracy was fine before saving; the loaded checkpoint is much worse, without an error | 2.3 |
+# | an attribute of my module is still on the CPU after the model was moved | 2.3 |
 #
 # ## Take away
 #

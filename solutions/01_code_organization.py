@@ -31,19 +31,22 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset, TensorDataset, random_split
 
 from course_utils import check
+from course_utils.data import ImageDataModule
 
 # %% [markdown]
 # The network of the first exercise:
 
 
 # %%
-class DigitClassifier(L.LightningModule):
-    """Images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+class ImageClassifier(L.LightningModule):
+    """Images of shape (batch, channel, height, width) to one logit per class."""
 
     def __init__(self):
         super().__init__()
-        hidden = [nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 32), nn.ReLU()]
-        self.layers = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(32, 10))
+        sizes = ImageDataModule()
+        hidden = [nn.Linear(sizes.num_features, 128), nn.ReLU()]
+        hidden += [nn.Linear(128, 32), nn.ReLU(), nn.Linear(32, sizes.num_classes)]
+        self.layers = nn.Sequential(nn.Flatten(), *hidden)
 
     def forward(self, images):
         return self.layers(images)
@@ -56,11 +59,11 @@ class DigitClassifier(L.LightningModule):
 # Trainer's work, so it goes, and the solution is mostly deletion.
 #
 # Tempting and wrong: to keep the loop and read `self.trainer.accumulate_grad_batches` in it. That obeys one flag of many. The gradient limit, mixed precision and a second device still
-# go unheard.
+# are ignored.
 
 
 # %% tags=["solution"]
-class ObeysTheTrainer(DigitClassifier):
+class ObeysTheTrainer(ImageClassifier):
     def training_step(self, batch, batch_idx):
         images, labels = batch
         return F.cross_entropy(self(images), labels)
@@ -77,7 +80,7 @@ check("1.1", ObeysTheTrainer)
 
 
 # %%
-class KeepsItsOptimizer(DigitClassifier):
+class KeepsItsOptimizer(ImageClassifier):
     def __init__(self):
         super().__init__()
         self.sgd = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
@@ -93,12 +96,12 @@ class KeepsItsOptimizer(DigitClassifier):
 check("1.1", KeepsItsOptimizer)
 
 # %% [markdown]
-# ## 1.2 A split that everybody agrees on
+# ## 1.2 A split that stays the same
 #
-# Two repairs and a completion. The dataset moves from `prepare_data`, which runs in one process only, to `setup`. The split gets a generator with a seed. The third part gets its loader.
+# Two repairs and a completion. The dataset moves from `prepare_data`, which runs in one process per node, to `setup`. The split gets a generator with a seed. The third part gets its loader.
 #
 # Tempting and wrong: `torch.manual_seed(0)` in front of `random_split`. The split is stable then. But `setup` now restarts the random numbers of the whole process, and ten runs under ten
-# seeds shuffle all alike.
+# seeds all shuffle alike.
 
 
 # %% tags=["solution"]
@@ -186,8 +189,8 @@ class ReusesAnEncoder(L.LightningModule):
 check("1.3", ReusesAnEncoder)
 
 # %% [markdown]
-# **Another way.** Override `train`, which Lightning and you call to switch modes. The encoder then stays in evaluation mode even if somebody calls `model.train()` on the whole. And no
-# gradient is computed that nobody needs.
+# **Another way.** Override `train`, which Lightning and you call to switch modes. The encoder then stays in evaluation mode even if `model.train()` is called on the whole. And no
+# gradient is computed that is not needed.
 
 
 # %%

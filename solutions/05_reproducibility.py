@@ -41,11 +41,12 @@ from course_utils.hardware import quiet_trainer
 
 # %%
 class DigitNet(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+    """One hidden layer: images (batch, channel, height, width) to logits (batch, 10)."""
 
     def __init__(self):
         super().__init__()
-        hidden = [nn.Linear(784, 64), nn.ReLU(), nn.Dropout(0.2)]
+        size = ImageDataModule().num_features
+        hidden = [nn.Linear(size, 64), nn.ReLU(), nn.Dropout(0.2)]
         self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, 10))
 
     def forward(self, images):
@@ -64,7 +65,7 @@ class DigitNet(L.LightningModule):
 # ## 5.1 Three leaks
 #
 # The model draws its first weights before the seed is set. `np.random.permutation` and the brightness draw from NumPy, which `torch.manual_seed` does not seed. And `ORDER` outlives the call: the
-# second call goes on where the first one stopped. The last leak does not show if you start the script twice, only if you call the function twice, as a search over settings does.
+# second call continues where the first one stopped. The last leak does not show if you start the script twice, only if you call the function twice, as a search over settings does.
 #
 # Tempting and wrong: `L.seed_everything(42)`. Two runs agree then, whatever seed they are given, and five repetitions are five copies of one.
 
@@ -146,10 +147,10 @@ check("5.2", MultipliesOneHot)
 # %% [markdown]
 # ## 5.3 A generator of its own
 #
-# A generator is an object of NumPy, and no such object comes out of a file that is read as weights only. Its *state* is a dict of text and whole numbers. Setting it in `on_load_checkpoint` is early enough here, since nobody else
+# A generator is an object of NumPy, and a file that is read as weights only cannot contain such an object. Its *state* is a dict of text and whole numbers. Setting it in `on_load_checkpoint` is early enough here, since nothing else
 # draws from this generator.
 #
-# Tempting and wrong: a new `default_rng(0)` after loading. The run goes on with the noise of its first steps.
+# Tempting and wrong: a new `default_rng(0)` after loading. The run repeats the noise of its first steps.
 
 
 # %% tags=["solution"]

@@ -63,6 +63,8 @@ def code_under_markdown(script: str) -> Complaints:
     for number, line in enumerate(script.splitlines(), start=1):
         if line.startswith("# %%"):
             prose = "[markdown]" in line or "[raw]" in line
+            if prose and not re.fullmatch(r"# %% \[\w+\](?: tags=\[.*\])?", line):
+                found.append(f"line {number} has text behind its marker: {line}")
         elif prose and line.strip() and not line.startswith("#"):
             found.append(f"line {number} is code under a markdown marker: {line}")
         elif re.match(r"# ?% ?(?:tags|\[)", line):

@@ -104,6 +104,13 @@ def test_a_cell_of_25_lines_with_blank_ones_between_is_short_enough():
     assert checks.long_cells(sound(code("x = 1\n\n" * 25))) == []
 
 
+def test_text_behind_a_marker_is_found_as_it_would_be_lost():
+    script = "# %% [markdown] **Why.** It is lost.\n# This stays.\n"
+    (complaint,) = checks.code_under_markdown(script)
+    assert complaint.startswith("line 1 has text behind its marker")
+    assert checks.code_under_markdown('# %% [markdown] tags=["x"]\n# a\n') == []
+
+
 @pytest.mark.parametrize("text", ["and/or", "docs: lightning.ai/home/x", "8/8 steps"])
 def test_a_slash_alone_is_no_path(text):
     assert checks.machine_paths(sound(code("c", printed(text)))) == []

@@ -43,7 +43,7 @@ BY_HAND = """
 RETURN = "        return loss\n"
 
 
-def module(*parts, base="DigitClassifier"):
+def module(*parts, base="ImageClassifier"):
     return f"class Answer({base}):\n" + "".join(parts)
 
 
@@ -129,7 +129,7 @@ RIGHT_1_1 = {
 """,
     ),
     "smoothed labels, a partial optimizer, a class between": """
-class Between(DigitClassifier):
+class Between(ImageClassifier):
     make = staticmethod(functools.partial(torch.optim.SGD, lr=0.1, momentum=0.9))
     def loss(self, logits, labels):
         return F.cross_entropy(logits, labels, label_smoothing=0.1)

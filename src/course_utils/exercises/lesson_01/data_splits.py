@@ -104,7 +104,7 @@ def _without_prepare(build: Build) -> dict[str, Part]:
     except LearnerError as error:
         raise LearnerError(
             f"On an instance whose prepare_data was not called, {error} prepare_data "
-            "runs in one process only: set in setup or __init__ what others need."
+            "runs in one process per node: set in setup or __init__ what others need."
         ) from error
 
 

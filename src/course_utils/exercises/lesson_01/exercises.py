@@ -17,6 +17,7 @@ from course_utils.checks.sample_data import (
     class_of,
     digits,
     in_batches,
+    lesson_images,
     new_instance,
     output_of,
 )
@@ -50,7 +51,7 @@ from course_utils.exercises.lesson_01.trainer_flags import (
 
 def obeys_the_trainer(answer: Any) -> Iterator[Finding]:
     """Examine exercise 1.1: updates and their gradients, learning, two processes."""
-    build, batches = partial(new_instance, answer), in_batches(digits(128), 16)
+    build, batches = partial(new_instance, answer), in_batches(lesson_images(128), 16)
     for every in (4, 1):
         yield obeys_accumulation(build, batches, every)
     for every in (4, 1):
@@ -60,7 +61,7 @@ def obeys_the_trainer(answer: Any) -> Iterator[Finding]:
     yield from clips_as_told(build, glaring)
     yield obeys_accumulation(build, batches, every=3)
     yield lowers_cross_entropy(build(), batches)
-    dataset = TensorDataset(*digits(64))
+    dataset = TensorDataset(*lesson_images(64))
     yield replicas_agree(build, dataset)
     yield from obeys_in_processes(build, DataLoader(dataset, 16), norm=0.1)
 
@@ -204,7 +205,7 @@ _1_2 = Exercise(
     practice="1.2",
     examine=splits_three_ways,
     hints=(
-        "prepare_data runs in one process, setup in all of them and once per stage. "
+        "prepare_data runs in one process, setup in all of them and once per call. "
         "What does the second call of setup do to the split?",
         "random_split takes generator=torch.Generator().manual_seed(0). Without it, "
         "the global random state decides.",

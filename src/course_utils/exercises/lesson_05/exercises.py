@@ -14,7 +14,12 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.fit import fit
 from course_utils.checks.interrupted_run import Parts, Place
 from course_utils.checks.learner_code import LearnerError, learners_code
-from course_utils.checks.sample_data import digits, new_instance, quiet_function
+from course_utils.checks.sample_data import (
+    digits,
+    lesson_images,
+    new_instance,
+    quiet_function,
+)
 from course_utils.checks.training_step import inputs_seen
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_05.determinism import (
@@ -168,7 +173,7 @@ def _adds_new_noise(answer: Any) -> Iterator[Finding]:
 
     Its numbers may be a little off: the base class makes images brighter or darker.
     """
-    images, labels = digits(16)
+    images, labels = lesson_images(16)
     with inputs_seen(images.shape) as inputs:
         fit(new_instance(answer), [(images, labels)] * 3, max_epochs=2)
     kinds = len({each.numpy().tobytes() for each in inputs})
@@ -189,7 +194,7 @@ def _adds_new_noise(answer: Any) -> Iterator[Finding]:
 def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:
     """Examine exercise 5.3: noise in each step, and an exact resume at three places."""
     yield from _adds_new_noise(answer)
-    dataset = TensorDataset(*digits(160))
+    dataset = TensorDataset(*lesson_images(160))
 
     def build() -> Parts:
         return answer(), KeepsItsPlace(dataset), [KeepsRandomState()]

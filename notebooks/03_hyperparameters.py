@@ -9,8 +9,7 @@
 # %% [markdown]
 # # Lesson 03 · Will the model you load be the model you saved?
 #
-# You train a network, save a checkpoint, and load it a week later. In this lesson you save, load and resume models,
-# and compare what comes back with what you saved. At the end you can
+# In this lesson you save, load and resume models, and compare what comes back with what you saved. At the end you can
 #
 # - reload a model of yours from its file alone, with the settings it was trained with;
 # - say which arguments belong in that file;
@@ -80,10 +79,10 @@ class SmallNet(L.LightningModule):
 #
 # **Predict before you run.** The weights come back. How many of the three settings come back with them?
 #
-# - **a** There is no model to ask: loading stops with an error that names the missing arguments.
+# - **a** None: loading stops with an error that names the missing arguments.
 # - **b** All three: the attributes are saved with the module.
 # - **c** One, the learning rate: the file holds the state of the optimizer, and the rate is part of it.
-# - **d** None: each argument has its default again.
+# - **d** None: loading works, and every argument has its default again.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b", "c" or "d"
@@ -240,8 +239,8 @@ images = Images(
 show(images, result)
 
 # %% [markdown]
-# `invert` is a setting that hurts at once. Many do not. The folded cell loads the file again and passes some of the settings by hand. With `invert` alone, not
-# one logit changes: dropout and learning rate have no effect until the loaded model is trained again. In ordinary work, that is how such a loss stays hidden.
+# `invert` is a setting whose loss hurts at once. That is staged; many settings are lost quietly. The folded cell passes some of them by hand. With `invert` passed, not
+# one logit changes: dropout and learning rate have no effect until the loaded model is trained again.
 
 
 # %% tags=["apparatus"]
@@ -290,16 +289,16 @@ claim("3.1", text, saved_names == ["lr", "width"])
 
 # %% [markdown]
 # `save_hyperparameters()` saves the arguments of the `__init__` that calls it, *with the values that they have at that moment*. If the call stands in a base class,
-# the arguments of the subclass are saved as well: in the cell above `width`, which only the subclass knows. A large object among them ends up in the file, too; the next practice shows what that does.
+# the arguments of the subclass are saved as well: in the cell above, also `width`, which only the subclass has.
 #
-# **Scope.** CPU and GPU, one process or several; every checkpoint that a Trainer writes, also one with the weights only (`save_weights_only=True`). A file that you write with
+# **Scope.** Any device; one process, or several with DDP; every checkpoint that a Trainer writes, also one with the weights only (`save_weights_only=True`). A file that you write with
 # `torch.save(model.state_dict(), path)` holds no hyperparameters in either version.
 #
-# **When the bad version is right.** When the settings are kept elsewhere, say in a configuration file that you trust. Then pass them again: what you give to
+# **When the bad version is right.** You may keep the settings elsewhere, say in a configuration file that you trust. Then pass them again: what you pass to
 # `load_from_checkpoint` goes to `__init__`. Or leave out the defaults: if Python insists on an argument, you cannot forget it unnoticed.
 #
-# The good version has a price: from now on, the *names* of your arguments are part of a file format. Rename `invert` to
-# `inverted`, load an old file, and Lightning drops the hyperparameter that `__init__` does not know (unless it takes `**kwargs`). The new name gets its default. The last row above shows the result.
+# The good version has a price: the *names* of your arguments become part of a file format. Rename `invert` to
+# `inverted`, load an old file, and Lightning drops the hyperparameter that `__init__` does not know (unless it takes `**kwargs`). The new name gets its default, as in the last row above.
 #
 # ### Your turn · The call is there, and the model still changes
 #
@@ -358,7 +357,7 @@ try_guard(
 )
 
 # %% [markdown]
-# **Second sitting.** A good place for a break. What follows needs the cells up to here: run them again if you come back to a new kernel.
+# **Second sitting.** If you come back to a new kernel, run the cells up to here again: what follows needs them.
 #
 # ## 3.2 Leave objects out of the hyperparameters
 #
@@ -466,7 +465,7 @@ result = contrast(
     bad=SavesEverything,
     good=SavesSettings,
     prediction=prediction,
-    figure=Cells("It can be pickled, trained and saved. It cannot be loaded", STEPS),
+    figure=Cells("SavesEverything fails only when its file is loaded", STEPS),
 )
 
 # %% tags=["claim"]
@@ -489,8 +488,8 @@ claim("3.2", text, result.times("file (MB)") >= 5)
 # containers of them, and little else. The check comes at *loading*, and that is late: the night's
 # training is over, and its file cannot be read.
 #
-# Lightning's warning is worth a second look. It advises to ignore the encoder because its weights are in the file already; that the file will not load, it does not say. It
-# warns about the network, not about the dataset, and about none of the types below.
+# Read Lightning's warning again. It recommends `ignore` for the encoder, because its weights are in the file already. It does not say that the file will not load. There is no warning
+# about the dataset, nor about any of the types below.
 #
 # `ignore` is for objects that you pass again. A learning rate is a setting, so it has to stay. But which types may a setting have? The folded cells save and load one value of each type, first as it is.
 # Those that fail are then converted, as the arrow says.
@@ -590,8 +589,8 @@ print("images back with weights_only=False:", len(trusted.hparams.dataset))
 # of your runs can be loaded. `ignore=["lr"]` does not help: the checkpoint holds the state of the optimizer as well, with the rate in it. What helps is one line at the top of `__init__`, before anything uses
 # the value: `lr = float(lr)`.
 #
-# **Scope.** PyTorch 2.6 or newer, with Lightning 2.6 or newer, which follows its default for local files; CPU and GPU, one process or several. If the path begins with `http`, Lightning loads with `weights_only=False`: pass `weights_only=True` there.
-# Nothing is staged: a file loads or it does not.
+# **Scope.** PyTorch 2.6 or newer, with Lightning 2.6 or newer, which follows its default for local files; any device. If the path begins with `http`, Lightning loads with `weights_only=False`: pass `weights_only=True` there.
+# Outside this course, you may see Lightning log "`weights_only` was not set" when it *saves*: that is about leaving the optimizer out of the file, not about this check. Nothing is staged: a file loads or it does not.
 #
 # **When the bad version is right.** A file that you wrote yourself may be loaded with `load_from_checkpoint(path, weights_only=False)`. Then all of it comes back, network and dataset included. Never do that with a file from a stranger. And `ignore` has its price: you must have the encoder when you load the file. Its *weights* need not be right,
 # they are in the file; its *shape* must be.
@@ -771,18 +770,18 @@ text = "a run resumed by ckpt_path with a new learning rate among its hyperparam
 claim("3.3", text, used / first.hparams.lr, equals=1.0)
 
 # %% [markdown]
-# Your table shows the new rate, your weights felt the old one. A checkpoint holds the optimizer's state, and the rate is part of it. Resuming with `ckpt_path` means to continue as if
+# Your table shows the new rate; the run used the old one. A checkpoint holds the optimizer's state, and the rate is part of it. Resuming with `ckpt_path` means to continue as if
 # nothing had happened: Lightning first calls `configure_optimizers`, then puts the saved state on top.
 #
-# **Scope.** The optimizers of `torch.optim`, CPU and GPU, one process or several; resumed at the end of an epoch or in the middle. The resume part holds for `ckpt_path`; `load_from_checkpoint` restores no optimizer.
+# **Scope.** The optimizers of `torch.optim`; any device; one process, or several with DDP; resumed at the end of an epoch or in the middle. The resume part holds for `ckpt_path`; `load_from_checkpoint` restores no optimizer.
 #
 # **When the bad version is right.** An attribute is as good as a hyperparameter if `__init__` sets it, as in 3.1. A number that you will never tune may stand in the code: Adam's `betas`, an `eps`. Each argument is one more thing that a reader must
 # think about. And if a *schedule* sets the rate, `hparams.lr` is at most its peak; [lesson 04](04_logging.ipynb) shows how to log the rate as it was applied.
 #
 # ### Your turn · A resumed run that listens
 #
-# Write a module whose optimizer uses the `lr` and the `weight_decay` asked for. In a new run. And in a run resumed by `ckpt_path` with *other* values: there the
-# new values count from the first step on, while Adam keeps the averages it has collected. *(from a specification, 10 minutes)*
+# Write a module whose optimizer uses the `lr` and the `weight_decay` asked for: in a new run, and in a run resumed by `ckpt_path` with *different* values. There the
+# new values count from the first step on, and Adam keeps the averages it has collected. *(from a specification, 10 minutes)*
 
 
 # %% tags=["exercise"]
@@ -805,7 +804,7 @@ check("3.3", Listens)
 # ### Take along
 #
 # A callback that compares the rate in use with the one on record before every step, in a new run and in a resumed one. With a schedule it compares the rate that the schedule
-# starts from. (`OneCycleLR` computes its own; leave the callback out there.)
+# starts from. `OneCycleLR`, `CyclicLR` and `ReduceLROnPlateau` set the rate differently; leave the callback out there.
 
 
 # %% tags=["guard"]

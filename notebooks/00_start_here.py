@@ -87,7 +87,7 @@ class DropoutClassifier(L.LightningModule):
 # %%
 model = DropoutClassifier()
 L.Trainer(max_epochs=2, **quiet_trainer()).fit(model, datamodule=data)
-model.cpu()
+model.cpu()  # if it trained on a GPU: the images below are on the CPU
 
 images, labels = scaled(data.test_images), data.test_labels
 
@@ -100,7 +100,7 @@ images, labels = scaled(data.test_images), data.test_labels
 # **Predict before you run.** Put your answer into the cell below, as a letter in quotes. Guessing is fine; a wrong guess is what you will remember. Compared with
 # evaluation mode, the accuracy in training mode is
 #
-# - **a** the same on average, with some noise: over 2,000 images, dropout averages out;
+# - **a** the same on average, with some noise: over thousands of images, dropout averages out;
 # - **b** higher: this is the mode that the model was trained in;
 # - **c** lower on average, with some noise.
 
@@ -134,8 +134,8 @@ def accuracy_in_eval_mode(model):
 # %% [markdown]
 # ### The contrast
 #
-# The next cell is folded, because it only measures: it calls one of the two functions twenty times. Code like this stands behind every experiment, one click away, and never
-# hides the practice itself.
+# The next cell is folded, because it only measures: it calls one of the two functions twenty times. Code like this stands behind every experiment, one click away. The practice itself is
+# in the cells above it, in full view.
 
 
 # %% tags=["apparatus"]
@@ -153,7 +153,7 @@ def repeat(accuracy):
 
 
 # %% [markdown]
-# `contrast` runs both versions from the same random state and shows them side by side. Orange and dashed is always the bad version, blue and solid the good one.
+# `contrast` runs both versions from the same random state and shows them side by side. The bad version is orange and dashed (in bars, hatched), the good one blue and solid.
 
 # %% tags=["contrast"]
 from course_utils import contrast
@@ -185,12 +185,12 @@ from course_utils import claim
 kept = result.bad["lead over guessing"] / result.good["lead over guessing"]
 claim(
     "0.1",
-    "training mode costs a dropout classifier 3 % or more of its lead over guessing",
+    "training mode costs a classifier that drops half of its hidden units 3 % or more of its lead over guessing",
     1 - kept >= 0.03,
 )
 claim(
     "0.1",
-    "evaluation mode gives one result in 20 repeated measurements",
+    "in evaluation mode, 20 measurements of a dropout classifier give one result",
     result.good["one result in 20 repeats"],
 )
 
@@ -198,14 +198,14 @@ claim(
 # **Why.** Dropout is part of training: it removes units at random so that the others learn to do without them. In evaluation mode all units work. Batch
 # normalization, too, computes different things in the two modes.
 #
-# **Scope.** Every *Why* ends with a line like this one; it says how far the rule reaches. Here: modules with a part that behaves differently in training mode, on any device, measured by a loop of your own. Inside a Trainer you need not
-# think of it: `trainer.validate` and `trainer.test` switch to evaluation mode and back.
+# **Scope.** Every *Why* ends with a line like this one; it says how far the rule reaches. Here: modules with a part that behaves differently in training mode, on any device, measured by a loop of your own. In
+# `validation_step`, `test_step` and `predict_step` the Trainer has switched to evaluation mode already, and it switches back afterwards; in `training_step` and in the training hooks (`on_train_…`) it has not.
 #
 # **When the bad version is right.** Every practice asks this question, because a rule without its limits is only half a rule. Here: if you *want* to see how much the answers vary.
 # Repeated predictions with dropout on show how sure a model is of an image.
 
 # %% tags=["apparatus"]
-# Predict 100 images 50 times with dropout on; count those that get different answers.
+# Predict 100 images 50 times with dropout on; do any get different answers?
 model.train()
 with torch.no_grad():
     votes = torch.stack([model(images[:100]).argmax(1) for _ in range(50)])
@@ -216,6 +216,8 @@ print("images on which 50 predictions disagree:", "some" if split.any() else "no
 # ### Your turn · Measure and leave no trace
 #
 # Each practice has an exercise. It is checked by *running* your code, so every solution that works is right, however it looks.
+#
+# A measurement has a second duty. A model that is left in evaluation mode stays in it: `trainer.fit` does not switch it back, so it would train without dropout. (Lightning says so in a warning.)
 #
 # The function below measures in the mode the model happens to be in. Make it measure in evaluation mode, **and** leave every part of the
 # model in the mode in which it came. Careful: some parts of a model may be in training mode and others not. *(5 minutes)*
@@ -243,7 +245,7 @@ check("0.1", tidy_accuracy)
 # %% [markdown]
 # ### Take along
 #
-# Each practice ends with a guard: a few lines to paste into a project of your own. This one stops a measurement that was started in the wrong mode.
+# Each practice ends with a guard: a few lines to paste into a project of your own. Call this one at the start of a measurement; it raises an error if a part is in training mode.
 
 
 # %% tags=["guard"]

@@ -122,8 +122,8 @@ class TakesItAsItComes(ImageClassifier):
 # PyTorch's compiler works with *fake tensors*: they have a shape, a dtype and a device, but no memory and
 # no values. An operation on them computes the shape of its result and checks devices, as the real one does.
 #
-# Two helpers build on this. `simulated_gpus(2)` lets your code find two GPUs when it asks `torch.cuda.is_available()`. `runs_on` moves a module and a batch as
-# Lightning would, then runs the step; if your machine has the device, for real. You get a *finding*: `ok` is
+# Two helpers imitate a machine with GPUs. `simulated_gpus(2)` lets your code find two GPUs when it asks `torch.cuda.is_available()`. `runs_on` moves a module and a batch as
+# Lightning would, then runs the step; on a machine that has these GPUs, it runs on the real ones. You get a *finding*: `ok` is
 # `True`, `False` (the step fails because of its devices) or `None` (it cannot be decided), and `seen` says what happened.
 
 # %%
@@ -194,11 +194,12 @@ claim("2.1", text, result.gain("test accuracy") == 0)
 
 # %% [markdown]
 # **Why.** The line asks what the *machine* has. The question is where the *module* is. Before the step, the Trainer has put weights and batch on one device; the
-# line carries the batch away from there. It does no harm in exactly two places: on a machine without a GPU, and when the module is on the first one. Lightning says
+# line carries the batch away from there. It does no harm on a machine without a GPU, and on the first GPU. Lightning says
 # nothing: it does not read your step.
 #
-# **Scope.** Several processes: each has its own GPU, and all but one of them are in the row *second GPU*. NVIDIA and AMD GPUs are `cuda` to
-# PyTorch; with a module on Apple's `mps`, the line picks the CPU. Nothing is staged: a step runs or it does not.
+# **Scope.** Several processes on one machine: each has its own GPU, and all but the first are in the row *second GPU*. A scheduler may show each process only its own GPU
+# (`CUDA_VISIBLE_DEVICES`); that GPU is then `cuda:0`, and the line does no harm. NVIDIA and AMD GPUs are `cuda` to
+# PyTorch; with a module on Apple's `mps`, the line picks the CPU.
 #
 # What about the bare `.cuda()`, without a number? Before you run the cell: in which places does it run?
 
@@ -217,6 +218,7 @@ print(visit(CallsCuda))
 # Lightning's CUDA accelerator). So the old rule "`.cuda()` is the first GPU" does not hold inside a Trainer. It still fails on a CPU.
 #
 # Other guides recommend `images.to(self.device)`. In a step that does nothing: the batch is there already, and `.to` returns the same tensor.
+# (A batch of a class of your own, without a `.to`, stays on the CPU: write `transfer_batch_to_device`.)
 #
 # **When the bad version is right.** In your own script, with a plain loop and no Trainer, the famous line belongs at the top: *one* device for model and
 # batch, chosen once.
@@ -247,7 +249,8 @@ check("2.1", ClassifiesUploads)
 # %% [markdown]
 # ### Take along
 #
-# A test that reads the code of a step and refuses the name of a device in it. It needs neither a GPU nor this course.
+# A test that reads the code of a step and refuses the name of a device in it. It needs neither a GPU nor this course. It does not follow the functions that the step calls:
+# give it those as well.
 
 # %% tags=["guard"]
 import inspect
@@ -255,7 +258,7 @@ import re
 
 
 def assert_names_no_device(step):
-    names = r"""\.cuda\(|["'](?:cuda|cpu|mps)[^"']*["']"""
+    names = r"""\.cuda\(|["'](?:cuda|cpu|mps)(?::[^"']*)?["']"""
     named = re.findall(names, inspect.getsource(step))
     assert not named, f"{step.__qualname__} names a device: {named}"
 
@@ -335,7 +338,7 @@ class CreatesItThere(ImageClassifier):
 # ### The contrast
 #
 # The first folded cell runs a step on a simulated GPU, and counts the random numbers that the CPU draws and the bytes that the step copies. Then it times exactly
-# that work on your CPU: draw, copy in memory, draw, copy, a hundred times; it takes medians. The second one times the whole
+# that work on your CPU: draw and copy in turn, a hundred times each, and takes medians. The second one times the whole
 # step, forward and backward, on the device that *you* have, in turn with a step without noise.
 
 # %% tags=["apparatus"]
@@ -361,8 +364,8 @@ def cpu_work(model_class):
     return {
         "share drawn by the CPU": work.drawn / large_batch[0].numel(),
         "bytes copied": work.copied_bytes,
-        "draw (µs)": 1e6 * median(times["draw"]),
-        "copy (µs)": 1e6 * median(times["copy"]),
+        "draw (µs)": 1e6 * median(times["draw"]) if work.drawn else 0.0,
+        "copy (µs)": 1e6 * median(times["copy"]) if work.copied_bytes else 0.0,
     }
 
 
@@ -403,30 +406,30 @@ result = contrast(
     bad=MovesTheNoise,
     good=CreatesItThere,
     prediction=prediction,
-    figure=Bars("The draw outweighs the copy", PARTS, "microseconds of CPU time"),
+    figure=Bars("The draw outweighs the copy", PARTS, "microseconds on one CPU thread"),
 )
 
 # %% tags=["claim"]
-text = "a step that moves its noise to a GPU has the CPU draw every number of it"
+text = "when a step moves its noise to a GPU, the CPU has drawn all of the noise"
 claim("2.2", text, result.bad["share drawn by the CPU"] == 1)
-text = "a step that creates its noise on the GPU has the CPU draw nothing and copies nothing"
+text = "when a step creates its noise on the GPU, the CPU draws nothing and nothing is copied"
 claim(
     "2.2",
     text,
     result.good["share drawn by the CPU"] + result.good["bytes copied"] == 0,
 )
-text = "a CPU takes at least three times as long to draw a batch of normal noise as to copy it"
+text = "one CPU thread takes three times as long or more to draw normal noise for 256 images as to copy it in memory"
 claim("2.2", text, result.bad["draw (µs)"] / result.bad["copy (µs)"] >= 3)
-text = "on a CPU, noise that is moved and noise created in place give the same accuracy"
+text = "in training on a CPU, noise that is moved and noise created in place give the same accuracy"
 claim("2.2", text, result.gain("test accuracy") == 0)
 
 # %% [markdown]
-# **Why.** Python evaluates from the inside out: `torch.randn(images.shape)` is complete, on the CPU, before `.to` is called. The copy has the bad reputation, but the draw is the
-# larger part: it computes every number, while a copy only moves memory. On a CPU `.to` does nothing, and both versions do the same work:
+# **Why.** Python evaluates from the inside out: `torch.randn(images.shape)` is complete, on the CPU, before `.to` is called. The copy has the bad reputation, but the draw takes
+# longer: it computes every number, while a copy in memory only moves them. On a CPU `.to` does nothing, and both versions do the same work:
 # see the row *step, times one without noise*. Your laptop will not tell you, and Lightning says nothing.
 #
-# Nothing is staged: an ordinary batch, one draw per step. But the copy timed here stays in memory, and a real one crosses a bus to the GPU. Compare the rate at which your CPU draws
-# with that of your card's bus (PCI Express 3.0 with 16 lanes: 15.8 GB per second on paper).
+# The batch is an ordinary one. But the copy timed here stays in memory, and a real one crosses a bus to the GPU. Compare the rate at which your CPU draws
+# with that of your card's bus (PCI Express 3.0 with 16 lanes: 15.8 GB per second on paper, less from unpinned memory).
 
 # %% tags=["apparatus"]
 # Divides the bytes of the noise by the time of the draw.
@@ -434,7 +437,7 @@ rate = 4 * large_batch[0].numel() / result.bad["draw (µs)"] / 1000
 print(f"noise that this CPU draws: {rate:.1f} GB per second")
 
 # %% [markdown]
-# What the step gains on a GPU is on record only if this course has been run on one. On a machine with a GPU, the row *step, times one without noise* shows it, too.
+# What does the step gain on a GPU? On a machine with one, the row *step, times one without noise* shows it; the next line is what our record says.
 
 # %% tags=["apparatus"]
 # What the record of a GPU says.
@@ -459,7 +462,7 @@ claim("2.2", text, zeros, at_least=0.5)
 # The noise became bytes, too, and everything between -1 and 1 was cut to zero, without an error or a warning.
 #
 # **When the bad version is right.** When the numbers must be the same with and without a GPU. [PyTorch does not promise](https://docs.pytorch.org/docs/stable/notes/randomness.html)
-# that a GPU draws what a CPU draws from the same seed. Noise that the CPU draws does not change with the device; it costs the draw and the copy.
+# that a GPU draws what a CPU draws from the same seed. Noise that the CPU draws does not change with the device.
 #
 # ### Your turn · A noise layer, written from its specification
 #
@@ -493,15 +496,16 @@ check("2.2", AddsNoise)
 # ### Take along
 #
 # A mode that stops a step when it moves a tensor. Run one training step under it, with module and batch on a GPU:
-# `with NothingMoves(): model.training_step(batch, 0)`.
+# `with NothingMoves(): model.training_step(batch, 0)`. It also stops
+# `torch.tensor([...], device=...)`, which copies from the CPU: a constant belongs in a buffer (2.3).
 
 
 # %% tags=["guard"]
 class NothingMoves(torch.utils._python_dispatch.TorchDispatchMode):
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
-        if func is torch.ops.aten._to_copy.default:  # what .to and type_as call
-            assert result.device == args[0].device, f"moved to {result.device}"
+        if func.__name__ in ("_to_copy.default", "copy_.default"):  # (x,), (to, x)
+            assert args[:2][-1].device == result.device, f"moved to {result.device}"
         return result
 
 
@@ -551,7 +555,8 @@ for name, make_noise in spellings.items():
     )
 
 # %% [markdown]
-# `self.device` has a trap, too: it says where the module is *now*. While `__init__` runs, no Trainer has moved anything yet.
+# `self.device` has a trap, too: it says where the module is *now*. While `__init__` runs, no Trainer has moved anything yet. (And when a LightningModule is a part of a plain
+# `nn.Module` that is moved, its `self.device` is not updated.)
 
 
 # %%
@@ -628,7 +633,7 @@ class RegistersBuffers(Standardizes):
 # %% [markdown]
 # ### The contrast
 #
-# Train, save, load. The folded cell makes the raw images and measures the model before and after. Everything happens on the CPU, where both versions can train.
+# Train, save, load. The folded cell makes the raw images and measures the model before and after.
 
 # %%
 import tempfile
@@ -681,13 +686,13 @@ result = contrast(
 )
 
 # %% tags=["claim"]
-text = "with input statistics in plain attributes, a reload costs half of the lead over guessing or more"
+text = "with images that start at 512 and their statistics in plain attributes, a reload costs half of the lead over guessing or more"
 claim("2.3", text, result.bad["share of its lead over guessing"] >= 0.5)
-text = "with input statistics in buffers, a reload costs no accuracy"
+text = "with images that start at 512 and their statistics in buffers, a reload costs no accuracy"
 claim("2.3", text, result.good["accuracy lost"] == 0)
 
 # %% [markdown]
-# **Why.** A checkpoint does not hold the module. It holds its `state_dict`: parameters and buffers. A plain attribute is neither. The new instance starts with
+# **Why.** A checkpoint does not hold the module. Of its tensors it holds the `state_dict`: parameters and buffers. A plain attribute is neither. The new instance starts with
 # mean 0 and deviation 1, the weights expect standardized images, and no key is missing, because none was ever saved. Lightning says nothing: it saves what it is given.
 #
 # The black level makes the loss large: the statistics end far from 0 and 1. How large is it with 2,000 ordinary images, scaled to values from 0 to 1?
@@ -699,7 +704,7 @@ print(f"plain attributes, ordinary images: saved {ordinary['saved']:.3f}, ", end
 print(f"reloaded {ordinary['reloaded']:.3f}")
 
 # %% [markdown]
-# With the digits that come with the course that is a few points, easily blamed on the data. How many depends on how far mean and deviation lie from 0 and 1.
+# With the digits that come with the course the loss is much smaller, and easily blamed on the data.
 #
 # ### Four ways to keep a tensor
 #
@@ -725,7 +730,7 @@ with simulated_tensors("cuda:0"):
 # `parameters()`, where optimizers and parameter counts find it.
 #
 # The row *runs on a GPU* shows the famous reason: the plain attribute stays on the CPU when the weights move. With the shape `(1,)` of this lesson that is an error. A tensor
-# with *no* dimensions is worse: a GPU takes it for a number and mixes with it silently.
+# with *no* dimensions raises no error: a GPU takes it for a number. Nothing then warns you that it is not saved.
 
 # %% tags=["apparatus"]
 # Subtracts two CPU tensors from images on a simulated GPU.
@@ -785,7 +790,8 @@ check("2.3", KnowsWhatIsCommon)
 # %% [markdown]
 # ### Take along
 #
-# A test for every module: a fresh instance with the same `state_dict` predicts the same. Give it a *trained* model; an untrained one has nothing to lose.
+# A test for every module: a fresh instance with the same `state_dict` predicts the same. Give it a *trained* model; an untrained one has nothing to lose. Keep all three on the
+# CPU; both models end in evaluation mode.
 
 
 # %% tags=["guard"]
@@ -846,11 +852,11 @@ print("missing from the old file:", outcome.missing_keys)
 #
 # | You see | Look at |
 # |---|---|
-# | it trains on my machine; on the second GPU of the server it stops with "tensors on the same device" | 2.1 |
-# | the GPU waits, while one CPU core is busy in my training step | 2.2 |
-# | the noise that I add consists mostly of zeros | 2.2 |
-# | the accuracy was fine before saving; the loaded checkpoint is much worse, without an error | 2.3 |
-# | an attribute of my module is still on the CPU after the model was moved | 2.3 |
+# | training runs on the laptop, and stops on the second GPU of a server: "Expected all tensors to be on the same device" | 2.1 |
+# | the GPU waits while one CPU core is busy in `training_step` | 2.2 |
+# | noise that is added to images consists mostly of zeros | 2.2 |
+# | a loaded checkpoint scores far below what was measured before saving, without an error | 2.3 |
+# | a tensor in an attribute is still on the CPU after the module was moved | 2.3 |
 #
 # ## Take away
 #

@@ -93,8 +93,7 @@ class DigitNet(L.LightningModule):
 # training starts: right above `trainer.fit`, and below the line that builds the model. From there on everything is
 # drawn from seeded generators: the order of the images, the dropout, the brightness. You run such a script twice.
 #
-# **Predict before you run.** Both runs reach about the same test accuracy. How many test images do they answer
-# differently?
+# **Predict before you run.** How many test images do the two networks answer differently?
 #
 # - **a** none: the whole training was seeded;
 # - **b** some, but fewer than one in a hundred: the same batches in the same order lead to nearly the same network;
@@ -221,7 +220,7 @@ claim("5.1", "seeded before the model, two runs answer all images alike", early 
 
 # %% [markdown]
 # **Why.** The first weights were drawn before the seed was set. The two networks learn the same task, so
-# their answers become more alike, and a table of accuracies shows two similar numbers. Their weights stay unrelated: a
+# their answers become more alike, and a table of accuracies tends to show two similar numbers. Their weights stay unrelated: a
 # relative distance of about 1.4, the root of 2, is that of two independent random vectors, and it hardly changes.
 # Nothing warns.
 #
@@ -279,8 +278,8 @@ claim(
 # images exactly as the first one does, and you get half of the variety that you pay for. `workers=True` mixes the rank
 # into the seed of every worker.
 #
-# **Scope.** The place of the seed matters in one process and in several, on CPU and GPU (whether a GPU then repeats its
-# bits: 5.2). `workers=True` matters with several processes and `num_workers` above 0, and only there.
+# **Scope.** The place of the seed matters in one process and in several, on CPU and GPU. `workers=True` matters
+# with several processes and `num_workers` above 0, and only there.
 #
 # **When the bad version is right.** To learn how much of a result is chance, you need runs that differ. Then give every
 # run its own seed, set it first, and keep it: the runs differ *and* can be repeated. A network that only works with 42
@@ -714,10 +713,9 @@ class SavesRandomState(DigitNet):
 
 
 # %% [markdown]
-# Both versions train this module; they differ in the loader. (The recipe is often printed with
-# `np.random.get_state()` as it is. That state holds an array, and such a file does not load:
-# [3.2](03_hyperparameters.ipynb). Python's and CUDA's states, `random.getstate()` and `torch.cuda.get_rng_state_all()`,
-# go in the same way if you draw from them.)
+# Both versions train this module; they differ in the loader. (Often the recipe saves `np.random.get_state()` as it is.
+# That state holds an array, and such a file does not load: [3.2](03_hyperparameters.ipynb). If you draw from them, add
+# the states of Python, `random.getstate()`, and CUDA, `torch.cuda.get_rng_state_all()`.)
 #
 # ### Bad: the usual loader
 
@@ -839,9 +837,9 @@ claim("5.3", "Lightning warns of a shuffled resume", result.bad.says("not resuma
 # left are among them by chance; the others are replaced by images that were seen already. No random state repairs that:
 # what is missing is a place in an order.
 #
-# This time Lightning warns, and only of the bad version: the dataloader is *not resumable*. Read the message for what
-# it is. Lightning checks whether the loader *has* `state_dict` and `load_state_dict`, not whether they work: two empty
-# methods silence it. So test it, as in *Take along*.
+# This time Lightning warns, and only of the bad version: the dataloader is *not resumable*. It checks whether the loader
+# *has* `state_dict` and `load_state_dict`, not whether they work: two empty methods silence it. So test yours, as in
+# *Take along*.
 #
 # **Scope.** CPU, Lightning 2.6, one process: exact at every place where we saved (within an epoch, at its end, after a
 # validation), also with random augmentation in workers. Not exact: random augmentation with `num_workers=0`, since
@@ -851,8 +849,7 @@ claim("5.3", "Lightning warns of a shuffled resume", result.bad.says("not resuma
 #
 # **When the bad version is right.** A run that took a different course is not a worse one. If you resume at the ends of
 # epochs, where no order is cut in two, or report means over several seeds, the usual loader will do. Exactness is for
-# long runs that break off often, for a bug that shows after a day, and for tests. (torchdata's `StatefulDataLoader`
-# saves its place, too; test it at the places where you save.)
+# long runs that break off often, for a bug that shows after a day, and for tests.
 #
 # ### Your turn · A generator of its own
 #
@@ -957,14 +954,16 @@ claim(
 # %% [markdown]
 # ## Symptoms
 #
+# What you see at work, and where to look:
+#
 # | You see | Look at |
 # |---|---|
-# | Two runs with the same seed reach similar accuracies but give different predictions | 5.1 |
-# | More GPUs do not help: augmented batches look the same on all of them | 5.1 |
-# | Two runs with everything seeded start to differ in the last digits of the loss | 5.2 |
-# | A run stops with "does not have a deterministic implementation" | 5.2 |
-# | A resumed run leaves the curve of the run that it continues | 5.3 |
-# | "your dataloader is not resumable", or an exact resume that worked at the end of an epoch fails within one | 5.3 |
+# | two runs with the same seed reach similar accuracies but give different predictions | 5.1 |
+# | augmented batches look the same on all GPUs | 5.1 |
+# | two runs with everything seeded differ in the last digits of the loss | 5.2 |
+# | a run stops with "does not have a deterministic implementation" | 5.2 |
+# | a resumed run leaves the curve of the run that it continues | 5.3 |
+# | Lightning warns that your dataloader is not resumable | 5.3 |
 #
 # ## Take away
 #

@@ -429,7 +429,7 @@ class WaitsForTheGpu(Net):
     ("module_class", "words"),
     [
         (StopsOnNan, "branches on values"),
-        (ScoresWithNumPy, "pretended tensors cannot do"),
+        (ScoresWithNumPy, "fake tensors cannot do"),
         (PenalizesGradients, "driver of a GPU"),
         (WaitsForTheGpu, "driver of a GPU"),
     ],

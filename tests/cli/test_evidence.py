@@ -9,10 +9,14 @@ from pathlib import Path
 
 import pytest
 from command_line import CLAIM, SEED, course, course_says, sentence, write
+from evidence_samples import claim, outcome
 from fault_scenarios import no_file_beyond
+from rich.console import Console
 
 from course_utils.authoring.evidence import parallel, store
+from course_utils.authoring.evidence.summary import SIGNS, summarize
 from course_utils.cli import evidence as command
+from course_utils.cli.evidence import summary_table
 
 __all__ = ["course"]  # the fixture
 pytestmark = pytest.mark.slow
@@ -167,3 +171,10 @@ def test_ctrl_c_keeps_what_had_ended_and_the_next_call_goes_on(course):
     assert "Traceback" not in errors
     assert errors.strip().splitlines()[-1] == command.STOPPED + command.RESUME
     assert [each.task.seed for each in _lines()] == [0]
+
+
+@pytest.mark.parametrize("kind", SIGNS)
+def test_the_table_shows_every_kind_of_bound(kind):
+    made = claim(1.0, kind=kind)
+    table = summary_table(summarize([outcome(made)]), Console(width=100))
+    assert table.row_count == 1

@@ -79,9 +79,9 @@ def why_undecided(error: BaseException) -> str:
     """Return what the simulation cannot decide about this error, ``""`` if nothing."""
     text = str(error).lower()
     if isinstance(error, _NEEDS_VALUES):
-        return "branches on values, which pretended tensors do not have"
+        return "branches on values, which fake tensors do not have"
     if isinstance(error, _UNKNOWN) or any(words in text for words in _UNKNOWN_WORDS):
-        return "does something that pretended tensors cannot do"
+        return "does something that fake tensors cannot do"
     if any(words in text for words in _NEEDS_A_DRIVER):
         return "asks the driver of a GPU, which is not there"
     return ""
@@ -140,7 +140,7 @@ class _CurrentGpu(TorchFunctionMode):
                 return value
         if func is Tensor.numpy:  # a fake tensor has no memory for NumPy to read
             if args[0].device.type == "cpu":
-                raise RuntimeError(".numpy() is not supported for pretended tensors")
+                raise RuntimeError(".numpy() is not supported for fake tensors")
             kind = args[0].device
             raise TypeError(f"can't convert {kind} device type tensor to numpy")
         with _in_the_words_of_devices():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from course_utils.authoring.evidence.parallel import Job
 
-_PLAIN = {"≥": ">=", "≤": "<=", "=": "="}
+_PLAIN = {"≥": ">=", "≤": "<="}
 STOPPED = "Stopped. Runs that had not ended are not counted."
 RESUME = " The same command with the same --output continues from there."
 
@@ -68,7 +68,7 @@ def _bound(summary: Summary, on: "Console") -> str:
         return "varies"
     [(kind, threshold)] = summary.bounds
     best = SIGNS[kind]
-    return f"{terminal.sign(on, best, _PLAIN[best])} {number(threshold)}"
+    return f"{terminal.sign(on, best, _PLAIN.get(best, best))} {number(threshold)}"
 
 
 def summary_table(found: Iterable[Summary], on: "Console") -> "Table":

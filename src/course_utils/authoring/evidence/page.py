@@ -109,6 +109,14 @@ def _overview(outcomes: Sequence[Outcome]) -> str:
     return markdown_table(header, rows)
 
 
+def _fewer_seeds(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return the lessons with fewer runs than others on the data with most runs."""
+    most = next(iter(by_data(outcomes).values()), [])
+    counts = {lesson: len(runs) for lesson, runs in by_lesson(most).items()}
+    top = max(counts.values(), default=0)
+    return [f"lesson {each}: {n} of {top}" for each, n in counts.items() if n < top]
+
+
 def _bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {each}" for each in items)
 
@@ -126,6 +134,9 @@ def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
             for o in outcomes
             if o.failure
         ],
+        "Seeds so far, of lessons that have changed since the last whole record:": (
+            _fewer_seeds(outcomes)
+        ),
         f"Claims that hold with a thin margin, less than {100 * THIN:.0f} % of the "
         "worst effect:": [
             f"{c.practice} {c.text}" for c in claims if c.holds and thin(c.margin)

@@ -211,13 +211,11 @@ result = contrast(
 # %% tags=["claim"]
 text = "a module without saved hyperparameters reloads with all of its weights"
 claim("3.1", text, result.bad["weight tensors that differ"] == 0)
-text = "a module without saved hyperparameters reloads with none of its three settings"
+text = "a module without saved hyperparameters reloads with none of its three settings if each has a default"
 claim("3.1", text, result.bad["settings that come back"] == 0)
-text = "a network that reloads without its option `invert` loses at least half of its lead over guessing"
+text = "a network trained on negatives loses at least half of its lead over guessing if it reloads without its option `invert`"
 claim("3.1", text, 1 - result.times("lead over guessing after") >= 0.5)
-text = (
-    "a module with saved hyperparameters reloads with the same logits, to the last bit"
-)
+text = "a module with saved hyperparameters gives the same logits after a reload, to the last bit, in evaluation mode"
 claim("3.1", text, result.good["images with different logits"] == 0)
 
 # %% [markdown]
@@ -267,7 +265,7 @@ for name, model in reloaded.items():
 images = scaled(negatives)
 partly = reloaded["only invert passed again"].cpu().eval()
 unchanged = torch.equal(kept(images), partly(images))
-text = "a reload that loses only dropout and learning rate changes no logit"
+text = "a reload that loses only dropout and learning rate changes no logit in evaluation mode"
 claim("3.1", text, unchanged)
 
 
@@ -284,7 +282,7 @@ class AddsAnArgument(CallsInTheBase):
 
 saved_names = sorted(AddsAnArgument(width=99).hparams)
 print("saved by the call in the base class:", ", ".join(saved_names))
-text = "a call of save_hyperparameters in a base class also saves the arguments of a subclass"
+text = "a call of save_hyperparameters in a base class also saves the arguments of a subclass that calls super().__init__"
 claim("3.1", text, saved_names == ["lr", "width"])
 
 # %% [markdown]
@@ -474,9 +472,7 @@ text = "with a network and a dataset among its hyperparameters, a module is trai
 claim("3.2", text, result.bad["of them before loading"] == 3)
 text = "a checkpoint with a network and a dataset among its hyperparameters neither loads nor resumes by default"
 claim("3.2", text, result.bad["steps that work"] == 3)
-text = (
-    "with network and dataset ignored, a module is trained, saved, loaded and resumed"
-)
+text = "with network and dataset left out of its hyperparameters, a module is trained, saved, loaded and resumed"
 claim("3.2", text, result.good["steps that work"] == 5)
 text = "a dataset of 2,000 images among the hyperparameters makes a small network's checkpoint at least 5 times larger"
 claim("3.2", text, result.times("file (MB)") >= 5)
@@ -569,16 +565,16 @@ class IgnoresItsRate(SmallNet):
 
 
 fails = [name for name in to_convert if as_it_is[name] != "works"]
-text = "eight common types of hyperparameters, NumPy numbers among them, keep a checkpoint from loading"
+text = "each of eight common types of hyperparameters, NumPy numbers among them, keeps a checkpoint from loading by default"
 claim("3.2", text, len(fails), equals=8)
 healed = sum(converted[name] == "works" for name in fails)
-text = "the same eight types of hyperparameters load once they are converted to plain values"
+text = "each of eight types of hyperparameters that keep a checkpoint from loading loads once it is converted to a plain value"
 claim("3.2", text, healed, equals=8)
 rate = np.logspace(-4, -2, 3)[1]
 ignored = [comes_back(each, IgnoresItsRate) for each in (rate, float(rate))]
 print("a rate from NumPy, ignored:", ignored[0])
 print("the same rate as a float:  ", ignored[1])
-text = "ignoring a learning rate from NumPy does not help: the optimizer's state keeps the checkpoint from loading"
+text = "a module that ignores a learning rate from NumPy, but gives it to its optimizer, has a checkpoint that does not load by default"
 claim("3.2", text, ignored == ["UnpicklingError", "works"])
 model = SavesEverything(**new_arguments())
 L.Trainer(max_steps=1, **quiet_trainer()).fit(model)
@@ -741,9 +737,9 @@ result = contrast(
 )
 
 # %% tags=["claim"]
-text = "five runs at five rates train one and the same model if the optimizer reads an attribute that no argument sets"
+text = "five runs from one seed, at five rates, train one and the same model if the optimizer reads an attribute that no argument sets"
 claim("3.3", text, result.bad["different models"] == 1)
-text = "five runs at five rates train five models if the optimizer reads hparams.lr"
+text = "five runs from one seed, at five rates, train five different models if the optimizer reads hparams.lr"
 claim("3.3", text, result.good["different models"] == 5)
 text = "of five learning rates from 0.0001 to 1, the worst loses at least half of the best one's lead over guessing"
 claim("3.3", text, result.good["lead lost by the worst rate"] >= 0.5)
@@ -841,7 +837,7 @@ with TemporaryDirectory() as folder:
     resume = {"steps": 2, "ckpt_path": path}
     with_same = attempt(lambda: fit_with_guard(same, **resume))
     with_new = attempt(lambda: fit_with_guard(new, **resume))
-text = "a callback that compares rates stops a run resumed in mid-epoch with a new rate, and not with the old one"
+text = "a callback that compares the optimizer's rate with hparams.lr stops a run resumed in mid-epoch with a new rate, and not with the old one"
 claim("3.3", text, (with_same, with_new) == ("works", "AssertionError"))
 
 # %% [markdown]

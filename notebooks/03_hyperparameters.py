@@ -211,13 +211,11 @@ result = contrast(
 # %% tags=["claim"]
 text = "a module without saved hyperparameters reloads with all of its weights"
 claim("3.1", text, result.bad["weight tensors that differ"] == 0)
-text = "a module without saved hyperparameters reloads with none of its three settings"
+text = "a module without saved hyperparameters reloads with none of its three settings if each has a default"
 claim("3.1", text, result.bad["settings that come back"] == 0)
-text = "a network that reloads without its option `invert` loses at least half of its lead over guessing"
+text = "a network trained on negatives loses at least half of its lead over guessing if it reloads without its option `invert`"
 claim("3.1", text, 1 - result.times("lead over guessing after") >= 0.5)
-text = (
-    "a module with saved hyperparameters reloads with the same logits, to the last bit"
-)
+text = "a module with saved hyperparameters gives the same logits after a reload, to the last bit, in evaluation mode"
 claim("3.1", text, result.good["images with different logits"] == 0)
 
 # %% [markdown]
@@ -239,8 +237,8 @@ images = Images(
 show(images, result)
 
 # %% [markdown]
-# `invert` is a setting whose loss hurts at once. That is staged; many settings are lost quietly. The folded cell passes some of them by hand. With `invert` passed, not
-# one logit changes: dropout and learning rate have no effect until the loaded model is trained again.
+# We chose `invert` because its loss hurts at once; many settings are lost quietly. The folded cell passes some of the settings by hand. If only `invert` is passed, not
+# one logit changes in evaluation mode: dropout and learning rate have no effect until the loaded model is trained again.
 
 
 # %% tags=["apparatus"]
@@ -267,7 +265,7 @@ for name, model in reloaded.items():
 images = scaled(negatives)
 partly = reloaded["only invert passed again"].cpu().eval()
 unchanged = torch.equal(kept(images), partly(images))
-text = "a reload that loses only dropout and learning rate changes no logit"
+text = "a reload that loses only dropout and learning rate changes no logit in evaluation mode"
 claim("3.1", text, unchanged)
 
 
@@ -284,12 +282,12 @@ class AddsAnArgument(CallsInTheBase):
 
 saved_names = sorted(AddsAnArgument(width=99).hparams)
 print("saved by the call in the base class:", ", ".join(saved_names))
-text = "a call of save_hyperparameters in a base class also saves the arguments of a subclass"
+text = "a call of save_hyperparameters in a base class also saves the arguments of a subclass that calls super().__init__"
 claim("3.1", text, saved_names == ["lr", "width"])
 
 # %% [markdown]
 # `save_hyperparameters()` saves the arguments of the `__init__` that calls it, *with the values that they have at that moment*. If the call stands in a base class,
-# the arguments of the subclass are saved as well: in the cell above, also `width`, which only the subclass has.
+# and the subclass calls `super().__init__()`, its arguments are saved as well: in the cell above, also `width`, which only the subclass has.
 #
 # **Scope.** Any device; one process, or several with DDP; every checkpoint that a Trainer writes, also one with the weights only (`save_weights_only=True`). A file that you write with
 # `torch.save(model.state_dict(), path)` holds no hyperparameters in either version.
@@ -330,14 +328,15 @@ check("3.1", SeesInk)
 # %% [markdown]
 # ### Take along
 #
-# A test for any module: reload it and compare the logits. Give it a model whose settings are *not* the defaults: with the defaults, the bad version passes, too.
+# A test for your modules: reload a file that the model has just written, and compare the logits. Give it a model whose settings are *not* the defaults: with the defaults, the bad version passes, too.
+# Arguments that are not in the file come last, by name. The test leaves the model on the CPU, in evaluation mode.
 
 
 # %% tags=["guard"]
-def assert_survives_reload(model, path, images):
-    model.eval()
-    loaded = type(model).load_from_checkpoint(path, map_location="cpu").eval()
-    equal = torch.equal(loaded(images), model.cpu()(images))
+def assert_survives_reload(model, path, images, **not_in_file):
+    load = type(model).load_from_checkpoint
+    loaded = load(path, map_location="cpu", **not_in_file)
+    equal = torch.equal(loaded.eval()(images), model.cpu().eval()(images))
     assert equal, f"{type(model).__name__} gives different logits after a reload"
 
 
@@ -473,9 +472,7 @@ text = "with a network and a dataset among its hyperparameters, a module is trai
 claim("3.2", text, result.bad["of them before loading"] == 3)
 text = "a checkpoint with a network and a dataset among its hyperparameters neither loads nor resumes by default"
 claim("3.2", text, result.bad["steps that work"] == 3)
-text = (
-    "with network and dataset ignored, a module is trained, saved, loaded and resumed"
-)
+text = "with network and dataset left out of its hyperparameters, a module is trained, saved, loaded and resumed"
 claim("3.2", text, result.good["steps that work"] == 5)
 text = "a dataset of 2,000 images among the hyperparameters makes a small network's checkpoint at least 5 times larger"
 claim("3.2", text, result.times("file (MB)") >= 5)
@@ -483,8 +480,8 @@ claim("3.2", text, result.times("file (MB)") >= 5)
 # %% [markdown]
 # Up to saving, both versions work. Then the bad file can be neither loaded nor resumed, although encoder and dataset were passed again.
 #
-# **Why.** The reason that guides give is out of date. Networks and datasets *can* be pickled. But unpickling may run any code, so a
-# checkpoint from a stranger could run code on your machine. Since PyTorch 2.6, `torch.load` therefore reads by default with `weights_only=True`: tensors, numbers, text,
+# **Why.** The reason that guides give misses the point. Most networks and datasets *can* be pickled. (What cannot, such as a lambda, Lightning leaves out with a warning.) But unpickling may run any code, so a
+# checkpoint from a stranger could run code on your machine. Since PyTorch 2.6, `torch.load` therefore reads by default with `weights_only=True`: tensors, Python's own numbers, text,
 # containers of them, and little else. The check comes at *loading*, and that is late: the night's
 # training is over, and its file cannot be read.
 #
@@ -568,16 +565,16 @@ class IgnoresItsRate(SmallNet):
 
 
 fails = [name for name in to_convert if as_it_is[name] != "works"]
-text = "eight common types of hyperparameters, NumPy numbers among them, keep a checkpoint from loading"
+text = "each of eight common types of hyperparameters, NumPy numbers among them, keeps a checkpoint from loading by default"
 claim("3.2", text, len(fails), equals=8)
 healed = sum(converted[name] == "works" for name in fails)
-text = "the same eight types of hyperparameters load once they are converted to plain values"
+text = "each of eight types of hyperparameters that keep a checkpoint from loading loads once it is converted to a plain value"
 claim("3.2", text, healed, equals=8)
 rate = np.logspace(-4, -2, 3)[1]
 ignored = [comes_back(each, IgnoresItsRate) for each in (rate, float(rate))]
 print("a rate from NumPy, ignored:", ignored[0])
 print("the same rate as a float:  ", ignored[1])
-text = "ignoring a learning rate from NumPy does not help: the optimizer's state keeps the checkpoint from loading"
+text = "a module that ignores a learning rate from NumPy, but gives it to its optimizer, has a checkpoint that does not load by default"
 claim("3.2", text, ignored == ["UnpicklingError", "works"])
 model = SavesEverything(**new_arguments())
 L.Trainer(max_steps=1, **quiet_trainer()).fit(model)
@@ -585,19 +582,21 @@ trusted = save_and_load(model, weights_only=False)
 print("images back with weights_only=False:", len(trusted.hparams.dataset))
 
 # %% [markdown]
-# The first row is the one that hurts. A number from NumPy looks like a float, prints like a float, and *is* a float to `isinstance`. Sweep over `np.logspace`, and none
-# of your runs can be loaded. `ignore=["lr"]` does not help: the checkpoint holds the state of the optimizer as well, with the rate in it. What helps is one line at the top of `__init__`, before anything uses
+# The first row is the one that hurts. A rate from `np.logspace` looks like a float, prints like a float, and *is* a float to `isinstance`. Sweep over such rates, and none
+# of your runs can be loaded by default. `ignore=["lr"]` does not help: the checkpoint holds the state of the optimizer as well, with the rate in it. What helps is one line at the top of `__init__`, before anything uses
 # the value: `lr = float(lr)`.
 #
-# **Scope.** PyTorch 2.6 or newer, with Lightning 2.6 or newer, which follows its default for local files; any device. If the path begins with `http`, Lightning loads with `weights_only=False`: pass `weights_only=True` there.
+# What you convert is what `__init__` gets when the file is loaded. So it has to accept both forms, and to get from a name back to the object: `getattr(torch, "tanh")` is `torch.tanh`.
+#
+# **Scope.** PyTorch 2.6 or newer, with Lightning 2.6 or newer, which follows PyTorch's default for local files; any device. If the path begins with `http`, Lightning loads with `weights_only=False`: pass `weights_only=True` there.
 # Outside this course, you may see Lightning log "`weights_only` was not set" when it *saves*: that is about leaving the optimizer out of the file, not about this check. Nothing is staged: a file loads or it does not.
 #
-# **When the bad version is right.** A file that you wrote yourself may be loaded with `load_from_checkpoint(path, weights_only=False)`. Then all of it comes back, network and dataset included. Never do that with a file from a stranger. And `ignore` has its price: you must have the encoder when you load the file. Its *weights* need not be right,
+# **When the bad version is right.** A file that you wrote yourself may be loaded with `load_from_checkpoint(path, weights_only=False)`, or resumed with `fit(…, weights_only=False)`. Then all of it comes back, network and dataset included. Never do that with a file from a stranger. And `ignore` has its price: you must have the encoder when you load the file. Its *weights* need not be right,
 # they are in the file; its *shape* must be.
 #
 # ### Your turn · A sweep that can be loaded
 #
-# The sweep passes an encoder, an activation function such as `torch.tanh`, and a rate from `np.logspace`. Change `__init__` so that
+# The sweep passes an encoder with 64 outputs, an activation function such as `torch.tanh`, and a rate from `np.logspace`. Change `__init__` so that
 # `Swept.load_from_checkpoint(path, encoder=encoder)` works, and brings back activation and rate, although they are not passed again. *(four lines, two of them new; 8 minutes)*
 
 
@@ -622,7 +621,8 @@ check("3.2", Swept)
 # %% [markdown]
 # ### Take along
 #
-# Run this before the night's training, not after it. It reads the hyperparameters as `torch.load` will. It does not see the optimizer: a rate from NumPy that you ignored gets past it.
+# Run this before the night's training, not after it. It reads the hyperparameters as `torch.load` will. Give it your data module as well, if that saves hyperparameters: they go into the same file.
+# It does not see the optimizer: a rate from NumPy that you ignored gets past it.
 
 
 # %% tags=["guard"]
@@ -737,9 +737,9 @@ result = contrast(
 )
 
 # %% tags=["claim"]
-text = "five runs at five rates train one and the same model if the optimizer reads an attribute that no argument sets"
+text = "five runs from one seed, at five rates, train one and the same model if the optimizer reads an attribute that no argument sets"
 claim("3.3", text, result.bad["different models"] == 1)
-text = "five runs at five rates train five models if the optimizer reads hparams.lr"
+text = "five runs from one seed, at five rates, train five different models if the optimizer reads hparams.lr"
 claim("3.3", text, result.good["different models"] == 5)
 text = "of five learning rates from 0.0001 to 1, the worst loses at least half of the best one's lead over guessing"
 claim("3.3", text, result.good["lead lost by the worst rate"] >= 0.5)
@@ -771,12 +771,12 @@ claim("3.3", text, used / first.hparams.lr, equals=1.0)
 
 # %% [markdown]
 # Your table shows the new rate; the run used the old one. A checkpoint holds the optimizer's state, and the rate is part of it. Resuming with `ckpt_path` means to continue as if
-# nothing had happened: Lightning first calls `configure_optimizers`, then puts the saved state on top.
+# nothing had happened: Lightning first calls `configure_optimizers`, then puts the saved state on top, and only then calls `on_train_start`.
 #
 # **Scope.** The optimizers of `torch.optim`; any device; one process, or several with DDP; resumed at the end of an epoch or in the middle. The resume part holds for `ckpt_path`; `load_from_checkpoint` restores no optimizer.
 #
 # **When the bad version is right.** An attribute is as good as a hyperparameter if `__init__` sets it, as in 3.1. A number that you will never tune may stand in the code: Adam's `betas`, an `eps`. Each argument is one more thing that a reader must
-# think about. And if a *schedule* sets the rate, `hparams.lr` is at most its peak; [lesson 04](04_logging.ipynb) shows how to log the rate as it was applied.
+# think about. And if a *schedule* sets the rate, `hparams.lr` is only the number that it starts from or aims at; [lesson 04](04_logging.ipynb) shows how to log the rate as it was applied.
 #
 # ### Your turn · A resumed run that listens
 #
@@ -803,7 +803,7 @@ check("3.3", Listens)
 # %% [markdown]
 # ### Take along
 #
-# A callback that compares the rate in use with the one on record before every step, in a new run and in a resumed one. With a schedule it compares the rate that the schedule
+# A callback that compares the rate in use with `hparams.lr` before every step, in a new run and in a resumed one. It expects one rate for all parameters. With a schedule it compares the rate that the schedule
 # starts from. `OneCycleLR`, `CyclicLR` and `ReduceLROnPlateau` set the rate differently; leave the callback out there.
 
 
@@ -837,14 +837,14 @@ with TemporaryDirectory() as folder:
     resume = {"steps": 2, "ckpt_path": path}
     with_same = attempt(lambda: fit_with_guard(same, **resume))
     with_new = attempt(lambda: fit_with_guard(new, **resume))
-text = "a callback that compares rates stops a run resumed in mid-epoch with a new rate, and not with the old one"
+text = "a callback that compares the optimizer's rate with hparams.lr stops a run resumed in mid-epoch with a new rate, and not with the old one"
 claim("3.3", text, (with_same, with_new) == ("works", "AssertionError"))
 
 # %% [markdown]
 # ### Going further · Ask your own module
 #
-# The check behind exercise 3.1 works on any `LightningModule`. It trains a module, reloads it, compares, and trains both once more.
-# Choose settings that differ from the defaults.
+# The check behind exercise 3.1 takes other modules, too, with a few batches to train on. It trains a module, reloads it, compares, and trains both once more.
+# Choose settings that differ from the defaults. Name the arguments that are not in the file: `again=["encoder"]`.
 
 # %%
 from course_utils.exercises.lesson_03 import survives_reload
@@ -871,7 +871,7 @@ for finding in survives_reload(SavesHyperparameters, settings, batches):
 #
 # - [ ] `save_hyperparameters()` comes before any argument changes its meaning.
 # - [ ] I have loaded a checkpoint of *this* class with settings that are not the defaults.
-# - [ ] Networks, datasets and other objects are in `ignore`.
+# - [ ] Networks, datasets and other objects that I pass again are in `ignore`.
 # - [ ] What is saved is plain, and converted before the call: `float(lr)`, not a number from NumPy; a name, not a function.
 # - [ ] The optimizer reads `self.hparams`, or an attribute that `__init__` sets.
 # - [ ] After resuming with a different rate, I looked at the optimizer, not at the table.

@@ -38,13 +38,14 @@ from course_utils.data import ImageDataModule
 
 # %%
 class SmallNet(L.LightningModule):
-    """One hidden layer: images to logits of shape (batch, 10)."""
+    """One hidden layer: images to logits of shape (batch, classes)."""
 
     def __init__(self, dropout=0.0):
         super().__init__()
-        size = ImageDataModule().num_features
-        hidden = [nn.Linear(size, 64), nn.ReLU(), nn.Dropout(dropout)]
-        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, 10))
+        sizes = ImageDataModule()
+        hidden = [nn.Linear(sizes.num_features, 64), nn.ReLU(), nn.Dropout(dropout)]
+        classify = nn.Linear(64, sizes.num_classes)
+        self.net = nn.Sequential(nn.Flatten(), *hidden, classify)
         self.lr = 1e-3
 
     def forward(self, images):

@@ -90,6 +90,15 @@ def test_images_stand_side_by_side_in_one_row_per_version(drawn):
     assert names == ["clean", "bad\nmean 0.875", "good\nmean 0.812"]
 
 
+def test_images_of_three_channels_are_in_colour(drawn):
+    colours = torch.rand(2, 3, 4, 5)
+    versions = {"one": VersionResult({"mean": 0.5}, extras={"restored": colours})}
+    [axes] = drawn(IMAGES, versions).axes
+    strip = torch.as_tensor(axes.images[0].get_array())
+    assert strip.shape == (4, 10, 3)
+    assert torch.equal(strip[:, 5:], colours[1].permute(1, 2, 0))
+
+
 def test_the_words_and_the_table_of_images_hold_the_scores(alt, table):
     assert alt(IMAGES, RESTORED) == (
         "Rows of images, from top to bottom: clean; bad, mean 0.875; good, mean 0.812."

@@ -40,9 +40,8 @@ _ABOVE = "A pixel counts as ink if its grey level of 0 to 255 is above `ink`."
 
 def _sees_ink_only(answer: Any, ink: int) -> Finding:
     """Check whether the logits depend on where the ink is, and on nothing else."""
-    images = (
-        lesson_images(32)[0] * 4
-    ).round() / 4  # five grey levels, none of them near ink
+    # Five grey levels, none of them near ink.
+    images = (lesson_images(32)[0] * 4).round() / 4
     with learners_code("__init__"):
         module = answer(ink=ink)
     with learners_code("forward"):

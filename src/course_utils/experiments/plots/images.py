@@ -17,7 +17,8 @@ class Images(Picture):
 
     Attributes:
         inputs: Names of extras shown first, those of the good version unless it
-            stopped; each a tensor of shape ``(n, 1, height, width)`` in 0..1.
+            stopped; each a tensor of shape ``(n, channel, height, width)`` in 0..1.
+            Three channels are shown in colour; of a single one, 1 is black.
         outputs: Name of the extra that each version returns, in the same shape.
         score: Measurement printed beside each version's row.
     """
@@ -44,7 +45,8 @@ class Images(Picture):
             return
         every = figure.subplots(len(rows), 1, squeeze=False)[:, 0]
         for axes, (label, images) in zip(every, rows, strict=True):
-            strip = images[:, 0].permute(1, 0, 2).flatten(1).clamp(0, 1)
+            # Colours as they are, one channel as ink: (height, n * width[, channel]).
+            strip = images.permute(2, 0, 3, 1).flatten(1, 2).squeeze(-1).clamp(0, 1)
             axes.imshow(strip.numpy(), cmap="gray_r", vmin=0, vmax=1, aspect="equal")
             axes.set_ylabel(label, rotation=0, ha="right", va="center", size=9)
             axes.set(xticks=[], yticks=[])

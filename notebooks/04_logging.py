@@ -673,7 +673,7 @@ gap = abs(measured["rank 0"][-1] / measured["rank 1"][-1] - 1)
 print(f"the two validation losses differ by {100 * gap:.1f} %")
 
 # %% [markdown]
-# **Scope.** Two processes or more, on CPU or GPU, for numbers that decide something. Measured with DDP; the metrics do not depend on how the weights are shared. In one process `sync_dist` changes nothing.
+# **Scope.** Two processes or more, on CPU or GPU, for numbers that decide something. Measured with DDP on the CPU. In one process `sync_dist` changes nothing.
 #
 # **When the bad version is right.** For the step curve of a training loss. To sync it costs a message per metric and step, while all processes wait for each other; to sync a mean costs two messages per metric and *epoch*. One process's
 # step values are noisier than the mean of two, which does no harm as long as nothing is decided by them. One `self.log` with `on_step=True, on_epoch=True, sync_dist=True` syncs every step as well; two calls, under two names, sync the mean alone.

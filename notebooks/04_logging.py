@@ -176,7 +176,7 @@ claim("4.1", "the mean training loss falls in every epoch", worse == 0)
 # With both switched on, Lightning also keeps a sum and a count, and the logger gets two columns, `train_loss_step` and
 # `train_loss_epoch`. Callbacks find the mean under the plain name, too.
 #
-# **In an ordinary run** (2,000 images in batches of 64, learning rate 0.001, `patience=3`) the last batch is a fair sample, and the harm is smaller:
+# **In an ordinary run** (2,000 images in batches of 64, learning rate 0.001, `patience=3`) one bad reading no longer ends the run. But the last batch has only the 16 images left over, and still makes some epochs look worse:
 
 # %% tags=["apparatus"]
 # Train both versions in the ordinary run.
@@ -187,7 +187,8 @@ for version in (LogsSteps, LogsStepsAndEpochs):
     print(f"{version.__name__}: looked worse after {100 * worse:.1f} % of the epochs")
 
 # %% [markdown]
-# **Scope.** One process or several, CPU or GPU, whatever reads a training metric at the end of an epoch; the noise grows as batches shrink.
+# **Scope.** CPU or GPU, for what reads a training metric at the end of an epoch; the noise grows as batches shrink. If validation runs more than once per epoch, `EarlyStopping` reads earlier, and the plain name holds the
+# last batch's loss in both versions. With several processes, each has the mean of its own images (4.3).
 #
 # **When the bad version is right.** The step curve shows *when* something happened. Below, the images of one batch out of 150 are inverted. Look for it among the steps of its epoch, then among the means of the epochs.
 
@@ -226,7 +227,7 @@ claim(
 )
 
 # %% [markdown]
-# So log both, and let callbacks watch the mean. But a run shorter than `log_every_n_steps`, 50 by default, has no step curve at all. Lightning says so, if you listen:
+# So log both, and let callbacks watch the mean. But a run with fewer steps than `log_every_n_steps`, 50 by default, has no step curve at all:
 
 # %% tags=["apparatus"]
 # Train for two epochs of 10 batches with the default log_every_n_steps.
@@ -237,7 +238,8 @@ print("values of train_loss_step:", len(log.values("train_loss_step")))
 print("values of train_loss_epoch:", len(log.values("train_loss_epoch")))
 
 # %% [markdown]
-# Outside this course, whose kernel mutes warnings, the cell above prints: "The number of training batches (10) is smaller than the logging interval Trainer(log_every_n_steps=50)." Take it literally.
+# Outside this course, whose kernel mutes warnings, the cell above prints: "The number of training batches (10) is smaller than the logging interval Trainer(log_every_n_steps=50)." It
+# compares the interval with one *epoch*: a long run of short epochs is warned as well, and has a step curve with few points.
 #
 # ### Your turn · Two curves from one line
 #
@@ -273,7 +275,8 @@ check("4.1", LogsTwoCurves)
 # %% [markdown]
 # ### Take along
 #
-# A metric that is a mean of the epoch has a twin whose name ends in `_step`. If a callback monitors a training metric, this test wants the twin.
+# A metric logged by step and by epoch has two more names, which end in `_step` and `_epoch`. If a callback monitors a training metric, this test expects both. It also rejects a metric
+# logged with `on_step=False, on_epoch=True`, which is a mean too, but has no step curve.
 
 
 # %% tags=["guard"]
@@ -422,7 +425,7 @@ claim("4.2", "monitoring val/loss keeps the model of lowest validation loss", be
 
 # %% [markdown]
 # **Why.** Callbacks look a name up in one table, `trainer.callback_metrics`. Both steps write there, and the later one wins. Validation runs at the end of an epoch,
-# then the training epoch is closed and its mean overwrites the validation loss. Only after that do the two callbacks read.
+# then the training epoch is closed and its mean overwrites the validation loss. Only after that do the two callbacks read. They take a lower value for a better one, unless their argument `mode` is `"max"`.
 #
 # A name should say what it is a number *of*. `train/loss` and `val/loss` do, and so do `train_loss` and `val_loss`. The slash adds one thing: TensorBoard and other
 # viewers group charts by what stands before it.
@@ -437,7 +440,8 @@ print(
 )
 
 # %% [markdown]
-# **Scope.** One process or several, CPU or GPU, *with the default validation interval*. If validation runs twice per epoch, `EarlyStopping` reads right after it, before the training mean is written:
+# **Scope.** One process or several, CPU or GPU, *with the default validation interval*. If validation runs twice per epoch, `EarlyStopping` reads right after it, before the training mean is written. The
+# version with one name, which trained for all 20 epochs above, then stops early:
 
 
 # %% tags=["apparatus"]
@@ -448,8 +452,8 @@ print(f"epochs trained when validating twice per epoch: {halves['epochs trained'
 # %% [markdown]
 # So which of the two losses a shared name means depends on a flag of the Trainer.
 #
-# **When the bad version is right.** A name without a split is fine for what has no split, such as a learning rate. And if you log to no viewer that groups
-# charts, an underscore says as much as a slash. A rename costs something, too: it starts a new curve, and old runs keep the old name. Choose
+# **When the bad version is right.** A name without a split is fine for what has no split, such as a learning rate. And if your viewer does not group
+# charts, an underscore says as much as a slash. Renaming has its price, too: it starts a new curve, and old runs keep the old name. Choose
 # early.
 #
 # ### Your turn · Keep the best, under a name you can read
@@ -487,7 +491,7 @@ check("4.2", KeepsTheBest)
 # %% [markdown]
 # ### Take along
 #
-# A callback for any Trainer: what is monitored must name its split.
+# A callback for the Trainer: what another callback monitors must begin with its split. What a scheduler monitors, it does not see.
 
 
 # %% tags=["guard"]
@@ -566,7 +570,7 @@ class LogsTogether(TrainsWithPlateau):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell builds the two files, as data sets made of many files have them, and starts two processes with `run_processes`. Inside runs an ordinary `Trainer`, on the CPU, because every machine has one; two GPUs would run the same code. Watch
+# The folded cell builds the two files, as data sets made of many files have them, and starts two processes with `run_processes`. Inside runs an ordinary `Trainer`, on the CPU, because every machine has one. Watch
 # the two learning rates in the table, then the distance between the two sets of weights.
 
 # %% tags=["apparatus"]
@@ -650,14 +654,16 @@ claim("4.3", "with sync_dist two replicas stay equal", result.good[apart] == 0)
 claim("4.3", "Lightning recommends sync_dist", result.bad.says("sync_dist"))
 
 # %% [markdown]
-# **Why.** `self.log` keeps a value in its own process. Rank 1 soon sees its loss rise, because a confident model pays dearly for a wrong label, and lowers its learning rate. Rank
-# 0 sees its loss fall and keeps its rate. They apply the same gradients at different rates, and from then on they are two models. Nothing raises an error. Lightning does warn: it is the line
-# under the figure, easy to miss in a long log. Only rank 0 is saved and reported.
+# **Why.** `self.log` keeps a value in its own process. Rank 1 soon sees its loss rise, because a wrong label costs the more, the more confident the model is, and lowers its learning rate. Rank
+# 0 sees its loss fall and keeps its rate. They apply the same gradients at different rates, and from then on they are two models. Nothing raises an error. Lightning does warn, in the lines
+# under the figure, easily missed in a long log. (`train_loss` has an unsynced mean in both versions; nothing reads it here.) Only rank 0 writes checkpoints and logs.
+#
+# `sync_dist=True` combines the processes as `self.log` combines batches: by their mean, unless its argument `reduce_fx` names a different reduction.
 #
 # `EarlyStopping` and `ModelCheckpoint` are safer, though not safe. The processes vote: one is enough to stop, all must agree to replace the best checkpoint. So they act
 # alike, but each votes by its own number. What decides something should be the same number everywhere.
 #
-# **In an ordinary run** the second file is labelled as well as the first. Then the two losses differ by chance alone, and a plateau on one rank is enough to part them:
+# **In an ordinary run** the second file is labelled as well as the first. Then the losses differ only because the images do. That is enough: once a loss stops falling on one rank alone, only that rank lowers its learning rate. The gap after eight epochs:
 
 # %% tags=["apparatus"]
 # Train the unsynced version on two files of correct labels.
@@ -667,10 +673,10 @@ gap = abs(measured["rank 0"][-1] / measured["rank 1"][-1] - 1)
 print(f"the two validation losses differ by {100 * gap:.1f} %")
 
 # %% [markdown]
-# **Scope.** Two processes or more, on CPU or GPU, whatever the strategy, for every number that decides something. In one process `sync_dist` changes nothing.
+# **Scope.** Two processes or more, on CPU or GPU, for numbers that decide something. Measured with DDP on the CPU. In one process `sync_dist` changes nothing.
 #
 # **When the bad version is right.** For the step curve of a training loss. To sync it costs a message per metric and step, while all processes wait for each other; to sync a mean costs two messages per metric and *epoch*. One process's
-# step values are noisier than the mean of two, which does no harm as long as nothing is decided by them.
+# step values are noisier than the mean of two, which does no harm as long as nothing is decided by them. One `self.log` with `on_step=True, on_epoch=True, sync_dist=True` syncs every step as well; two calls, under two names, sync the mean alone.
 #
 # ### Your turn · A mean, a maximum and a count
 #
@@ -732,7 +738,7 @@ try_guard(
 # ### Going further · A mean is not always the answer
 #
 # `sync_dist=True` takes a mean weighted by batch size, no more. A loss or an accuracy is a mean over images, so that is right. An F1 is not: each batch
-# has other counts in its denominator. Each process validates with batches of 10 and returns what it would report:
+# has different counts in its denominator. Each process validates with batches of 10 and returns what it would report:
 
 # %%
 from torchmetrics.classification import MulticlassF1Score
@@ -801,7 +807,7 @@ print(f"accuracy: {validate_in_two(AlwaysRight(), odd_loader)[0]['acc']:.3f}")
 
 # %% [markdown]
 # 2.5 images on average became 2. This is [issue 21859](https://github.com/Lightning-AI/pytorch-lightning/issues/21859), in Lightning 2.6.6; if you read 1.000 above, your version has fixed it. Until then, validate on a number
-# of images that the processes divide evenly, or log a torchmetrics object. That also spares you the other trap: a distributed sampler repeats images to fill up, and what is repeated counts twice.
+# of images that is divisible by the number of processes, or log a torchmetrics object. The first also avoids a second trap: a distributed sampler repeats images to fill up, and what is repeated counts twice.
 #
 # ## 4.4 Say when the learning rate changes, and monitor it
 #
@@ -854,7 +860,7 @@ class SaysWhenToStep(OneCycle):
 # %% [markdown]
 # ### The contrast
 #
-# `LearningRateMonitor` logs the rate that the optimizer has. It needs a logger, and keeps all rates in `lrs`. As a second opinion, the folded cell also hooks into the optimizer (`AppliedRates`) and notes the rate of every
+# `estimated_stepping_batches` is the number of updates in the whole fit, as the Trainer plans it. `LearningRateMonitor` logs the rate that the optimizer has. It needs a logger, and keeps all rates in `lrs`. As a second opinion, the folded cell also hooks into the optimizer (`AppliedRates`) and notes the rate of every
 # update. Nothing is staged here: 3,200 images, batches of 64, two epochs.
 
 # %% tags=["apparatus"]
@@ -908,8 +914,8 @@ lost = 1 - result.times("lead over guessing")
 claim("4.4", "OneCycleLR stepped by epoch costs 5 % of the lead", lost >= 0.05)
 
 # %% [markdown]
-# **Why.** Lightning steps a scheduler once per *epoch*, unless its dictionary says `"interval": "step"`. `OneCycleLR` expected 100 steps and got 2, so it never left the
-# foot of the hill. Nothing is wrong enough for an error or a warning: the model learns, only less. One look at the learning rate tells.
+# **Why.** Lightning steps a scheduler once per *epoch*, unless its dictionary says `"interval": "step"`. `OneCycleLR` expected 100 steps and got 2, so the rate
+# hardly rose. Lightning neither raises an error nor warns, and the model learns, only less. One look at the learning rate shows it.
 #
 # But the monitor writes only when the logger does, every `log_every_n_steps` updates. With the
 # default of 50, what is left of 100 updates?
@@ -925,10 +931,10 @@ print("highest seen:", f"{max(monitor.lrs['lr-SGD']):.3f}")
 # %% [markdown]
 # Two values, both after the peak: a chart of them would show a falling line.
 #
-# **Scope.** Automatic optimization, any device, one process or several. In manual optimization nothing steps a scheduler but you.
+# **Scope.** Automatic optimization, CPU or GPU, one process or several. In manual optimization you step the scheduler yourself.
 #
 # **When the bad version is right.** When the schedule is meant in epochs. `StepLR(optimizer, step_size=1, gamma=0.5)` halves the rate after each epoch. With
-# `"interval": "step"` it would halve it after each update, and soon nothing would move.
+# `"interval": "step"` it would halve it after each update, and the rate would soon be close to zero.
 #
 # ### Your turn · A straight line to zero
 #
@@ -959,7 +965,7 @@ check("4.4", FallsToZero)
 # %% [markdown]
 # ### Take along
 #
-# A schedule that counts updates, such as `OneCycleLR`, says how many it expects. Compare that with what the Trainer will do.
+# `OneCycleLR` keeps the number of updates it expects in `total_steps`. Compare that with what the Trainer will do. Set `max_epochs` for this test; schedules without `total_steps` are let through.
 
 
 # %% tags=["guard"]
@@ -1003,8 +1009,8 @@ try_guard(
 # A checklist for your own code:
 #
 # - [ ] A training metric that something watches has `on_epoch=True`; `log_every_n_steps` fits the length of the run.
-# - [ ] Every name says which split it is of. A slash stays out of file names: `auto_insert_metric_name=False`.
-# - [ ] What decides something (scheduler, early stopping, checkpoint) is logged with `sync_dist=True`; anything that is not a mean over images, such as F1, is a torchmetrics object.
+# - [ ] The name of a metric says which split it belongs to. A slash stays out of file names: `auto_insert_metric_name=False`.
+# - [ ] What decides something (scheduler, early stopping, checkpoint) is logged with `sync_dist=True`; a maximum or a sum has its `reduce_fx`; a number such as F1, which is none of these, is a torchmetrics object.
 # - [ ] Step metrics are not synced.
 # - [ ] Each scheduler has its `"interval"`, and you have looked at the learning rate that was applied.
 #

@@ -110,6 +110,8 @@ class KeepsAttributes(ReadsNegatives):
 
 # %% [markdown]
 # ### Good: the arguments are hyperparameters, too
+#
+# The new line records the arguments in `self.hparams`. A Trainer writes them into its checkpoints.
 
 
 # %% tags=["good"]
@@ -221,7 +223,7 @@ claim("3.1", text, result.good["images with different logits"] == 0)
 # %% [markdown]
 # All weights are back, and none of the settings.
 #
-# **Why.** By itself, a checkpoint keeps the *tensors* of a module (parameters and buffers), and `invert` is not a tensor. To load the file, Lightning first calls `__init__`, and
+# **Why.** By itself, a checkpoint keeps the *parameters and buffers* of a module, and the attribute `invert` is neither. To load the file, Lightning first calls `__init__`, and
 # takes the arguments from the hyperparameters in the file. If there are none, Python takes the defaults. Then the weights are filled in. They fit, so nothing
 # complains. The learning rate *is* in the file, with the optimizer. But `load_from_checkpoint` builds a module, not an optimizer, and does not look there.
 # The next figure shows what the loaded networks see:
@@ -237,8 +239,8 @@ images = Images(
 show(images, result)
 
 # %% [markdown]
-# We chose `invert` because its loss hurts at once; many settings are lost quietly. The folded cell passes some of the settings by hand. If only `invert` is passed, not
-# one logit changes in evaluation mode: dropout and learning rate have no effect until the loaded model is trained again.
+# We chose `invert` because you notice at once that it is gone; many settings are lost quietly. The first folded cell passes some of the settings by hand. The second compares logits: if only
+# `invert` is passed, none of them changes in evaluation mode. Dropout and learning rate have no effect until the loaded model is trained again.
 
 
 # %% tags=["apparatus"]
@@ -286,8 +288,8 @@ text = "a call of save_hyperparameters in a base class also saves the arguments 
 claim("3.1", text, saved_names == ["lr", "width"])
 
 # %% [markdown]
-# `save_hyperparameters()` saves the arguments of the `__init__` that calls it, *with the values that they have at that moment*. If the call stands in a base class,
-# and the subclass calls `super().__init__()`, its arguments are saved as well: in the cell above, also `width`, which only the subclass has.
+# `save_hyperparameters()` saves the arguments of the `__init__` that calls it, *with the values that they have at that moment*. (A list that you append to later is saved with what you appended.) If the call stands in a base class,
+# and the subclass calls `super().__init__()`, the arguments of the subclass are saved as well: in the cell above, also `width`, which only the subclass has.
 #
 # **Scope.** Any device; one process, or several with DDP; every checkpoint that a Trainer writes, also one with the weights only (`save_weights_only=True`). A file that you write with
 # `torch.save(model.state_dict(), path)` holds no hyperparameters in either version.
@@ -296,12 +298,12 @@ claim("3.1", text, saved_names == ["lr", "width"])
 # `load_from_checkpoint` goes to `__init__`. Or leave out the defaults: if Python insists on an argument, you cannot forget it unnoticed.
 #
 # The good version has a price: the *names* of your arguments become part of a file format. Rename `invert` to
-# `inverted`, load an old file, and Lightning drops the hyperparameter that `__init__` does not know (unless it takes `**kwargs`). The new name gets its default, as in the last row above.
+# `inverted`, load an old file, and Lightning drops the hyperparameter that `__init__` does not know (unless it takes `**kwargs`). The new name gets its default, as in the printed line *saved, then invert renamed*.
 #
 # ### Your turn · The call is there, and the model still changes
 #
-# `ink` is a grey level from 0 to 255: only pixels above it count as ink. The class saves its hyperparameters, trains well and loads without a complaint. Then it sees different
-# ink from before. Repair it. *(one line to move or change, 5 minutes)*
+# `ink` is a grey level from 0 to 255: only pixels above it count as ink. The class saves its hyperparameters, trains well and loads without a complaint. But the loaded model counts
+# different pixels as ink than the saved one. Repair it. *(one line to move or change, 5 minutes)*
 
 
 # %% tags=["exercise"]
@@ -329,7 +331,7 @@ check("3.1", SeesInk)
 # ### Take along
 #
 # A test for your modules: reload a file that the model has just written, and compare the logits. Give it a model whose settings are *not* the defaults: with the defaults, the bad version passes, too.
-# Arguments that are not in the file come last, by name. The test leaves the model on the CPU, in evaluation mode.
+# Arguments that are not in the file come last, by name. The images have to be on the CPU; the test leaves the model there, in evaluation mode.
 
 
 # %% tags=["guard"]
@@ -582,17 +584,17 @@ trusted = save_and_load(model, weights_only=False)
 print("images back with weights_only=False:", len(trusted.hparams.dataset))
 
 # %% [markdown]
-# The first row is the one that hurts. A rate from `np.logspace` looks like a float, prints like a float, and *is* a float to `isinstance`. Sweep over such rates, and none
-# of your runs can be loaded by default. `ignore=["lr"]` does not help: the checkpoint holds the state of the optimizer as well, with the rate in it. What helps is one line at the top of `__init__`, before anything uses
+# The first row is the one that hurts. `print` shows a rate from `np.logspace` like any float, and to `isinstance` it *is* a float. Sweep over such rates, and none
+# of your runs can be loaded by default. `ignore=["lr"]` does not help: the checkpoint holds the state of the optimizer as well, with the rate in it. What helps is one line at the top of `__init__`, before anything saves or uses
 # the value: `lr = float(lr)`.
 #
-# What you convert is what `__init__` gets when the file is loaded. So it has to accept both forms, and to get from a name back to the object: `getattr(torch, "tanh")` is `torch.tanh`.
+# When the file is loaded, `__init__` gets the converted value. So it has to accept both forms, and to get from a name back to the object: `getattr(torch, "tanh")` is `torch.tanh`.
 #
 # **Scope.** PyTorch 2.6 or newer, with Lightning 2.6 or newer, which follows PyTorch's default for local files; any device. If the path begins with `http`, Lightning loads with `weights_only=False`: pass `weights_only=True` there.
 # Outside this course, you may see Lightning log "`weights_only` was not set" when it *saves*: that is about leaving the optimizer out of the file, not about this check. Nothing is staged: a file loads or it does not.
 #
 # **When the bad version is right.** A file that you wrote yourself may be loaded with `load_from_checkpoint(path, weights_only=False)`, or resumed with `fit(…, weights_only=False)`. Then all of it comes back, network and dataset included. Never do that with a file from a stranger. And `ignore` has its price: you must have the encoder when you load the file. Its *weights* need not be right,
-# they are in the file; its *shape* must be.
+# because they are in the file; its *shape* must be.
 #
 # ### Your turn · A sweep that can be loaded
 #
@@ -622,7 +624,7 @@ check("3.2", Swept)
 # ### Take along
 #
 # Run this before the night's training, not after it. It reads the hyperparameters as `torch.load` will. Give it your data module as well, if that saves hyperparameters: they go into the same file.
-# It does not see the optimizer: a rate from NumPy that you ignored gets past it.
+# It sees only hyperparameters. A rate from NumPy that you ignored gets past it with the optimizer's state, and so does an object in the state of a callback.
 
 
 # %% tags=["guard"]
@@ -747,7 +749,7 @@ claim("3.3", text, result.good["lead lost by the worst rate"] >= 0.5)
 # %% [markdown]
 # Five rates asked for, one model trained: the accuracies of the bad version agree to the last digit, because the runs do. Nothing is staged, except that the runs are short.
 #
-# **Why.** `self.hparams` only records values; nothing uses one of them unless your code reads it. The call does not set `self.lr`. That attribute is still the number that
+# **Why.** `self.hparams` only records values; in training, none of them has an effect unless your code reads it. The call does not set `self.lr`. That attribute is still the number that
 # `SmallNet` gave it. In 3.1, the line `self.invert, self.lr = invert, lr` was needed for the same reason. A number written into `configure_optimizers` fails in the same way.
 #
 # Now a second way to change a rate. The loss has stopped falling. You stop the run, and resume it from its checkpoint with a hundredth of the learning rate. The optimizer reads
@@ -770,12 +772,12 @@ text = "a run resumed by ckpt_path with a new learning rate among its hyperparam
 claim("3.3", text, used / first.hparams.lr, equals=1.0)
 
 # %% [markdown]
-# Your table shows the new rate; the run used the old one. A checkpoint holds the optimizer's state, and the rate is part of it. Resuming with `ckpt_path` means to continue as if
+# The hyperparameters, and any logger's table of them, show the new rate; the run used the old one. A checkpoint holds the optimizer's state, and the rate is part of it. Resuming with `ckpt_path` means to continue as if
 # nothing had happened: Lightning first calls `configure_optimizers`, then puts the saved state on top, and only then calls `on_train_start`.
 #
 # **Scope.** The optimizers of `torch.optim`; any device; one process, or several with DDP; resumed at the end of an epoch or in the middle. The resume part holds for `ckpt_path`; `load_from_checkpoint` restores no optimizer.
 #
-# **When the bad version is right.** An attribute is as good as a hyperparameter if `__init__` sets it, as in 3.1. A number that you will never tune may stand in the code: Adam's `betas`, an `eps`. Each argument is one more thing that a reader must
+# **When the bad version is right.** An attribute serves as well as a hyperparameter if `__init__` sets it from the argument, as in 3.1. A number that you will never tune may stand in the code: Adam's `betas`, an `eps`. Each argument is one more thing that a reader must
 # think about. And if a *schedule* sets the rate, `hparams.lr` is only the number that it starts from or aims at; [lesson 04](04_logging.ipynb) shows how to log the rate as it was applied.
 #
 # ### Your turn · A resumed run that listens
@@ -803,8 +805,8 @@ check("3.3", Listens)
 # %% [markdown]
 # ### Take along
 #
-# A callback that compares the rate in use with `hparams.lr` before every step, in a new run and in a resumed one. It expects one rate for all parameters. With a schedule it compares the rate that the schedule
-# starts from. `OneCycleLR`, `CyclicLR` and `ReduceLROnPlateau` set the rate differently; leave the callback out there.
+# A callback that compares the rate in use with `hparams.lr` before every step, in a new run and in a resumed one. It expects one rate for all parameters. With a scheduler from `torch.optim` it compares the rate that the schedule
+# starts from. `OneCycleLR`, `CyclicLR`, `ReduceLROnPlateau` and a warm-up written by hand set the rate differently; leave the callback out there.
 
 
 # %% tags=["guard"]
@@ -873,8 +875,8 @@ for finding in survives_reload(SavesHyperparameters, settings, batches):
 # - [ ] I have loaded a checkpoint of *this* class with settings that are not the defaults.
 # - [ ] Networks, datasets and other objects that I pass again are in `ignore`.
 # - [ ] What is saved is plain, and converted before the call: `float(lr)`, not a number from NumPy; a name, not a function.
-# - [ ] The optimizer reads `self.hparams`, or an attribute that `__init__` sets.
-# - [ ] After resuming with a different rate, I looked at the optimizer, not at the table.
+# - [ ] The optimizer reads `self.hparams`, or an attribute that `__init__` sets from its argument.
+# - [ ] After resuming with a different rate, I read the rate from the optimizer, not from the logged hyperparameters.
 #
 # **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-03).
 #

@@ -17,7 +17,7 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
-# **Time** 30 minutes of reading and running, 23 minutes of exercises. Two sittings: 3.1, then 3.2 and 3.3. All cells together run in less than half a minute on two CPU cores.
+# **Time** 35 minutes of reading and running, 23 minutes of exercises. Two sittings: 3.1, then 3.2 and 3.3. All cells together run in less than half a minute on two CPU cores.
 
 # %% tags=["setup"]
 try:

@@ -156,8 +156,8 @@ def test_practices_are_hidden_until_they_are_found(board):
     assert not any(title in str(untouched) for title in titles)
     found = board("4.4", "11.1", "4.4")
     assert found.with_state("found") == ("4.4",)
-    assert "4.4 Monitor" in str(found)
-    assert "4.4 Monitor" in found._repr_html_()
+    assert "4.4 Say when" in str(found)
+    assert "4.4 Say when" in found._repr_html_()
     assert found.summary.startswith("16 bad practices: 0 repaired, 1 found")
 
 
@@ -182,7 +182,7 @@ def test_hard_mode_shows_what_is_left_without_a_hint_of_the_place(board, shown):
     assert lines == sorted(lines)
     assert len(lines) == len(SYMPTOMS)
     assert not any(f"  {part}  " in str(hard) for part in script.PARTS)
-    assert "4.4 Monitor" in shown(hard)
+    assert "4.4 Say when" in shown(hard)
     assert untouched.summary == hard.summary
 
 

@@ -912,7 +912,7 @@ try_guard(
 )
 
 # %% [markdown]
-# ## The project, after
+# ### Going further · The project, after
 #
 # Three parts, each with one concern. The data module knows which images are used for what. The model knows what is learned, with a part that can be exchanged. The Trainer knows how the training runs.
 
@@ -926,7 +926,7 @@ print(f"test accuracy: {test_accuracy(model):.3f}")
 # %% [markdown]
 # All three requests, each in one place: a flag, a data module, an argument. The other lessons build on this project. They take their images from `ImageDataModule`, which is `OneSplit` for several data sets, and their modules look like `HandsOver`.
 #
-# ### Going further
+# ### Going further · Probes
 #
 # The checks of your exercises ask *probes*: functions that run a module and report what they saw. They work on your own modules, outside this course too.
 

@@ -104,13 +104,13 @@ def same_seed_same_bits(train: Train, seed: int = 3) -> Finding:
         LearnerError: If a call raises, or returns no tensors.
     """
     first, second = _run(train, seed, 1), _run(train, seed, 2)
-    anew = "Train a new network in each call."
+    remedy = "Train a new network in each call."
     if first.result is second.result:
         seen = "The second call returned the very object that the first one returned."
-        return Finding(seen, False, anew)
+        return Finding(seen, False, remedy)
     if first.steps and not second.steps:
         seen = f"The first call made {first.steps} steps of an optimizer, the second 0."
-        return Finding(seen, False, anew)
+        return Finding(seen, False, remedy)
     differ = _differ(first.bits, second.bits)
     where, remedy = _where_it_leaks(train, seed) if differ else ("", "")
     seen = f"Two runs with seed {seed} end with {differ} of {len(first.bits)} "

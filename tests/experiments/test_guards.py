@@ -43,3 +43,12 @@ def test_a_guard_leaves_no_trace_and_its_prints_are_not_shown(capsys):
     try_guard("1.1", bad=noisy, good=lambda: None)
     assert torch.equal(torch.get_rng_state(), before)
     assert "noise" not in capsys.readouterr().out
+
+
+def test_which_process_was_first_is_not_told(capsys):
+    def two() -> None:
+        raise RuntimeError("Rank 1 raised AssertionError: they differ. The log ...")
+
+    try_guard("1.1", bad=two, good=lambda: None)
+    said = "It says: RuntimeError: A process raised AssertionError: they differ.\n"
+    assert capsys.readouterr().out.endswith(said)

@@ -18,6 +18,8 @@ def _message(version: Callable[[], object]) -> str:
             version()
         except Exception as error:
             text = (str(error).strip() or "no message").splitlines()[0]
+            # Which of several processes is first is a matter of chance.
+            text = re.sub(r"^Rank \d+ raised", "A process raised", text)
             return f"{type(error).__name__}: {_SENTENCE.split(text)[0]}"
     return ""
 

@@ -118,7 +118,7 @@ class Messages(list[Message]):
         if self._is_new((message.speaker, message.text)):
             self.append(message)
             if self._file:
-                # Full disks are the business of whoever writes the outcome.
+                # A full disk is reported by the code that writes the outcome.
                 with suppress(OSError), self._file.open("a", encoding="utf-8") as file:
                     file.write(json.dumps(asdict(message)) + "\n")
 

@@ -9,8 +9,7 @@
 # %% [markdown]
 # # Lesson 07 · Where did the memory go?
 #
-# "Out of memory" comes without an explanation. So people work through a list of tips: half precision, smaller batches, checkpointing, an emptied cache. Some tips save half of your memory. Some save nothing, and some cost
-# memory in a different place. In this lesson you count instead of guessing. At the end you can
+# "Out of memory" comes without an explanation. So people work through a list of tips: half precision, smaller batches, checkpointing, an emptied cache. Some save half of your memory. Some save nothing. In this lesson you count instead of guessing. At the end you can
 #
 # - say what a training step holds, byte by byte, and which part is worth attacking;
 # - choose the tool that shrinks that part, and name its price;
@@ -43,8 +42,7 @@ from course_utils.experiments.plots import Bars, Lines, Stacks
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# One data module and two networks: a small convolutional net with few weights and many activations, and a wide MLP (multilayer perceptron), which is the other way round. Images have the shape
-# `(batch, channel, height, width)`. `quiet_trainer()` holds the options that keep a Trainer silent.
+# A small convolutional net with few weights and many activations, and a wide MLP (multilayer perceptron), which is the other way round. Images have the shape `(batch, channel, height, width)`. `quiet_trainer()` holds the options that keep a Trainer silent.
 
 # %%
 data = ImageDataModule(batch_size=64)
@@ -71,37 +69,25 @@ class Classifier(L.LightningModule):
 class ConvNet(Classifier):
     def __init__(self):
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Conv2d(self.channels, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(8, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(4),
-            nn.Flatten(),
-            nn.Linear(8 * (self.height // 4) * (self.width // 4), self.classes),
-        )
+        first = nn.Conv2d(self.channels, 8, 3, padding=1)
+        second = nn.Conv2d(8, 8, 3, padding=1)
+        cells = 8 * (self.height // 4) * (self.width // 4)
+        head = [nn.MaxPool2d(4), nn.Flatten(), nn.Linear(cells, self.classes)]
+        self.net = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), *head)
 
 
-# %%
 class WideMLP(Classifier):
     def __init__(self):
         super().__init__()
         pixels = self.channels * self.height * self.width
-        self.net = nn.Sequential(
-            nn.Flatten(),
-            nn.Linear(pixels, 1024),
-            nn.ReLU(),
-            nn.Linear(1024, 1024),
-            nn.ReLU(),
-            nn.Linear(1024, self.classes),
-        )
+        hidden = [nn.Linear(pixels, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU()]
+        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(1024, self.classes))
 
 
 # %% [markdown]
 # ## What a training step holds
 #
-# Four parts are yours to choose: the **weights**, a **gradient** for each of them, the **optimizer's state** (Adam keeps two averages per weight), and what autograd **saves for backward**: the activations from which
-# the backward pass computes gradients. The callback `TrainingMemory` adds up their bytes, on any device.
+# Four parts are yours to choose: the **weights**, a **gradient** for each of them, the **optimizer's state** (Adam keeps two averages per weight), and what autograd **saves for backward**: the activations that the backward pass needs. The callback `TrainingMemory` adds up their bytes.
 
 # %%
 from course_utils.measure import TrainingMemory
@@ -120,13 +106,11 @@ for name, megabytes in two_steps(ConvNet()).items():
 # %% [markdown]
 # Which of the four is large? Ask that before you follow any tip.
 #
-# A step holds a little more: the batch, tensors that live for a moment, workspaces of the libraries. On a GPU, `torch.cuda.max_memory_allocated()` counts all of these, because PyTorch's allocator hands them out. But that allocator
-# keeps freed blocks for later, so the card sees what it has *reserved*, plus the CUDA context. "Out of memory" is about those. 7.4 comes back to it.
+# There is a little more: the batch, temporary tensors, workspaces of the libraries. On a GPU, `torch.cuda.max_memory_allocated()` counts all that PyTorch's allocator hands out. The card sees what the allocator has *reserved*, freed blocks included, plus the CUDA context; "out of memory" is about those (7.4).
 #
 # ## 7.1 Mixed precision, where activations dominate
 #
-# `precision="bf16-mixed"` makes matrix products and convolutions work on `bfloat16`, numbers of two bytes instead of four. "It halves the memory", says the tip. You try it on both networks, with batches of 64 images, and count
-# the *whole* step: all four parts.
+# `precision="bf16-mixed"` makes matrix products and convolutions work on `bfloat16`, numbers of two bytes instead of four. "It halves the memory", says the tip. You try it on both networks, with batches of 64 images, and count the *whole* step.
 #
 # **Predict before you run.** The whole step shrinks to about a half
 #
@@ -152,7 +136,7 @@ mixed = {"precision": "bf16-mixed"}
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell counts the four parts of a step, and the peak of *all* tensors that exist at one time, temporary ones included (`MemoryTrace` follows every tensor, whatever made it).
+# The folded cell counts the four parts, and the peak of *all* tensors at one time, temporary ones included (`MemoryTrace` follows them).
 
 # %% tags=["apparatus"]
 # Counts the parts of a step, and the peak of all tensors, for both networks.
@@ -206,10 +190,9 @@ text = "weights, gradients and optimizer state of an MLP take the same bytes in 
 claim("7.1", text, result.gain("wide MLP, weights to optimizer state (MB)") == 0)
 
 # %% [markdown]
-# **Why.** Under `bf16-mixed`, weights, gradients and Adam's state keep their four bytes: 16 per weight. The products work on two-byte *copies* of weights and activations. A saved activation gives two bytes back, and a copied weight takes two until its backward pass. So what
-# decides is the share of the saved activations in the whole. The conv net's step consists of little else. In the MLP's step they are a thin slice, which the copies more than outweigh (18 bytes per weight at most).
+# **Why.** Weights, gradients and Adam's state keep their four bytes: 16 per weight. The products work on two-byte *copies* of weights and activations. Each saved activation gives two bytes back; each copied weight takes two until its backward pass. So what decides is the share of saved activations in the whole. The conv net's step is little else. In the MLP's step they are a thin slice, and the copies outweigh the gain. Lightning says nothing: both flags do what they promise.
 #
-# Batches of 64 are ordinary. With larger ones the slice grows:
+# Batches of 64 are ordinary. In larger ones the slice grows:
 
 # %% tags=["apparatus"]
 # Counts the MLP's whole step again, in batches of 1,024 images.
@@ -226,31 +209,27 @@ text = (
 claim("7.1", text, large["32-true"] / large["bf16-mixed"], at_least=1.04)
 
 # %% [markdown]
-# **On a GPU** bytes are not the main reason to switch. Tensor cores are: units of NVIDIA GPUs that multiply two-byte numbers several times faster than the others multiply float32. They also take TF32, which is float32 with a shorter
-# fraction. PyTorch uses TF32 in convolutions by default, in matrix products after `torch.set_float32_matmul_precision("high")`. So compare `bf16-mixed` with TF32, not only with plain float32. Speed can decide for a network whose bytes do not shrink. The next cell trains a
-# ResNet-18 in four precisions if there is a GPU; otherwise it prints our record.
+# **On a GPU** bytes are not the main reason to switch. Tensor cores are: units that multiply two-byte numbers several times faster than float32, by the manufacturer's figures. They also take TF32, float32 with a shorter fraction, which PyTorch allows in convolutions by default, and in matrix products after `torch.set_float32_matmul_precision("high")`. So compare `bf16-mixed` with TF32. The next cell trains a ResNet-18 in four precisions on a GPU; without one it prints our record.
 
 # %% tags=["apparatus"]
-# Measures speed and memory on a GPU where there is one; elsewhere asks the record.
+# Measures on a GPU where there is one; elsewhere asks the record.
 from course_utils.exercises.lesson_07 import cache_on_gpu, speed_on_gpu
 
 print(speed_on_gpu())
 
 # %% [markdown]
-# **Scope.** The bytes: one process, CPU; more processes each hold the same four parts. Nothing here was timed on a CPU, and speed is a matter of the card: bfloat16 has tensor cores since the A100, float16 since the V100. On older ones `16-mixed` is the choice: its range is
-# small, so Lightning scales the loss. On a CPU Lightning (2.6) turns `16-mixed` into `bf16-mixed`:
+# **Scope.** The bytes: counted on a CPU; every process holds all four parts. Speed depends on the card: bfloat16 has tensor cores since the A100, float16 since the V100. `16-mixed` has a small range, so Lightning scales the loss; on a CPU Lightning (2.6) replaces it:
 
 # %%
 asked = L.Trainer(**quiet_trainer(accelerator="cpu", precision="16-mixed"))
 print("asked for 16-mixed, got", asked.precision)
 
 # %% [markdown]
-# **When the bad version is right.** When the step does not shrink *and* does not get faster. Or when an operation of yours needs float32's digits: autocast keeps a list of those (losses, norms), but it cannot know your own.
+# **When the bad version is right.** When the step does not shrink *and* gets no faster. Or when an operation of yours needs float32's digits: autocast knows that losses do, and cannot know your own.
 #
 # ### Your turn · Choose the precision by counting
 #
-# Write a function that is given a network without batch normalization, and a batch for it. It returns `"32-true"` or `"bf16-mixed"`, whichever saves fewer bytes for backward, and leaves the network as it was. `SavedTensors`
-# counts what autograd saves inside a `with` block: `with SavedTensors(ignore=net.parameters()) as saved`, then `saved.peak`. *(8 minutes)*
+# Write a function that gets a network without batch normalization, and a batch for it. It returns `"32-true"` or `"bf16-mixed"`, whichever saves fewer bytes for backward, and leaves the network as it was. `SavedTensors` counts inside a `with` block: `with SavedTensors(ignore=net.parameters()) as saved`, then `saved.peak`. *(8 minutes)*
 
 # %% tags=["apparatus"]
 # Brings in the counter for the exercise.
@@ -275,7 +254,7 @@ check("7.1", cheaper_precision)
 # %% [markdown]
 # ### Take along
 #
-# A callback that stops a run in a precision you did not mean: the flag forgotten, or replaced as above.
+# A callback that stops a run in a precision you did not mean, forgotten or replaced:
 
 
 # %% tags=["guard"]
@@ -301,8 +280,7 @@ try_guard("7.1", bad=lambda: guarded(full), good=lambda: guarded(mixed))
 # %% [markdown]
 # ## 7.2 Accumulate gradients
 #
-# Your settings were found with batches of 256 images, and 256 do not fit any more. The quick way out: batches of 64. The other way: batches of 64, and `accumulate_grad_batches=4`, so that the Trainer adds up the gradients of four
-# before it updates the weights.
+# Your settings were found with batches of 256 images, and 256 no longer fit. The quick way out: batches of 64. The other: batches of 64 with `accumulate_grad_batches=4`, so that the Trainer adds up four gradients before it updates the weights.
 #
 # **Predict.** After an epoch, compared with a run with batches of 256, the weights of the run that accumulates
 #
@@ -328,7 +306,7 @@ accumulates = {"accumulate_grad_batches": 4}
 # %% [markdown]
 # ### The contrast
 #
-# All runs see the same 1,024 images in the same shuffled order, from the same weights. The network is updated by SGD: Adam divides by the size of the gradient, and turns the rounding error of a tiny gradient into a whole step.
+# All runs see the same 1,024 images in the same shuffled order, from the same weights. We update by SGD: Adam divides by the size of the gradient, and can turn the rounding error of a tiny one into a whole step.
 
 
 # %%
@@ -338,7 +316,7 @@ class MovesBySGD(ConvNet):
 
 
 # %% [markdown]
-# The folded cells train the run with batches of 256 too, and measure how far each version is from it: the length (2-norm) of the difference of all weights, divided by the length of the way that the run with 256 went.
+# The folded cells also train a run with batches of 256, and measure how far a version is from it: the 2-norm of the difference of all weights, relative to how far the run with 256 moved.
 
 # %% tags=["apparatus"]
 # Trains an epoch and keeps the weights after every 256 images.
@@ -413,30 +391,28 @@ text = "without BatchNorm, four accumulated batches of 64 end where batches of 2
 claim("7.2", text, result.good[end] <= 0.02)
 text = "batches of 64 without accumulation end farther from batches of 256 than those have moved"
 claim("7.2", text, result.bad[end] >= 1)
+
+# %% tags=["apparatus"]
+# A claim about the memory.
 share = result.good["saved for backward, share of 256 at once"]
 text = "four accumulated batches of 64 save at most 0.3 times the bytes for backward that a batch of 256 saves"
 claim("7.2", text, share <= 0.3)
 
 # %% [markdown]
-# **Why.** The gradient of a mean over 256 images is the mean of the gradients of its four quarters. Lightning divides each loss by four, and PyTorch adds gradients up until they are set to zero. Nothing in that is an approximation. The smaller batch alone makes four
-# updates where there was one: a different run, which needs its own learning rate. Lightning says nothing to either.
+# **Why.** The gradient of a mean over 256 images is the mean of the gradients of its four quarters. Lightning divides each loss by four, and PyTorch adds gradients up. Nothing in that is an approximation. Small batches alone make four updates where there was one: a different run, which needs its own learning rate. Lightning says nothing.
 #
-# The sentence has three conditions. The folded cell breaks them one by one: it compares the gradient of the first update with that of the same images at once, as a relative error. Batches have 64 images, 16 in the cases of BatchNorm and class weights.
+# Three conditions are hidden in that. The folded cell breaks them one by one, and compares an accumulated gradient with that of the same images at once (batches of 64; of 16 with BatchNorm and class weights).
 #
-# 1. *The loss of an image does not depend on its neighbours.* Batch normalization uses the mean of the batch that it is given.
-# 2. *The group is complete.* Five batches are one group of four and a leftover, whose gradient Lightning (2.6) also divides by four.
-# 3. *Every batch has the same number of terms in its mean.* Padding that is ignored (`ignore_index`), class weights and a smaller last batch break that. Here one label in ten is known, at random.
+# 1. *The loss of an image does not depend on its neighbours.* Batch normalization uses the mean of its batch.
+# 2. *The group is complete.* Five batches are a group of four and a leftover, whose gradient Lightning (2.6) divides by four as well.
+# 3. *Every batch has the same number of terms in its mean.* Ignored padding (`ignore_index`), class weights and a smaller last batch break that. Here one label in ten is known, at random.
+#
+# The class repairs the third: it adds losses up, and divides by the terms of the whole group.
 
 
 # %%
-class IgnoresUnknown(MovesBySGD):
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels, ignore_index=-1)
-
-
 class DividesByTheGroup(MovesBySGD):
-    terms = 0.0  # known labels in the whole group, divided by its number of batches
+    terms = 0.0  # known labels in the whole group, divided by its batches
 
     def training_step(self, batch, batch_idx):
         images, labels = batch
@@ -447,6 +423,12 @@ class DividesByTheGroup(MovesBySGD):
 # %% tags=["apparatus"]
 # Compares the gradient of an update with that of its images at once: the gradients.
 from torch.utils.data import DataLoader
+
+
+class IgnoresUnknown(MovesBySGD):
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        return F.cross_entropy(self(images), labels, ignore_index=-1)
 
 
 class WithBatchNorm(MovesBySGD):
@@ -518,11 +500,11 @@ text = "losses added up and divided by the terms of the whole group accumulate t
 claim("7.2", text, errors["3 repaired"], at_most=0.01)
 
 # %% [markdown]
-# The third is the expensive one: language models train on padded text every day, and [training libraries had this bug until 2024](https://huggingface.co/blog/gradient_accumulation). The repair adds losses up, and divides by the number of terms in the whole group.
+# The third is the expensive one: language models train on padded text, and [training libraries had this bug until 2024](https://huggingface.co/blog/gradient_accumulation).
 #
-# **Scope.** CPU or GPU, float32; under bf16 the parts round differently. With several processes Lightning averages over them too, so the third condition is also about the shares of the processes. A GPU's convolutions may use TF32, hence the room of a hundredth instead of a rounding error.
+# **Scope.** Measured on a CPU in float32. Several processes are averaged in the same way, so the third condition also concerns their shares. A GPU's convolutions may use TF32, hence our bounds of a hundredth.
 #
-# **When the bad version is right.** When you are free to choose a new learning rate: small batches make more updates from the same images. And if 256 fit, do not accumulate: one pass over 256 images keeps the hardware busier than four over 64.
+# **When the bad version is right.** When you may choose a new learning rate: small batches make more updates from the same images. And if 256 fit, do not accumulate: one pass keeps the hardware busier than four.
 #
 # ### Your turn · A leftover that counts in full
 #
@@ -546,7 +528,7 @@ check("7.2", CountsTheLeftover)
 # %% [markdown]
 # ### Take along
 #
-# A callback that holds the run to the size of its updates: batch, times accumulation, times processes.
+# A callback that checks the size of an update: batch, times accumulation, times processes.
 
 
 # %% tags=["guard"]
@@ -576,10 +558,9 @@ try_guard(
 #
 # ## 7.3 Checkpoint activations
 #
-# A deep network saves the activations of every block until the backward pass comes. Activation checkpointing keeps only what goes *into* a block; the backward pass computes the rest again, block by block. (It has nothing to do with the
-# checkpoint files of [lesson 09](09_checkpointing.ipynb).)
+# A deep network saves the activations of every block until the backward pass. Activation checkpointing keeps only what goes *into* a block; the backward pass computes the rest again, block by block. (Not to be confused with the files of [lesson 09](09_checkpointing.ipynb).)
 #
-# The network is torchvision's vision transformer in a light size: eight blocks, in each of which dropout sets a random tenth of the activations to zero. You train it twice, with and without checkpointing, under `deterministic=True` ([5.2](05_reproducibility.ipynb)).
+# The network is torchvision's vision transformer in a light size: eight blocks, in which dropout sets a random tenth of the activations to zero. You train it with and without checkpointing, under `deterministic=True` ([5.2](05_reproducibility.ipynb)).
 #
 # **Predict.** Five updates later, compared with training that keeps everything, the weights are
 #
@@ -625,8 +606,7 @@ class KeepsEverything(SmallTransformer):
 # %% [markdown]
 # ### Good: keep what goes into each block
 #
-# You did not write this model, so you cannot edit its `forward`. You can wrap its blocks. `checkpoint(function, hidden)` computes `function(hidden)` and keeps `hidden` only. PyTorch has two ways to do that; take
-# `use_reentrant=False`, since the older way gives a block no gradient if its input has none.
+# You did not write this model, but you can wrap its blocks. `checkpoint(function, hidden)` computes `function(hidden)` and keeps `hidden` only. Take `use_reentrant=False`: the older way gives a block no gradient if its input has none.
 
 
 # %% tags=["good"]
@@ -648,8 +628,7 @@ class RecomputesBlocks(SmallTransformer):
 # %% [markdown]
 # ### The contrast
 #
-# What is computed again takes memory, too. So `MemoryTrace` follows every tensor of one step, forward and backward, and counts the floating-point operations of products and convolutions as they are done. The figure shows both sides
-# of the bargain: how high each curve rises, and how far it goes to the right.
+# What is computed again takes memory, too. So `MemoryTrace` follows every tensor of one step, and counts the floating-point operations of products and convolutions. See how high each curve rises, and how far to the right it goes.
 
 # %% tags=["apparatus"]
 # Follows all tensors of one step, on the device of this machine.
@@ -719,21 +698,19 @@ differ = result.bad.extras["end"] != result.good.extras["end"]
 claim("7.3", text, differ.sum().item(), equals=0)
 
 # %% [markdown]
-# **Why.** Both forward passes end where the first curve is highest. From there on the other curve has eight bumps, one per block: a block is computed again just before its backward pass, and let go after it. A step costs one
-# forward pass and a backward pass of twice its operations; with a second forward pass, three becomes four. Before it computes a block again, `checkpoint` puts the random generators back to where they were, so dropout zeroes the same activations.
+# **Why.** Both forward passes end where the first curve is highest. From there on the other curve has eight bumps: each block is computed again just before its backward pass, and let go after it. A step costs one forward pass, and a backward pass of twice its operations; with a second forward pass, three becomes four. Before it computes a block again, `checkpoint` restores the random generators, so dropout zeroes the same activations. Lightning says nothing.
 #
-# Now compare the two memory rows of the table. If less is *saved*, is the *peak* lower? Wrap all eight blocks in one checkpoint, and nearly nothing is saved:
+# Now compare the two memory rows. If less is *saved*, is the *peak* lower? Put one checkpoint around all eight blocks, `Recomputed(*blocks)`:
 
 
-# %%
+# %% tags=["apparatus"]
+# Measures one step with one checkpoint around everything.
 class RecomputesAllAtOnce(SmallTransformer):
     def __init__(self):
         super().__init__()
         self.net.encoder.layers = Recomputed(*self.net.encoder.layers)
 
 
-# %% tags=["apparatus"]
-# Measures one step with one checkpoint around everything.
 once = from_the_seed(lambda: one_step(RecomputesAllAtOnce()))
 for name in ("saved for backward (MB)", "peak of the step (MB)"):
     print(f"all at once, {name}: {once[name]:.3f}")
@@ -745,17 +722,15 @@ less = once["saved for backward (MB)"] / result.good["saved for backward (MB)"]
 claim("7.3", text, less <= 0.8)
 
 # %% [markdown]
-# When its backward pass begins, all activations come back at once. You need memory for the inputs that are kept, plus all of the largest group. Measure the peak of a whole step, not what is saved after the forward pass.
+# When its backward pass begins, all activations come back at once. You need memory for the inputs that are kept, plus all of the largest group. So measure the peak of a whole step. (This run is an ordinary one.)
 #
-# **Scope.** One process, CPU, since PyTorch 2.0. On a GPU the generators of the devices in use are put back as well; without `deterministic=True`, two runs there need not agree to the last bit with *or* without checkpointing. Names in the `state_dict` change, since each block has a wrapper.
-# Batch normalization counts every batch twice (*Going further*).
+# **Scope.** One process, CPU, PyTorch 2. On a GPU its generators are restored as well, but without `deterministic=True` two runs need not agree to the last bit there, checkpointed or not; we have not measured it. Names in the `state_dict` change with the wrapper.
 #
-# **When the bad version is right.** When it fits. You pay with a third more operations in every step, for a batch that would have run anyway.
+# **When the bad version is right.** When it fits. You pay a third more operations in every step.
 #
 # ### Your turn · Recompute what is cheap
 #
-# The first stage of this network works on full-size images: a `stem`, then nine blocks in `large`, with large activations and cheap convolutions (`groups=8`: each channel for itself). After `shrink`, three blocks in `small` work on small maps with many channels: small activations, and
-# nearly all of the operations. Then comes the `head`. Bring the peak of a step to 60 % or less, with at most 10 % more operations, and the same gradients. *(10 minutes)*
+# The first stage of this network (unfold it) has full-size images: a `stem`, nine blocks in `large`, large activations, cheap convolutions. After `shrink`, three blocks in `small` have small activations and nearly all operations. Then comes the `head`. Bring the peak of a step to 60 % or less, with at most 10 % more operations, and the same gradients. *(10 minutes)*
 
 
 # %% tags=["apparatus"]
@@ -797,7 +772,7 @@ check("7.3", RecomputesTheCheap)
 # %% [markdown]
 # ### Take along
 #
-# A test that checkpointing acts at all. Some libraries switch it on in training mode only: the call succeeds, and nothing is saved. It counts what one forward pass leaves for backward, weights included.
+# A test that checkpointing acts at all: some libraries switch it on in training mode only, and say nothing. It counts what a forward pass leaves for backward, weights included.
 
 
 # %% tags=["guard"]
@@ -836,8 +811,7 @@ claim("7.3", text, counted, equals=2)
 # %% [markdown]
 # ## 7.4 Let go of what you collect
 #
-# You want to know how sure the network is on noisy images, so each step computes that as well, and puts it in a list for the end of the epoch. It is not part of the loss. A tip says: clear such lists in
-# `on_train_epoch_end`, then call `torch.cuda.empty_cache()`. You do, and train for three epochs of eight batches.
+# You want to know how sure the network is on noisy images. Each step computes that as well, and appends it to a list for the end of the epoch. A tip says: clear the list in `on_train_epoch_end`, then call `torch.cuda.empty_cache()`. You train for three epochs of eight batches.
 #
 # **Predict.** The bytes that are still saved for backward after each step
 #
@@ -892,7 +866,7 @@ class CollectsValues(WatchesNoise):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell notes after each batch what is still held. Watch the shape of the curves.
+# The folded cell notes after each batch what is still held.
 
 
 # %% tags=["apparatus"]
@@ -933,17 +907,20 @@ text = "a list of undetached values, cleared after every 8 batches, takes at lea
 claim("7.4", text, result.times(most) >= 3)
 text = "with detached values in the list, nothing is left for backward after a step"
 claim("7.4", text, result.good["held after the last batch (MB)"] == 0)
+
+# %% tags=["apparatus"]
+# A claim about the value that is collected.
 text = "detached or not, the reported mean of the collected values is the same"
 claim("7.4", text, abs(result.gain("mean confidence")), at_most=1e-3)
 
 # %% [markdown]
-# **Why.** A tensor made from weights remembers how it was made: its graph, with all the activations that a backward pass would need. For the loss that backward pass comes, and frees them. For the confidence it never comes, so
-# one number of four bytes keeps the activations of a whole batch. Clearing the list works, but too late: the peak has been reached. Lightning says nothing. Eight batches are staged: what grows is the number of batches per epoch, and with eight thousand the sawtooth is an error.
+# **Why.** A tensor made from weights keeps its graph, with all activations that a backward pass would need. For the loss that backward pass comes, and frees them. For the confidence it never comes, so one number of four bytes keeps the activations of a batch. Clearing works, but after the peak. Lightning says nothing. Eight batches make a small sawtooth; it grows with the batches of an epoch.
 #
-# Better still: `torch.no_grad()` around the computation never builds the graph.
+# Better still, compute the confidence under `torch.no_grad()`: then no graph is built.
 
 
-# %%
+# %% tags=["apparatus"]
+# Measures the version without a graph.
 class BuildsNoGraph(WatchesNoise):
     def training_step(self, batch, batch_idx):
         loss = super().training_step(batch, batch_idx)
@@ -952,29 +929,25 @@ class BuildsNoGraph(WatchesNoise):
         return loss
 
 
-# %% tags=["apparatus"]
-# Measures the version without a graph.
 without = from_the_seed(held_over_steps, BuildsNoGraph)
 print(f"detached: {result.good[most]:.1f} MB, without a graph: {without[most]:.1f} MB")
 text = "a side computation takes less under torch.no_grad() than detached afterwards, by a factor of 1.5 or more"
 claim("7.4", text, result.good[most] / without[most] >= 1.5)
 
 # %% [markdown]
-# **And `empty_cache`?** PyTorch keeps the blocks of deleted tensors for later: `memory_allocated` falls, `memory_reserved` stays. `empty_cache` gives unused blocks back to the driver; memory that a live tensor holds stays allocated. So it cannot help with the list.
-# It gives back whole segments only: where live tensors lie in between (*fragmentation*), much stays reserved, and a request that fits in no gap takes still more. It helps another process on the same card, or between two phases that need blocks of different sizes. The folded cell of 7.1 imported a function that shows all of this on a GPU, stage by stage:
+# **And `empty_cache`?** PyTorch keeps the blocks of deleted tensors for later: `memory_allocated` falls, `memory_reserved` stays. `empty_cache` gives unused blocks back to the driver; memory that a live tensor holds stays allocated, so the list is beyond its reach. Blocks go back in whole segments: between live tensors (*fragmentation*) much stays reserved. It helps other processes on the card, and between phases with blocks of different sizes. This shows it on a GPU, stage by stage:
 
 # %%
 print(cache_on_gpu())
 
 # %% [markdown]
-# **Scope.** The graphs: CPU or GPU, every process for itself. Values given to `self.log` are detached by Lightning. The sentences on `empty_cache` are PyTorch's documentation of its default allocator; only the cell above can show them.
+# **Scope.** The graphs: CPU or GPU, each process for itself. The sentences on `empty_cache` are PyTorch's documentation of its default allocator.
 #
-# **When the bad version is right.** When you will call `backward` on what you keep: a loss over the last three steps, as in truncated backpropagation through time. Then you need the graphs, and their bytes.
+# **When the bad version is right.** When you will call `backward` on what you keep, as in truncated backpropagation through time.
 #
 # ### Your turn · A gallery of the worst
 #
-# This module keeps the image with the highest loss of each batch, and that loss, to look at them later. It holds far more than one image per batch, and this time not because of a graph. Find out why, and repair it: after `n` batches `worst` has
-# `n` images of shape `(channel, height, width)`, and `scores` has `n` losses. *(6 minutes)*
+# This module keeps the image with the highest loss of each batch, and that loss. It holds far more than one image per batch, this time not because of a graph. Find out why, and repair it: after `n` batches `worst` has `n` images of shape `(channel, height, width)`, and `scores` has `n` losses. *(6 minutes)*
 
 
 # %% tags=["exercise"]
@@ -1000,7 +973,7 @@ check("7.4", KeepsTheWorst)
 # %% [markdown]
 # ### Take along
 #
-# A callback that looks through the attributes of the module after every batch, lists and dicts included.
+# A callback that searches the module's attributes after every batch, lists and dicts included.
 
 
 # %% tags=["guard"]
@@ -1024,7 +997,7 @@ try_guard(
 # %% [markdown]
 # ## 7.5 Choose the data type
 #
-# `bf16-mixed` keeps the weights in four bytes. `precision="bf16-true"` goes all the way: weights, gradients and optimizer state take two. You fine-tune a trained network with it, gently, at a learning rate of one hundred-thousandth, for four epochs.
+# `bf16-mixed` keeps the weights in four bytes. With `precision="bf16-true"` weights, gradients and optimizer state take two. You fine-tune a trained network with it, gently: learning rate 1e-5, four epochs.
 #
 # **Predict.** With `bf16-true`, the part of the weights that four epochs change is
 #
@@ -1067,8 +1040,7 @@ half_products = {"precision": "bf16-mixed"}
 # %% [markdown]
 # ### The contrast
 #
-# Both start from the same weights, trained on 2,000 images. The loss on the test images is computed in float32, after each epoch. A weight has *changed* if it differs from what training started with: in two bytes, that
-# is the rounded weight. Watch the memory row, then what the last two rows say about it.
+# Both start from the same weights, trained on 2,000 images. A weight has *changed* if it differs from what fine-tuning started with; in two bytes, that is the rounded weight. Watch the memory row, then the last two.
 
 # %% tags=["apparatus"]
 # Trains, and computes the loss on the test images after each epoch.
@@ -1143,24 +1115,24 @@ text = "fine-tuned with two-byte weights at a learning rate of 1e-5, less than a
 claim("7.5", text, result.bad["share of weights changed"] <= 0.125)
 text = "fine-tuned at 1e-5 with two-byte weights, the loss falls by less than half of what it falls with four-byte weights"
 claim("7.5", text, result.times("fall of the loss") <= 0.5)
+
+# %% tags=["apparatus"]
+# A claim about the bytes.
 text = "two-byte weights, with their gradients and optimizer state, take half of the bytes of four-byte ones"
 claim("7.5", text, result.times("weights, gradients, optimizer (MB)") <= 0.6)
 
 # %% [markdown]
-# **Why.** bfloat16 keeps the range of float32, and has eight bits for the digits: two or three decimal digits. A change that is small against its weight is rounded away, at every step, and nothing adds up:
+# **Why.** bfloat16 has the range of float32 and only two or three decimal digits. A change that is small against its weight is rounded away, at every step, and nothing adds up:
 
 # %%
-weight = torch.tensor(1.0, dtype=torch.bfloat16)
-for _ in range(100):
-    weight += 0.003
-print("one, plus 0.003, a hundred times:", weight.item())
-count = torch.tensor(256.0, dtype=torch.bfloat16)
-print("256 plus 1:", int(count + 1))
+one, many = torch.tensor([1.0, 256.0], dtype=torch.bfloat16)
+print("1 plus 0.003:", (one + 0.003).item())
+print("256 plus 1:", int(many + 1))
 
 # %% [markdown]
-# That is why mixed precision exists: products in two bytes, weights in four. Lightning says nothing to either. If four bytes do not fit, there are optimizers that keep a four-byte copy of the weights in CPU memory, or round at random, up as often as down is due (*stochastic rounding*).
+# That is why mixed precision keeps weights in four bytes. Lightning says nothing. If four do not fit, there are optimizers that round at random, up or down in proportion (*stochastic rounding*), or keep four-byte weights in CPU memory.
 #
-# The effect is staged by the small steps, and in absolute terms the loss moves little. An ordinary run takes a hundred times the learning rate:
+# The small steps stage the effect, and the loss moves little. An ordinary run takes a hundred times the learning rate:
 
 # %% tags=["apparatus"]
 # Fine-tunes with ordinary steps, in both precisions.
@@ -1175,14 +1147,13 @@ text = "at an ordinary learning rate of 1e-3, two-byte weights get at least half
 claim("7.5", text, falls[0] / falls[1], at_least=0.5)
 
 # %% [markdown]
-# **Scope.** CPU or GPU, one process or several, Adam and SGD: what counts is the size of a step against its weight. With bf16 on a GPU you get the same rounding of weights. float16 has more digits and so small a range that gradients become zero: do not train with `16-true`.
+# **Scope.** Adam on a CPU, one process. The rounding is that of the type, so it is the same on any device and for any optimizer whose steps are small against the weights. float16 has more digits, and so small a range that gradients become zero: do not train with `16-true`.
 #
-# **When the bad version is right.** For inference: the weights take half the memory, and they are not updated. And for training with large steps, as just seen.
+# **When the bad version is right.** For inference: half the memory, and the weights are not updated. And for training with large steps, as just seen.
 #
 # ### Your turn · A counter that counts on
 #
-# This module is trained with `precision="bf16-true"`. `seen` should count the images, and `brightness` be the mean of all pixels seen, right to three decimal places. Both go wrong, without an error. Repair them; the network
-# stays in two bytes. *(6 minutes)*
+# This module is trained with `precision="bf16-true"`. `seen` should count the images, and `brightness` be the mean of all pixels seen, right to three decimal places. Both go wrong without an error. Repair them; the network stays in two bytes. *(6 minutes)*
 
 
 # %% tags=["exercise"]
@@ -1208,7 +1179,7 @@ check("7.5", KnowsItsData)
 # %% [markdown]
 # ### Take along
 #
-# A callback that stops a run whose weights are to be trained in fewer than four bytes.
+# A callback that stops a run whose trained weights have fewer than four bytes.
 
 
 # %% tags=["guard"]
@@ -1267,7 +1238,7 @@ two_steps(ConvertsItself())
 #
 # - [ ] I know which of the four is large: weights, gradients, optimizer state, or what is saved for backward. I attack that one.
 # - [ ] Mixed precision: I counted the whole step, and timed it on my card against TF32.
-# - [ ] Accumulated gradients equal the large batch if there is no BatchNorm, no leftover, and the same number of terms in the loss of every batch. Otherwise I divide by the terms of the whole group.
+# - [ ] Accumulated gradients equal the large batch without BatchNorm, without a leftover, with equally many terms per batch. Otherwise I divide by the terms of the group.
 # - [ ] I checkpoint where activations are large and operations cheap, and measure the peak of the whole step.
 # - [ ] What outlives a step is detached; what is never differentiated is computed under `torch.no_grad()`; a part of a batch is cloned.
 # - [ ] Weights that change by small steps have four bytes.
@@ -1279,5 +1250,4 @@ two_steps(ConvertsItself())
 # [accumulation](https://lightning.ai/docs/pytorch/stable/advanced/training_tricks.html), and its [issue 19987](https://github.com/Lightning-AI/pytorch-lightning/issues/19987) on the leftover; Chen and others, *Training Deep Nets with
 # Sublinear Memory Cost* (2016); MNIST by LeCun, Cortes and Burges.
 #
-# Memory during data loading comes back in [lesson 13](13_performance.ipynb), accumulation began in [1.1](01_code_organization.ipynb), determinism in [5.2](05_reproducibility.ipynb). Next: [lesson 08](08_training_stability.ipynb), or look at the
-# [solutions](../solutions/07_memory.ipynb) of this one.
+# Accumulation began in [1.1](01_code_organization.ipynb), determinism in [5.2](05_reproducibility.ipynb); speed comes back in [lesson 13](13_performance.ipynb). Next: [lesson 08](08_training_stability.ipynb), or look at the [solutions](../solutions/07_memory.ipynb) of this one.

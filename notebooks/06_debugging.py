@@ -190,7 +190,9 @@ result = contrast(
 # %% tags=["claim"]
 four, six = result.good["crashes found"], result.bad["crashes found"]
 claim("6.1", "fast_dev_run finds crashes in both steps and at both ends", four == 4)
-claim("6.1", "one long epoch finds also a failing save and a small last batch", six == 6)
+claim(
+    "6.1", "one long epoch finds also a failing save and a small last batch", six == 6
+)
 more = result.times("batches run in all")
 claim("6.1", "to find the crashes, long runs train on far more batches", more >= 50)
 
@@ -212,7 +214,9 @@ before = copy.deepcopy(model)
 dry_run(**quiet_trainer()).fit(model, datamodule=data)
 pairs = zip(before.parameters(), model.cpu().parameters())
 changed = sum(not torch.equal(one, other) for one, other in pairs)
-print("weight tensors changed by the dry run:", changed, "of", len([*model.parameters()]))
+print(
+    "weight tensors changed by the dry run:", changed, "of", len([*model.parameters()])
+)
 claim("6.1", "fast_dev_run trains the model that it is given", changed, equals=4)
 
 # %% [markdown]
@@ -623,7 +627,9 @@ claim("6.3", "one weight of the network that looks at edges is nan", one == 1)
 claim("6.3", "with a nan weight behind torch.where, no loss is nan", silent == 0)
 bad, good = result.bad["test accuracy"] - guess, result.good["test accuracy"] - guess
 claim("6.3", "with a nan gain, a network still beats guessing", bad >= 0.02)
-claim("6.3", "a nan gain costs a good part of the lead over guessing", bad / good <= 0.75)
+claim(
+    "6.3", "a nan gain costs a good part of the lead over guessing", bad / good <= 0.75
+)
 
 # %% [markdown]
 # **Why.** `torch.where` chooses between two results after both were computed, and the backward pass goes through both.
@@ -865,7 +871,9 @@ result = contrast(
 
 # %% tags=["claim"]
 none, two = result.bad["modules that reach 1"], result.good["modules that reach 1"]
-claim("6.4", "on fresh batches, not even a healthy module reaches accuracy 1", none == 0)
+claim(
+    "6.4", "on fresh batches, not even a healthy module reaches accuracy 1", none == 0
+)
 healthy, detached, forgets, reorders, wrong = [result.good[name] for name in candidates]
 claim("6.4", "on two repeated batches, a healthy module reaches 1 early", healthy <= 26)
 stuck = min(detached, forgets, reorders) == 40
@@ -873,7 +881,11 @@ text = "overfit_batches finds a detached layer, a forgotten one, and reordered i
 claim("6.4", text, stuck)
 claim("6.4", "overfit_batches passes a module that learns wrong labels", wrong <= 32)
 test = result.good["TakesNeighboursLabel, test accuracy"]
-claim("6.4", "a module that learned wrong labels by heart fails on new images", test <= 0.25)
+claim(
+    "6.4",
+    "a module that learned wrong labels by heart fails on new images",
+    test <= 0.25,
+)
 
 # %% [markdown]
 # **Why.** On fresh batches all five bars are equal: no decision. On repeated images you know the goal beforehand,
@@ -959,7 +971,9 @@ def guarded_test(dataset):
     trainer.fit(ImageClassifier(), DataLoader(dataset, batch_size=64, shuffle=True))
 
 
-try_guard("6.4", bad=lambda: guarded_test(in_order), good=lambda: guarded_test(train_set))
+try_guard(
+    "6.4", bad=lambda: guarded_test(in_order), good=lambda: guarded_test(train_set)
+)
 
 # %% [markdown]
 # ### Going further
@@ -1158,7 +1172,11 @@ result = contrast(
 
 # %% tags=["claim"]
 share, faster = result.good["its share"], result.good["times as fast"]
-claim("6.5", "where every image is prepared when it is loaded, loading leads", share >= 0.5)
+claim(
+    "6.5",
+    "where every image is prepared when it is loaded, loading leads",
+    share >= 0.5,
+)
 claim("6.5", "preparing all images once makes an epoch much faster", faster >= 2.5)
 ratio = faster / result.bad["times as fast"]
 claim("6.5", "where loading leads, a narrower network helps far less", ratio >= 2)

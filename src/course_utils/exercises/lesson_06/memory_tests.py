@@ -105,9 +105,7 @@ def _cases() -> Iterator[_Case]:
     not_true, not_false = frozenset(["False", "raises"]), frozenset(["True", "raises"])
     for shuffle, how in ((True, "shuffled"), (False, "not shuffled")):
         loader = _loader(mixed, shuffle)
-        yield _Case(
-            f"a healthy module, {how}", Memorizes, loader, not_true, _BY_HEART
-        )
+        yield _Case(f"a healthy module, {how}", Memorizes, loader, not_true, _BY_HEART)
         for kind, bug in ((_Detaches, "detached layer"), (_Reorders, "false order")):
             what = f"a module with a {bug}, {how}"
             yield _Case(what, kind, loader, not_false, _LOOK)

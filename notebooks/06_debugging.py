@@ -9,9 +9,8 @@
 # %% [markdown]
 # # Lesson 06 · Five tools, and the bugs that each one misses
 #
-# Debugging a training run is mostly waiting: for the epoch to end, for the loss to fall, for the crash to come back.
-# Five switches of the Trainer shorten the wait, if you know what each of them sees. In this lesson you plant bugs on
-# purpose. At the end you can
+# Debugging a training run is mostly waiting. Five switches of the Trainer shorten the wait, if you know what each of them
+# sees. In this lesson you plant bugs on purpose. At the end you can
 #
 # - choose the tool that finds a given bug in seconds;
 # - say what each tool misses, and what it costs;
@@ -47,9 +46,8 @@ from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
 # `ImageDataModule` holds the images: shape `(batch, channel, height, width)`, bytes that it scales to values from 0 to 1
-# (so does `scaled`). We take 7,000 of them, and one small, healthy classifier, in which we shall plant bugs. Its
-# `LayerNorm` gives every image a mean of 0 and a standard deviation of 1. `quiet_trainer` returns options for a
-# `Trainer` that prints nothing.
+# (so does `scaled`). `quiet_trainer` returns options for a `Trainer` that prints nothing. Bugs will be planted in this
+# small, healthy classifier; its `LayerNorm` gives every image a mean of 0 and a standard deviation of 1.
 
 # %%
 data = ImageDataModule(train_size=7000, batch_size=64)
@@ -58,12 +56,12 @@ data = ImageDataModule(train_size=7000, batch_size=64)
 class ImageClassifier(L.LightningModule):
     """Images of shape (batch, channel, height, width) to one logit per class."""
 
-    def __init__(self):
+    def __init__(self, hidden=64):
         super().__init__()
         size, classes = data.num_features, data.num_classes
         standard = nn.LayerNorm(size, elementwise_affine=False)
-        hidden = [nn.Flatten(), standard, nn.Linear(size, 64), nn.ReLU()]
-        self.net = nn.Sequential(*hidden, nn.Linear(64, classes))
+        layers = [nn.Flatten(), standard, nn.Linear(size, hidden), nn.ReLU()]
+        self.net = nn.Sequential(*layers, nn.Linear(hidden, classes))
 
     def forward(self, images):
         return self.net(images)
@@ -90,8 +88,7 @@ class ImageClassifier(L.LightningModule):
 # trains on one batch, validates on one batch, and ends.
 #
 # We plant a crash in six places, one at a time: in `training_step`, in `validation_step`, at the end of the epoch, at
-# the end of training, where the checkpoint is saved, and in a `forward` that cannot take the last, smaller batch of the
-# epoch.
+# the end of training, in saving the checkpoint, and in a `forward` that cannot take the last, smaller batch.
 #
 # **Predict before you run.** How many of the six does the dry run find?
 #
@@ -130,8 +127,8 @@ def dry_run(**options):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells only measure; click to open one. These train each of the six modules and note how many batches had
-# been started when the crash came. *At once* means: one at most.
+# The folded cells only measure; click to open one. These train all six modules and note how many batches had been
+# started when the crash came. *At once* means: one at most.
 
 # %% tags=["apparatus"]
 # Plants a crash in a hook, trains, and returns whether and when it came.
@@ -174,17 +171,17 @@ def hunt(make_trainer):
     return {**cells, "crashes found": found, "batches run in all": batches_run}
 
 
-# %% tags=["contrast"]
+# %% tags=["apparatus"]
+# The figure of the contrast.
 from course_utils.experiments.plots import Bars, Cells, Lines, StackedBars
 
 title = "The dry run finds four of six crashes, all of them at once"
+plot = Cells(title, places, fine="at once")
+
+
+# %% tags=["contrast"]
 result = contrast(
-    "6.1",
-    hunt,
-    bad=long_run,
-    good=dry_run,
-    prediction=prediction,
-    figure=Cells(title, places, fine="at once"),
+    "6.1", hunt, bad=long_run, good=dry_run, prediction=prediction, figure=plot
 )
 
 # %% tags=["claim"]
@@ -197,13 +194,13 @@ text = "to find planted crashes, full epochs run far more batches than fast_dev_
 claim("6.1", text, result.times("batches run in all") >= 50)
 
 # %% [markdown]
-# **Why.** A dry run is an epoch of one batch. Every hook of an epoch is called, so it meets a bug at the end as soon as
-# one at the start. It leaves out what takes time or writes files: all other batches, loggers, checkpoints, early
-# stopping (so a misspelt `monitor` passes, too). Bugs that live there remain. A crash in `validation_step` is found
-# early in any case: before training, Lightning tries two validation batches, its *sanity check*. Below the figure stands
-# what the libraries say while the two versions run: here, nothing. No warning tells you what a dry run left out.
+# **Why.** A dry run is an epoch of one batch, and every hook of an epoch is called. It leaves out what takes time or
+# writes files: all other batches, loggers, checkpoints, early stopping (so a misspelt `monitor` passes, too). Bugs that
+# live there remain. A crash in `validation_step` comes early in any case: before training, Lightning tries two
+# validation batches, its *sanity check*. Below the figure stands what the libraries say meanwhile: nothing. No warning
+# tells you what a dry run left out.
 #
-# One more thing. Does the dry run train on its batch, or only look at it?
+# Does the dry run train on its batch, or only look at it?
 
 # %% tags=["apparatus"]
 # Compares the weights before and after a dry run.
@@ -220,15 +217,14 @@ print(
 claim("6.1", "fast_dev_run trains the model that it is given", changed, equals=4)
 
 # %% [markdown]
-# It is a real update of the real weights. Seed again and build a new model for the real run; otherwise that run starts
-# from weights you cannot reproduce.
+# It is a real update. Build a new model, seeded again, for the real run; otherwise that run starts from weights you
+# cannot reproduce.
 #
-# **Scope.** Lightning 2.6, CPU or GPU, any validation interval. With several processes, every process dry-runs one batch
-# of its own share. `fast_dev_run=7` takes the first seven batches, still not the last. The crashes are planted; the run
-# is an ordinary one.
+# **Scope.** Lightning 2.6, CPU or GPU, any validation interval. With several processes, each of them dry-runs one batch
+# of its own share. `fast_dev_run=7` takes the first seven batches, still not the last. Only the crashes are staged.
 #
-# **When the bad version is right.** When the run is short, simply run it: it sees everything, checkpoints included. And
-# a run that costs days deserves more than a dry run. That is your first exercise.
+# **When the bad version is right.** When the run is short, simply run it: it sees everything. And a run that costs days
+# deserves more than a dry run: your first exercise.
 #
 # ### Your turn · A smoke test that sees more
 #
@@ -279,9 +275,8 @@ try_guard(
 # %% [markdown]
 # ## 6.2 Limit the batches
 #
-# You own 7,000 labelled images. Would 140 have been enough? A popular list of tips says that `limit_train_batches=0.1`
-# uses only ten percent of the data. You want two percent, so you set 0.02 and train for 100 epochs, on a loader that
-# shuffles.
+# You own 7,000 labelled images. Would 140 have been enough? `limit_train_batches=0.1` uses only ten percent of the data,
+# says a popular list of tips. You want two percent, so you set 0.02 and train for 100 epochs, on a loader that shuffles.
 #
 # **Predict.** How many different images does the model see in these 100 epochs?
 #
@@ -358,15 +353,18 @@ def count_images(train):
     }
 
 
-# %% tags=["contrast"]
 title = "Two percent of the batches, again and again, are most of the data"
+plot = Lines(title, "images seen", x="epoch", y="different images seen")
+
+
+# %% tags=["contrast"]
 result = contrast(
     "6.2",
     count_images,
     bad=limits_the_batches,
     good=draws_a_subset,
     prediction=prediction,
-    figure=Lines(title, "images seen", x="epoch", y="different images seen"),
+    figure=plot,
 )
 
 # %% tags=["claim"]
@@ -380,10 +378,10 @@ claim("6.2", text, -result.gain("test accuracy") / lead >= 0.1)
 
 # %% [markdown]
 # **Why.** `limit_train_batches` limits the *batches of an epoch*. The loader shuffles all images again in every epoch,
-# so these are two different batches each time. The limited model has seen most of your data, in small portions: its
-# accuracy is too good, and says nothing about 140 images. Lightning says nothing either.
+# so these are two different batches each time. The accuracy is too good, and says nothing about 140 images. Lightning
+# says nothing either.
 #
-# Two percent and 100 epochs are staged. With the tenth of the popular tip, in ten epochs:
+# Two percent and 100 epochs are staged. Here is the tenth of the popular tip, for ten epochs:
 
 # %% tags=["apparatus"]
 # Measures the ordinary size, and then the unshuffled case: images ordered by class.
@@ -404,15 +402,14 @@ classes = len(data.train_labels[list(seen.ids)].unique())
 print("unshuffled and ordered by class, classes seen:", classes, "of", data.num_classes)
 
 # %% [markdown]
-# The last line is the opposite fault. Without shuffling, the limit always takes the *first* batches, and where files are
-# ordered by class, as folders of images often are, that is one class. `limit_val_batches` works like this every time,
+# The last line is the opposite fault. Without shuffling, the limit takes the *first* batches, and where files are
+# ordered by class, as folders of images often are, that is one class. `limit_val_batches` works like this in any case,
 # since a validation loader does not shuffle.
 #
-# **Scope.** Loaders that shuffle, on CPU or GPU; with several processes, each process shows new parts of its share. A
-# limit in whole numbers (`limit_train_batches=2`) does the same.
+# **Scope.** Loaders that shuffle, on CPU or GPU, in one process or several; also limits in whole numbers, such as 2.
 #
 # **When the bad version is right.** When you rehearse. Two epochs of two batches run the whole program in the blink of
-# an eye, with loggers and checkpoints, and get further than a dry run does: there is a *second* epoch.
+# an eye, with loggers and checkpoints, and get further than a dry run: there is a *second* epoch.
 #
 # ### Your turn · A tenth that is always the same tenth
 #
@@ -437,8 +434,7 @@ check("6.2", tenth)
 # %% [markdown]
 # ### Take along
 #
-# A callback for runs that are to count: it refuses a limit that was left over from a rehearsal. (For a single loader
-# that has a length.)
+# A callback that refuses a limit left over from a rehearsal. (For a single loader that has a length.)
 
 
 # %% tags=["guard"]
@@ -507,9 +503,8 @@ print("two by two:", rehearse(max_epochs=2, limit_train_batches=2))
 # %% [markdown]
 # ## 6.3 Detect anomalies
 #
-# This classifier looks at edges: how much a pixel differs from its neighbours, `sqrt(across² + down²)`, after a learned
-# `gain`; and beside them at the mean brightness of every channel. In a flat area both differences are 0, and so is the
-# edge. To be safe, `torch.where` puts a 0 there.
+# This classifier looks at edges, `sqrt(across² + down²)`, after a learned `gain`, and at the mean brightness of every
+# channel. In a flat area both differences are 0, and so is the edge: to be safe, `torch.where` puts a 0 there.
 
 
 # %%
@@ -569,8 +564,7 @@ def checked(**options):
 # ### The contrast
 #
 # If the Trainer complains, you read the complaint, mend the root, and train again. If it does not, you have no reason
-# to. In `mended`, the zeros go around the root instead of through it. The folded cell tests the network every 20
-# batches. Below the figure stands what the libraries say: read it.
+# to. In `mended`, zeros go around the root instead of through it. The folded cell tests the network every 20 batches.
 
 
 # %%
@@ -608,17 +602,14 @@ def debug(make_trainer):
     }
 
 
-# %% tags=["contrast"]
 title = "With a nan in the gain the network still learns, far too little"
-places_of_tests = range(20, 221, 20)
-y = "test accuracy"
+axes = {"x": "training batch", "y": "test accuracy", "at": range(20, 221, 20)}
+plot = Lines(title, "accuracy so far", **axes)
+
+
+# %% tags=["contrast"]
 result = contrast(
-    "6.3",
-    debug,
-    bad=unchecked,
-    good=checked,
-    prediction=prediction,
-    figure=Lines(title, "accuracy so far", x="training batch", y=y, at=places_of_tests),
+    "6.3", debug, bad=unchecked, good=checked, prediction=prediction, figure=plot
 )
 
 # %% tags=["claim"]
@@ -634,7 +625,7 @@ claim("6.3", text, bad / good <= 0.75)
 # **Why.** `torch.where` chooses between two results after both were computed, and the backward pass goes through both.
 # It multiplies the gradient of the branch that was not chosen, 0, by the slope of the root at 0, which is infinite:
 # `0 * inf` is `nan`. From then on `squares > 0` is false everywhere, since no comparison with `nan` is true, and every
-# edge is 0. So the very line that was to make things safe hides the accident. What remains is the brightness.
+# edge is 0. The very line that was to make things safe hides the accident. What remains is the brightness.
 #
 # Unchecked, no library says a word. Checked, the error names the operation, and PyTorch's warning shows the line:
 
@@ -652,7 +643,7 @@ lines = "\n".join(str(each.message) for each in caught).splitlines()
 print(next(line.strip() for line in reversed(lines) if "sqrt()" in line))
 
 # %% [markdown]
-# What does the check cost? We train two short epochs with and without it, in turns, and compare the medians.
+# What does the check cost? We train with and without it, in turns, and compare the medians.
 
 # %% tags=["apparatus"]
 # Times both Trainers in turns.
@@ -673,16 +664,14 @@ print(f"with the check, training takes {slower:.1f} times as long")
 claim("6.3", "detect_anomaly=True makes training slower", slower, at_least=1.2)
 
 # %% [markdown]
-# To name the line, it notes the whole stack of calls at every operation. The deeper the stack, the more it costs: more
-# in a notebook than in a script.
+# To name the line, it notes the stack of calls at every operation. The deeper the stack, the more it costs.
 #
 # **Scope.** Tried on a CPU, in one process: the same in `bf16-mixed`. Clipping by norm makes this bug loud, because one
 # `nan` spreads to all weights. With a gradient scaler, as in `16-mixed`, every step that holds a `nan` is skipped, so no
 # weight moves at all. The accident is staged, but at an ordinary size: shuffled, two epochs, default settings.
 #
-# **When the bad version is right.** Nearly always. The check is for the hunt; a healthy run should not pay for it. Switch
-# it on when a loss or a weight turns `nan`, or when a module with roots, logarithms and divisions learns worse than it
-# should. Then switch it off again.
+# **When the bad version is right.** Nearly always: a healthy run should not pay for the check. Switch it on when a loss
+# or a weight turns `nan`, or when a module with roots, logarithms or divisions learns worse than it should.
 #
 # ### Your turn · Unit length, even for a zero row
 #
@@ -857,16 +846,19 @@ def compare(make_trainer):
     }
 
 
-# %% tags=["contrast"]
 title = "On the same two batches, a healthy module passes; three bugs do not"
 unit = "epochs until the training accuracy is 1"
+plot = Bars(title, list(candidates), unit, reference="last epoch", whole=True)
+
+
+# %% tags=["contrast"]
 result = contrast(
     "6.4",
     compare,
     bad=fresh_batches,
     good=same_batches,
     prediction=prediction,
-    figure=Bars(title, list(candidates), unit, reference="last epoch", whole=True),
+    figure=plot,
 )
 
 # %% tags=["claim"]
@@ -874,14 +866,17 @@ none = result.bad["modules that reach 1"]
 claim(
     "6.4", "on fresh batches, even a healthy module stays below accuracy 1", none == 0
 )
-healthy, detached, forgets, reorders, wrong = [result.good[name] for name in candidates]
+healthy, *stuck, wrong = [result.good[name] for name in candidates]
 text = (
     "on batches that overfit_batches repeats, a healthy module soon reaches accuracy 1"
 )
 claim("6.4", text, healthy <= 26)
 text = "overfit_batches finds a detached layer, a forgotten layer, and reordered images"
-claim("6.4", text, min(detached, forgets, reorders) == 40)
+claim("6.4", text, min(stuck) == 40)
 claim("6.4", "overfit_batches passes a module that learns wrong labels", wrong <= 32)
+
+# %% tags=["apparatus"]
+# One more claim about the contrast.
 test = result.good["TakesNeighboursLabel, test accuracy"]
 text = "wrong labels that were learned by heart are worth nothing on new images"
 claim("6.4", text, test <= 0.25)
@@ -889,14 +884,14 @@ claim("6.4", text, test <= 0.25)
 # %% [markdown]
 # **Why.** On fresh batches all five bars are equal: no decision. On repeated images you know the goal beforehand,
 # because memorizing takes no skill. A module that misses it has weights that do not learn, a loss that does not fit, or
-# targets that change between epochs. Fix the number of epochs beforehand, say three times what a healthy module needs:
-# the table shows that `DetachesALayer` still rises, and a last layer alone gets there in the end.
+# targets that change from step to step. Fix the number of epochs beforehand, say three times what a healthy module
+# needs: in the table `DetachesALayer` still rises, and with time its last layer may get there alone.
 #
-# Passing is necessary, not sufficient. A wrong label is as easy to memorize as a right one, as long as it stays the
-# same. Only new images can show the rest.
+# Passing is necessary, not sufficient: a wrong label is as easy to memorize as a right one. Only new images can show
+# the rest.
 #
-# Lightning speaks up in the good version: it turns shuffling off. Read that as a warning about *which* batches you get:
-# the first ones of the data set. Suppose the files are ordered by class, and `DetachesALayer` is tested on them:
+# Lightning speaks up in the good version: it turns shuffling off. So *which* batches do you get? The first ones of the
+# data set. Suppose its files are ordered by class, and test `DetachesALayer` on them:
 
 # %%
 in_order = Subset(train_set, data.train_labels.argsort(stable=True).tolist())
@@ -917,13 +912,12 @@ print("asked for a WeightedRandomSampler, got a", end=" ")
 print(type(trainer.train_dataloader.sampler).__name__)
 
 # %% [markdown]
-# The broken module passes in a few epochs: on one class, the bias of the last layer is enough. The loader asked for
-# `shuffle=True`; any sampler is replaced, also one that balances classes. So before you believe a pass, **print the
-# classes in the batch**.
+# The broken module passes: on one class, the bias of the last layer is enough. The loader asked for `shuffle=True`; a
+# sampler that balances classes is replaced, too. So before you believe a pass, **print the classes in the batch**.
 #
-# **Scope.** Lightning 2.6, CPU or GPU. With several processes, each repeats the first batches of its own share.
-# Dropout, augmentation and weight decay can keep a healthy module below 1: switch them off for the test. The bugs are
-# planted; data and settings are ordinary.
+# **Scope.** Lightning 2.6, CPU or GPU. With several processes, each repeats the first batches of its own share. Switch
+# off dropout, augmentation and weight decay for the test; they can keep a healthy module below 1. Only the bugs are
+# staged.
 #
 # **When the bad version is right.** Once the test is passed. Wrong labels that can be learned by heart show on fresh
 # batches at once: see the row *last accuracy*.
@@ -1001,8 +995,8 @@ print("batches in both:", len(watched["training"] & watched["validation"]))
 # %% [markdown]
 # ## 6.5 Profile before you optimize
 #
-# Training is too slow. The images are old scans, so each one is prepared when it is loaded: its contrast is stretched,
-# its histogram evened out, its values normalized. The network has 128 hidden units. Surely 16 would do?
+# Training is too slow. The images are old scans, so each is prepared when it is loaded: its contrast is stretched, its
+# histogram evened out. The network has 128 hidden units. Surely 16 would do?
 #
 # **Predict.** With a network an eighth as wide, an epoch takes
 #
@@ -1019,8 +1013,7 @@ from torchvision.transforms.v2 import functional as V
 
 
 def prepare(images):  # one image, or many at once
-    evened = V.equalize(V.autocontrast(images))
-    return (evened / 255 - 0.5) / 0.25
+    return V.equalize(V.autocontrast(images)) / 255
 
 
 class PreparesEachImage(Dataset):
@@ -1035,20 +1028,11 @@ class PreparesEachImage(Dataset):
 
 
 # %%
-class SizedClassifier(ImageClassifier):
-    def __init__(self, hidden):
-        super().__init__()
-        layers = nn.Linear(data.num_features, hidden), nn.ReLU()
-        self.net = nn.Sequential(
-            nn.Flatten(), *layers, nn.Linear(hidden, data.num_classes)
-        )
-
-
 scans, scan_labels = data.train_images[:512], data.train_labels[:512]
 
 
 def as_it_was():
-    return SizedClassifier(hidden=128), PreparesEachImage(scans, scan_labels)
+    return ImageClassifier(hidden=128), PreparesEachImage(scans, scan_labels)
 
 
 # %% [markdown]
@@ -1057,7 +1041,7 @@ def as_it_was():
 
 # %% tags=["bad"]
 def shrinks_the_network():
-    return SizedClassifier(hidden=16), PreparesEachImage(scans, scan_labels)
+    return ImageClassifier(hidden=16), PreparesEachImage(scans, scan_labels)
 
 
 # %% [markdown]
@@ -1086,21 +1070,20 @@ for name in asked:
 # %% [markdown]
 # Read it from the outside in. The epoch contains the waits for the next batch (`train_dataloader_next`) and the work on
 # each batch; that work contains `optimizer_step`, which contains the forward pass (`training_step`) and the backward
-# pass. `batch_to_device` is the copy to the device, a row of its own. Rows overlap, so compare only what lies side by
+# pass. `batch_to_device`, the copy to the device, is a row of its own. Rows overlap, so compare only what lies side by
 # side. The verdict: loading. So all images are prepared once, together, by the same function.
 
 
 # %% tags=["good"]
 def prepares_once():
-    return SizedClassifier(hidden=128), TensorDataset(prepare(scans), scan_labels)
+    return ImageClassifier(hidden=128), TensorDataset(prepare(scans), scan_labels)
 
 
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells measure each change in turns with the program as it was, three epochs each, preparation included, and
-# show it as a share of *that* program's time. What remains of `optimizer_step` without its forward and backward pass
-# counts as the optimizer's.
+# The folded cells measure each change in turns with the program as it was, preparation included, and show it as a share
+# of *that* program's time. What remains of `optimizer_step` without forward and backward counts as the optimizer's.
 
 # %% tags=["apparatus"]
 # Reads the five parts of the loop from a profiler, which waits for the GPU if there is one.
@@ -1157,16 +1140,19 @@ def measure(change):
     }
 
 
-# %% tags=["contrast"]
 title = "The loop waits for its images, whatever the width of the network"
 unit = "time per batch, in percent of the time before the change"
+plot = StackedBars(title, names, before="before", after="after", unit=unit)
+
+
+# %% tags=["contrast"]
 result = contrast(
     "6.5",
     measure,
     bad=shrinks_the_network,
     good=prepares_once,
     prediction=prediction,
-    figure=StackedBars(title, names, before="before", after="after", unit=unit),
+    figure=plot,
 )
 
 # %% tags=["claim"]
@@ -1179,10 +1165,9 @@ claim("6.5", "where loading leads, a narrower network helps far less", ratio >= 
 
 # %% [markdown]
 # **Why.** A part that takes a tenth of the time can save a tenth at most (Amdahl's law). Preparing an image is a chain
-# of tiny operations, each with the cost of a call from Python, times 128 per batch. The same chain on all images at once
-# pays that cost once. (The bars show one batch. *Times as fast* compares whole epochs, which also prepare the images and
-# start a Trainer, so it gains less than the bars.) The folded cell makes sure that the fast program learns the same, and
-# prints what is known of a GPU.
+# of tiny operations, each with the cost of a call from Python, times 128 per batch; on all images at once, the chain
+# pays that cost once. (*Times as fast* compares whole epochs, which also prepare the images and start a Trainer, so it
+# gains less than the bars.) Does the fast program learn the same? And what is known of a GPU?
 
 # %% tags=["apparatus"]
 # Trains both programs from one seed and compares the weights; then quotes the record.
@@ -1203,14 +1188,13 @@ claim("6.5", "prepared once or image by image, training ends with the same bits"
 print(gpu_line("6.5", "times as fast"))
 
 # %% [markdown]
-# **Scope.** This profile is one of `num_workers=0`: with workers, `train_dataloader_next` is the time *waited*, not
-# worked. On a GPU a call returns before its work is done, and `profiler="simple"` does not wait for it: forward and
-# backward then show the time to *start* the work, and the rest turns up wherever Python happens to wait. (The folded
-# profiler of the contrast waits.) The slow loading is an ordinary one, three transforms per image.
+# **Scope.** One process, `num_workers=0`; with workers, `train_dataloader_next` is the time *waited*, not worked. On a
+# GPU a call returns before its work is done, and `profiler="simple"` does not wait: forward and backward then show the
+# time to *start* the work, and the rest turns up wherever Python happens to wait. (The folded profiler waits.) Slow
+# loading of this kind is ordinary.
 #
-# **When the bad version is right.** When the experiment is cheaper than the measurement: change one thing, look at the
-# clock, done. And when the profile is flat, with no part above the others, only a smaller problem helps: a smaller
-# network, fewer images, a better machine.
+# **When the bad version is right.** When the experiment is cheaper than the measurement. And when the profile is flat,
+# with no part above the others: then only a smaller problem or a better machine helps.
 #
 # ### Your turn · Name the slowest part
 #
@@ -1323,6 +1307,8 @@ tools = {
 }
 
 
+# %% tags=["apparatus"]
+# Runs one tool on one case.
 def outcome(tool, case):
     (flags, judge), (module_class, dataset, sampler) = tools[tool], cases[case]
     order = {"sampler": sampler()} if sampler else {"shuffle": True}
@@ -1362,12 +1348,10 @@ print("found by the combined rehearsal:", combined, "of", len(found_by))
 # | You see | Look at |
 # |---|---|
 # | a run crashes after hours, in code that runs once per epoch | 6.1 |
-# | the first weights differ from those of the seed, after a dry run of the same model | 6.1 |
 # | a model "trained on two percent of the data" is surprisingly good | 6.2 |
 # | a quick run on part of the data sees one class only | 6.2 |
-# | the loss falls, but far less than it should, and the network has roots, logarithms or divisions | 6.3 |
-# | a weight or the loss is `nan`, and you do not know where it came from | 6.3 |
-# | the accuracy is mediocre, and you cannot tell a bug from a small network | 6.4 |
+# | the loss falls far less than it should, and the network has roots, logarithms or divisions | 6.3 |
+# | accuracy is mediocre, and you cannot tell a bug from a small network | 6.4 |
 # | a module passes `overfit_batches`, yet learns nothing on all data | 6.4 |
 # | a smaller network does not train faster | 6.5 |
 # | in the profiler's report, `optimizer_step` takes longest | 6.5 |
@@ -1377,12 +1361,11 @@ print("found by the combined rehearsal:", combined, "of", len(found_by))
 # A checklist for your own code:
 #
 # - [ ] Every change goes through `fast_dev_run=True`, with a model that is thrown away.
-# - [ ] Before a long run, a rehearsal: two epochs of two batches, with checkpoints and loggers on, and the last batch of
-#   the data in it.
+# - [ ] Before a long run, a rehearsal: two epochs of two batches, with checkpoints, loggers, and the last batch in it.
 # - [ ] Less data means a fixed, drawn subset, not `limit_train_batches`; and `1` is not `1.0`.
 # - [ ] A `nan` anywhere: `detect_anomaly=True` for a few batches, then off.
-# - [ ] A new module learns a few batches by heart before it sees them all, and I print the classes in these batches.
-# - [ ] Nothing is made faster before a profile says what is slow; on a GPU, with a profiler that waits.
+# - [ ] A new module learns a few batches by heart, and I print the classes in these batches.
+# - [ ] Nothing is made faster before a profile says what is slow; on a GPU, by a profiler that waits.
 #
 # **Evidence** Every claim of this lesson under many seeds, with its margin:
 # [the record](../src/course_utils/records/evidence.md#lesson-06).

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Lesson 06 · Five tools, and the bugs that each one misses
 #
-# Debugging a training run is mostly waiting. Five switches of the Trainer shorten the wait, if you know what each of them
-# sees. In this lesson you plant bugs on purpose. At the end you can
+# Five switches of the Trainer find bugs in seconds, if you know what each of them sees. In this lesson you plant bugs on
+# purpose. At the end you can
 #
 # - choose the tool that finds a given bug in seconds;
 # - say what each tool misses, and what it costs;
@@ -100,7 +100,8 @@ class ImageClassifier(L.LightningModule):
 prediction = None  # "a", "b" or "c"
 
 
-# %%
+# %% tags=["apparatus"]
+# A network that cannot take a smaller last batch.
 class ExpectsFullBatches(ImageClassifier):
     def forward(self, images):
         return self.net(images.view(64, *data.image_shape))
@@ -196,8 +197,8 @@ claim("6.1", text, result.times("batches run in all") >= 50)
 # %% [markdown]
 # **Why.** A dry run is an epoch of one batch, and every hook of an epoch is called. It leaves out what takes time or
 # writes files: all other batches, loggers, checkpoints, early stopping (so a misspelt `monitor` passes, too). Bugs that
-# live there remain. A crash in `validation_step` comes early in any case: before training, Lightning tries two
-# validation batches, its *sanity check*. Below the figure stands what the libraries say meanwhile: nothing. No warning
+# live there remain. A crash in `validation_step` comes early in any case, in Lightning's *sanity check* before
+# training. Below the figure stands what the libraries say meanwhile: nothing. No warning
 # tells you what a dry run left out.
 #
 # Does the dry run train on its batch, or only look at it?
@@ -275,8 +276,8 @@ try_guard(
 # %% [markdown]
 # ## 6.2 Limit the batches
 #
-# You own 7,000 labelled images. Would 140 have been enough? `limit_train_batches=0.1` uses only ten percent of the data,
-# says a popular list of tips. You want two percent, so you set 0.02 and train for 100 epochs, on a loader that shuffles.
+# You own 7,000 labelled images. Would 140 have been enough? `limit_train_batches=0.1` uses ten percent of the data, says
+# a popular list of tips. So you set 0.02 and train for 100 epochs, on a loader that shuffles.
 #
 # **Predict.** How many different images does the model see in these 100 epochs?
 #
@@ -287,7 +288,8 @@ try_guard(
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
 
-# %%
+# %% tags=["apparatus"]
+# Images and labels, and the number of every image.
 numbers = torch.arange(7000)
 labelled = TensorDataset(scaled(data.train_images), data.train_labels, numbers)
 
@@ -643,34 +645,11 @@ lines = "\n".join(str(each.message) for each in caught).splitlines()
 print(next(line.strip() for line in reversed(lines) if "sqrt()" in line))
 
 # %% [markdown]
-# What does the check cost? We train with and without it, in turns, and compare the medians.
-
-# %% tags=["apparatus"]
-# Times both Trainers in turns.
-from statistics import median
-
-from course_utils.measure import seconds
-
-
-def short_run(make_trainer):
-    trainer = make_trainer(limit_train_batches=10, **quiet_trainer())
-    trainer.fit(SeesEdges(mended), DataLoader(labelled, batch_size=64))
-
-
-runs = {f.__name__: lambda f=f: short_run(f) for f in (unchecked, checked)}
-took = seconds(runs, repeats=5)
-slower = median(took["checked"]) / median(took["unchecked"])
-print(f"with the check, training takes {slower:.1f} times as long")
-claim("6.3", "detect_anomaly=True makes training slower", slower, at_least=1.2)
-
-# %% [markdown]
-# To name the line, it notes the stack of calls at every operation. The deeper the stack, the more it costs.
-#
 # **Scope.** Tried on a CPU, in one process: the same in `bf16-mixed`. Clipping by norm makes this bug loud, because one
 # `nan` spreads to all weights. With a gradient scaler, as in `16-mixed`, every step that holds a `nan` is skipped, so no
 # weight moves at all. The accident is staged, but at an ordinary size: shuffled, two epochs, default settings.
 #
-# **When the bad version is right.** Nearly always: a healthy run should not pay for the check. Switch it on when a loss
+# **When the bad version is right.** Nearly always: the check is slow (*Going further*). Switch it on when a loss
 # or a weight turns `nan`, or when a module with roots, logarithms or divisions learns worse than it should.
 #
 # ### Your turn · Unit length, even for a zero row
@@ -719,6 +698,28 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
+# **What does the check cost?** We train with and without it, in turns, and compare the medians. To name the line, it
+# notes the stack of calls at every operation.
+
+# %% tags=["apparatus"]
+# Times both Trainers in turns.
+from statistics import median
+
+from course_utils.measure import seconds
+
+
+def short_run(make_trainer):
+    trainer = make_trainer(limit_train_batches=10, **quiet_trainer())
+    trainer.fit(SeesEdges(mended), DataLoader(labelled, batch_size=64))
+
+
+runs = {f.__name__: lambda f=f: short_run(f) for f in (unchecked, checked)}
+took = seconds(runs, repeats=5)
+slower = median(took["checked"]) / median(took["unchecked"])
+print(f"with the check, training takes {slower:.1f} times as long")
+claim("6.3", "detect_anomaly=True makes training slower", slower, at_least=1.2)
+
+# %% [markdown]
 # **What you may have read:** "It detects NaN and Inf." It detects only `nan`, and only in the backward pass. This
 # gradient is infinite, and passes:
 
@@ -870,13 +871,13 @@ healthy, *stuck, wrong = [result.good[name] for name in candidates]
 text = (
     "on batches that overfit_batches repeats, a healthy module soon reaches accuracy 1"
 )
-claim("6.4", text, healthy <= 26)
+claim("6.4", text, healthy <= 30)
 text = "overfit_batches finds a detached layer, a forgotten layer, and reordered images"
 claim("6.4", text, min(stuck) == 40)
-claim("6.4", "overfit_batches passes a module that learns wrong labels", wrong <= 32)
 
 # %% tags=["apparatus"]
-# One more claim about the contrast.
+# Two more claims about the contrast.
+claim("6.4", "overfit_batches passes a module that learns wrong labels", wrong <= 36)
 test = result.good["TakesNeighboursLabel, test accuracy"]
 text = "wrong labels that were learned by heart are worth nothing on new images"
 claim("6.4", text, test <= 0.25)
@@ -1008,12 +1009,16 @@ print("batches in both:", len(watched["training"] & watched["validation"]))
 prediction = None  # "a", "b" or "c"
 
 # %%
-from torch.utils.data import Dataset
 from torchvision.transforms.v2 import functional as V
 
 
 def prepare(images):  # one image, or many at once
     return V.equalize(V.autocontrast(images)) / 255
+
+
+# %% tags=["apparatus"]
+# A data set that prepares an image when it is asked for it.
+from torch.utils.data import Dataset
 
 
 class PreparesEachImage(Dataset):
@@ -1254,8 +1259,8 @@ try_guard(
 #
 # **Which tool finds which bug?** We let each tool, at a cheap setting, loose on the bugs of this lesson, and on the
 # healthy module for false alarms. An error counts as found. Two tools raise nothing and need a judge: learning by heart
-# has failed below 0.95, and loading is too slow if it takes three quarters of the loop. *Rehearsal* is two epochs of two
-# batches. The last row is a rehearsal with anomaly detection, and a profiler with it.
+# has failed below 0.95, and loading is too slow if it takes more than 0.6 of the loop. *Rehearsal* is two epochs of two
+# batches; *combined* is a rehearsal with anomaly detection.
 
 
 # %% tags=["apparatus"]
@@ -1292,18 +1297,18 @@ def not_by_heart(trainer):
 
 def waits_for_images(trainer):
     found = parts(trainer.profiler)
-    return found["loading"] > 0.75 * sum(found.values())
+    return found["loading"] > 0.6 * sum(found.values())
 
 
 rehearsal = dict(max_epochs=2, limit_train_batches=2)
-together = dict(rehearsal, detect_anomaly=True, limit_train_batches=4)
+together = dict(rehearsal, detect_anomaly=True)
 tools = {
     "dry run": (dict(fast_dev_run=True), None),
     "rehearsal": (rehearsal, None),
     "anomalies": (dict(max_steps=4, detect_anomaly=True), None),
     "overfit": (dict(max_epochs=26, overfit_batches=2), not_by_heart),
     "profiler": (dict(max_epochs=1, limit_train_batches=8), waits_for_images),
-    "combined": (together, waits_for_images),
+    "combined": (together, None),
 }
 
 
@@ -1338,9 +1343,10 @@ print("found by the combined rehearsal:", combined, "of", len(found_by))
 
 # %% [markdown]
 # We chose the bugs so that each tool has something to find: the grid shows what a tool *sees*, not how often bugs are
-# of that kind. One combined rehearsal finds four of the seven bugs. Two escape everything: a broken module on one-class
+# of that kind. Two escape everything: a broken module on one-class
 # batches, which printing the classes reveals, and wrong labels, which only new images reveal.
-#
+
+# %% [markdown]
 # ## Symptoms
 #
 # What you see at work, and where to look:

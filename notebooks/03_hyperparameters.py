@@ -230,13 +230,13 @@ claim("3.1", text, result.good["images with different logits"] == 0)
 
 # %% tags=["apparatus"]
 # The same ten images: as they arrive, as seen in training, as seen after the reload.
-images = Images(
-    "Trained on positives; after the reload, one of them sees negatives",
+ten = Images(
+    "Both turn the negatives back in training; after the reload, one no longer does",
     inputs=["as it arrives", "seen in training"],
     outputs="seen after",
     score="accuracy after",
 )
-show(images, result)
+show(ten, result)
 
 # %% [markdown]
 # We chose `invert` because you notice at once that it is gone; many settings are lost quietly. The first folded cell passes some of the settings by hand. The second compares logits: if only
@@ -576,7 +576,7 @@ rate = np.logspace(-4, -2, 3)[1]
 ignored = [comes_back(each, IgnoresItsRate) for each in (rate, float(rate))]
 print("a rate from NumPy, ignored:", ignored[0])
 print("the same rate as a float:  ", ignored[1])
-text = "a module that ignores a learning rate from NumPy, but gives it to its optimizer, has a checkpoint that does not load by default"
+text = "a checkpoint with the optimizer's state does not load by default if the rate is a NumPy number, even one left out of the hyperparameters"
 claim("3.2", text, ignored == ["UnpicklingError", "works"])
 model = SavesEverything(**new_arguments())
 L.Trainer(max_steps=1, **quiet_trainer()).fit(model)
@@ -624,7 +624,7 @@ check("3.2", Swept)
 # ### Take along
 #
 # Run this before the night's training, not after it. It reads the hyperparameters as `torch.load` will. Give it your data module as well, if that saves hyperparameters: they go into the same file.
-# It sees only hyperparameters. A rate from NumPy that you ignored gets past it with the optimizer's state, and so does an object in the state of a callback.
+# It sees only hyperparameters. A rate from NumPy that you ignored gets past it with the optimizer's state, and so does an object in the state of a callback. A lambda, which Lightning would leave out of the file, already fails in `torch.save`.
 
 
 # %% tags=["guard"]
@@ -805,7 +805,7 @@ check("3.3", Listens)
 # %% [markdown]
 # ### Take along
 #
-# A callback that compares the rate in use with `hparams.lr` before every step, in a new run and in a resumed one. It expects one rate for all parameters. With a scheduler from `torch.optim` it compares the rate that the schedule
+# A callback that compares the rate in use with `hparams.lr` before every step, in a new run and in a resumed one. It needs a hyperparameter called `lr`, and expects one rate for all parameters. With a scheduler from `torch.optim` it compares the rate that the schedule
 # starts from. `OneCycleLR`, `CyclicLR`, `ReduceLROnPlateau` and a warm-up written by hand set the rate differently; leave the callback out there.
 
 

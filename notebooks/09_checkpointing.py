@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Lesson 09 · What is left when the run is killed?
 #
-# The power fails, memory runs out, the cluster's time limit is up: sooner or later a long run is killed. What you lose was decided long before, by a few lines that are rarely
-# tested. In this lesson you kill training runs, look at what is on the disk, and start them again. At the end you can
+# The power fails, memory runs out, the time limit is up: sooner or later a long run is killed. What you lose was decided long before, by a few lines that are rarely
+# tested. In this lesson you kill runs, look at what is on the disk, and start them again. At the end you can
 #
 # - keep the newest and the best weights of any run, and prove that you do;
 # - resume a killed run so that it ends with the same bits as one that was never killed;
@@ -18,8 +18,8 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
-# **Time** 30 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores of a Linux machine. On macOS and Windows, and beside a GPU, each of the four processes that
-# are killed imports PyTorch again, which takes some seconds each.
+# **Time** 35 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores under Linux. Elsewhere, and beside a GPU, four processes
+# import PyTorch again, some seconds each.
 #
 # Two sittings: 9.1 and 9.2 first, 9.3 and the recipe another day.
 
@@ -43,6 +43,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from torch import nn
 from torch.nn import functional as F
+from torch.optim.lr_scheduler import OneCycleLR
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils import check, claim, contrast, hint, solution, try_guard
@@ -51,8 +52,8 @@ from course_utils.experiments.plots import Lines
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# One small network serves the whole lesson. `ImageDataModule` holds the images as bytes, of shape `(batch, channel, height, width)`; `scaled` makes them floats from 0 to 1. `LayerNorm` brings each image to mean 0 and
-# variance 1. `quiet_trainer()` returns options that keep a Trainer silent; it saves nothing unless you ask with `enable_checkpointing=True`.
+# One small network serves the whole lesson. `ImageDataModule` holds the images as bytes; `scaled` makes them floats from 0 to 1. `LayerNorm` brings each image to mean 0 and
+# variance 1. `quiet_trainer()` returns options that keep a Trainer silent; it saves files only with `enable_checkpointing=True`.
 
 # %%
 data = ImageDataModule()
@@ -89,10 +90,10 @@ class DigitNet(L.LightningModule):
 # ## 9.1 Keep the best and the last
 #
 # After a kill you want two files: the newest, to continue from, and the best, to use. A popular list of tips gets both from one callback, which monitors the validation loss, keeps the best epochs and says
-# `save_last=True`. Beside that option the list has the comment "Always save last for resuming".
+# `save_last=True`, with the comment "Always save last for resuming".
 #
-# Here 500 images, three in five of them with a random label, are learned for 20 epochs. The network soon begins to memorize the random labels, so the validation loss
-# falls, and then rises. Suppose that the power fails right after epoch 20.
+# Here a network learns 500 images for 20 epochs. Three in five labels are random, and once it memorizes them, the validation loss
+# rises. The power fails right after epoch 20.
 #
 # **Predict before you run.** Then `last.ckpt`
 #
@@ -144,8 +145,7 @@ def one_for_each(folder):
 # %% [markdown]
 # ### The contrast
 #
-# A kill leaves what is on the disk at that moment. So there is no need to kill twenty runs: the second folded cell trains once, and after every epoch it opens `last.ckpt` and notes how many updates are in it. All files go to a
-# temporary folder.
+# A kill leaves what is on the disk at that moment. So the folded cells need not kill twenty runs: they train once, open `last.ckpt` after every epoch, and note how many updates are in it.
 
 
 # %% tags=["apparatus"]
@@ -234,13 +234,13 @@ text = "a checkpoint callback that monitors nothing leaves the newest epoch when
 claim("9.1", text, result.good["most epochs ever lost"] == 0)
 
 # %% [markdown]
-# **Why.** Lightning's documentation promises less than the comment does: "a `last.ckpt` copy whenever a checkpoint file gets saved". So
-# `last.ckpt` is written only in an epoch in which the same callback also wrote a top-k file. As long as the loss improves, that is every epoch, and so it works when you try it
-# for a few epochs. Once the loss rises, nothing gets into the best two, and `last.ckpt` stands still: the flat line in the figure. Lightning says nothing about it.
+# **Why.** Lightning's documentation promises less than the comment: "a `last.ckpt` copy whenever a checkpoint file gets saved". So
+# `last.ckpt` is written only in an epoch in which the same callback also wrote a top-k file. While the loss improves, that is every epoch, so a short trial works.
+# Once the loss rises, nothing gets into the best two, and `last.ckpt` stands still: the flat line in the figure. Lightning says nothing.
 #
-# The two accuracies are the reason to keep two kinds of files. The newest weights are the ones to continue from, not the ones to use.
+# The two accuracies are the reason to keep two kinds of files: the newest weights are there to continue from, not to use.
 #
-# The random labels are staged. The folded cell measures an ordinary run: 2,000 images with their own labels, 20 epochs, shuffled.
+# The random labels are staged. An ordinary run has 2,000 images with their own labels:
 
 # %% tags=["apparatus"]
 # An ordinary run with save_last=True; and one claim more about the contrast.
@@ -253,18 +253,16 @@ share = "newest weights' share of the lead over guessing"
 claim("9.1", text, result.good[share] <= 0.9)
 
 # %% [markdown]
-# The accuracies are now close, but a kill still costs most of the epochs: the loss stops improving early in most runs.
+# The accuracies are close now, and a kill still costs epochs.
 #
-# **Every epoch?** By default a `ModelCheckpoint` saves after every training epoch only if validation runs exactly once per epoch, or not at all. Otherwise it saves after a validation. The good version has
-# `save_on_train_epoch_end=True`. Here it is with and without, for two other validation intervals:
+# **Every epoch?** By default a `ModelCheckpoint` saves after every training epoch only if validation runs exactly once per epoch, or not at all. Otherwise it saves after a validation, so the good version sets
+# `save_on_train_epoch_end=True`. Two other validation intervals, without the option and with it:
 
 
 # %% tags=["apparatus"]
 # Reads the disk for two validation intervals, without and with the option.
 def newest_by_default(folder):
-    return [
-        ModelCheckpoint(folder, filename="last", enable_version_counter=False),
-    ]
+    return [ModelCheckpoint(folder, filename="last", enable_version_counter=False)]
 
 
 def newest_after_every_epoch(folder):
@@ -287,13 +285,12 @@ text = "with save_on_train_epoch_end=True, a checkpoint callback without monitor
 claim("9.1", text, sum(lost[name, newest_after_every_epoch] for name in intervals) == 0)
 
 # %% [markdown]
-# Do not give the option to the callback that *monitors*: it would judge new weights by the score of an older validation (*Going further*).
+# Leave the option out of the callback that *monitors*: it would judge new weights by the score of an older validation (*Going further*).
 #
-# **Scope.** Any device; one process or several. Any validation interval with `save_on_train_epoch_end=True`. A kill *within* an epoch still costs what that epoch has done; `train_time_interval` in
-# [the recipe](#One-recipe-to-paste) limits that.
+# **Scope.** Lightning 2.6, any device, one process; any validation interval with `save_on_train_epoch_end=True`. A kill *within* an epoch still costs what that epoch has done. The [recipe](#One-recipe-to-paste) limits that.
 #
-# **When the bad version is right.** When the callback saves every epoch anyway: with `save_top_k=-1`, which keeps all files, or without `monitor`. And the good version has a price: it
-# writes a file every epoch. If the model is large or the epoch short, save less often, with `every_n_epochs`. You choose how much work a kill may cost.
+# **When the bad version is right.** When the callback saves every epoch anyway: with `save_top_k=-1`, which keeps all files, or without `monitor`. And writing a file every epoch has a price:
+# if the model is large or the epoch short, save less often, with `every_n_epochs`.
 
 
 # %% tags=["apparatus"]
@@ -316,7 +313,7 @@ for make, when in ((keeps_all, "save_top_k=-1"), (monitors_nothing, "no monitor"
 # ### Your turn · Room for two files
 #
 # Validation runs once per epoch and logs an accuracy, `val_acc`. The disk has room for two checkpoints. Return callbacks that keep the best epoch and the newest, whenever the run is killed.
-# The check scripts the accuracy, epoch by epoch, and looks at the disk in the middle of an epoch. *(7 minutes)*
+# The check scripts the accuracy and looks at the disk in the middle of an epoch. *(7 minutes)*
 
 
 # %% tags=["exercise"]
@@ -336,7 +333,7 @@ check("9.1", room_for_two)
 # %% [markdown]
 # ### Take along
 #
-# A callback that stops a run as soon as a finished epoch is missing on the disk. (`mmap=True` reads the counter, not the weights.)
+# This callback stops a run as soon as a finished epoch is missing on the disk. (`mmap=True` reads the counter, not the weights.)
 
 
 # %% tags=["guard"]
@@ -450,7 +447,7 @@ for make_callbacks in (one_for_both, one_for_each):
 # The run takes 4 epochs of 32 updates, 128 in all. The learning rate follows one cycle: it rises, then falls to almost nothing at update 128. After update 80, in the third epoch, the process is
 # killed. The newest file is from the end of the second epoch, update 64.
 #
-# You load the model from that file, `Model.load_from_checkpoint(path)`, and call `trainer.fit(model)` with the Trainer of before, `max_epochs=4`.
+# You load the model with `Model.load_from_checkpoint(path)` and call `trainer.fit(model)` with the same Trainer options, `max_epochs=4`.
 #
 # **Predict.** How many updates follow?
 #
@@ -466,14 +463,13 @@ prediction = None  # "a", "b" or "c"
 class OneCycle(DigitNet):
     def configure_optimizers(self):
         optimizer = torch.optim.Adam(self.parameters())
-        schedule = torch.optim.lr_scheduler.OneCycleLR(
-            optimizer, max_lr=1e-2, total_steps=self.trainer.estimated_stepping_batches
-        )
+        total = self.trainer.estimated_stepping_batches
+        schedule = OneCycleLR(optimizer, max_lr=1e-2, total_steps=total)
         return [optimizer], [{"scheduler": schedule, "interval": "step"}]
 
 
 # %% [markdown]
-# Dropout and the order of the images are random, and Lightning does not save the state of the random generators. This callback does, for the CPU and for every CUDA device (without one, the list is empty). Both versions use it.
+# Dropout and the order of the images are random, and Lightning does not save the state of the random generators. This callback does, for the CPU and for all CUDA devices (without one, the list is empty). Both versions use it.
 
 
 # %%
@@ -513,11 +509,10 @@ def resume(trainer, path):
 # %% [markdown]
 # ### The contrast
 #
-# This time the kill is real. The folded cells start a second process, so that your notebook survives, and end it at once: on Linux and macOS with SIGKILL, a signal that no program can
-# catch. No exception, no `finally`, no last hook. What remains are the files, among them the learning rate of every update, which `NotesRates` appends line by line.
+# This time the kill is real. The folded cells start a second process and end it with SIGKILL (on Linux and macOS), a signal that no program can
+# catch. No exception, no `finally`, no last hook.
 #
-# Then your notebook starts again, under a different seed, since a new process does not know the old random state. At the end the weights are compared, bit for bit, with those of a run that was never killed. All of it runs on the CPU, because
-# bits are compared ([5.2](05_reproducibility.ipynb)).
+# Then your notebook starts again from the files, under a different seed, as a new process would. At the end the weights are compared, bit for bit, with those of a run that was never killed; all runs use the CPU for that ([5.2](05_reproducibility.ipynb)).
 
 # %% tags=["apparatus"]
 # The Trainer of both versions, a callback that notes rates, one that kills.
@@ -584,7 +579,7 @@ def rates_noted(folder):
 
 # %% tags=["apparatus"]
 # What the contrast measures, and its figure.
-def kill_and_start_again(start_again):
+def kill_and_start(start_again):
     seed = torch.initial_seed()
     expected = bits_without_a_kill(seed)
     with TemporaryDirectory() as folder:
@@ -615,12 +610,7 @@ plot = Lines(
 
 # %% tags=["contrast"]
 result = contrast(
-    "9.2",
-    kill_and_start_again,
-    bad=restart,
-    good=resume,
-    prediction=prediction,
-    figure=plot,
+    "9.2", kill_and_start, bad=restart, good=resume, prediction=prediction, figure=plot
 )
 
 # %% tags=["claim"]
@@ -630,21 +620,26 @@ text = "restarting a run killed in its third epoch from the loaded weights makes
 claim("9.2", text, result.times("updates after it") == 2)
 
 # %% [markdown]
-# After the kill at update 80 the good curve steps back to update 64, repeats the 16 updates that were lost, and continues to the end. The bad curve makes the whole cycle once more. Lightning says nothing of it.
+# After the kill the good curve steps back to update 64, repeats the 16 updates that were lost, and continues to the end. The bad curve makes the whole cycle again. Lightning says nothing.
 #
 # **Why.** A checkpoint holds weights, the optimizer's averages, the schedule's position, epoch and step, and the state of callbacks. `load_from_checkpoint` is made for *using* a model: it
 # takes the weights, calls the module's own hook, and leaves the rest. `fit(ckpt_path=...)` takes everything.
 #
-# Look at *test accuracy*, too: the two are close, although the restarted run made twice as many updates after the kill. This is an ordinary run; the restarted one is simply not the experiment that you planned, and no table says so.
+# This is an ordinary run, and the two accuracies are close. The restarted one is simply not the experiment that you planned.
 #
-# **Bit for bit?** With any validation interval, if the file is from the end of a training epoch. That needs `save_on_train_epoch_end=True` again. The folded cell resumes under two more intervals, without the option and with it.
+# **Bit for bit?** Yes, if the file is from the end of a training epoch. With other validation intervals that takes `save_on_train_epoch_end=True`, as in 9.1. The folded cells resume under two of them, without the option and with it.
 
 
 # %% tags=["apparatus"]
 # Stops a run within an epoch and resumes it, for two intervals, without and with it.
+
+
 class StopsAt(L.Callback):
+    def __init__(self, updates):
+        self.updates = updates
+
     def on_train_batch_end(self, trainer, *_):
-        if trainer.global_step == 29:
+        if trainer.global_step == self.updates:
             raise RuntimeError("stopped")
 
 
@@ -664,7 +659,7 @@ def trained(make, folder, seed, *more, path=None, **flags):
 def tensors_that_differ(make, **flags):
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
         whole = trained(make, one, 1, **flags)
-        trained(make, other, 1, StopsAt(), **flags)
+        trained(make, other, 1, StopsAt(29), **flags)
         again = trained(make, other, 2, path=f"{other}/last.ckpt", **flags)
     return sum(a != b for a, b in zip(whole, again))
 
@@ -686,14 +681,13 @@ text = "in a resumed run, a one-cycle learning rate falls to the end"
 claim("9.2", text, result.good["updates with a rising rate"] == 0)
 
 # %% [markdown]
-# **To prolong a run** is something else. A run whose epochs are done resumes, and makes no more updates; a larger `max_epochs` adds some. But a OneCycle schedule comes back with its old length, and stops with `ValueError: Tried to step …
-# times` (*Going further*): it cannot be prolonged. Start a new cycle from the weights.
+# **More epochs than planned?** A finished run resumes and makes no more updates, unless `max_epochs` is larger. But a OneCycle schedule comes back with its old length and cannot be prolonged: Lightning stops with `ValueError: Tried to step …
+# times` (*Going further*).
 #
-# **Scope.** CPU, one process, Lightning 2.6, files from the end of a training epoch. Nobody has measured the same bits on a GPU here: there dropout draws from CUDA's generator, which the callback saves, and you also need
-# [deterministic operations](05_reproducibility.ipynb). With several processes, all of them get the state of the first. If you draw from NumPy or Python's `random`, save their states as well ([5.3](05_reproducibility.ipynb)).
+# **Scope.** CPU, one process, Lightning 2.6, files from the end of a training epoch. On a GPU, where we have not measured it, dropout draws from CUDA's generator, which the callback saves; you also need
+# deterministic operations. With several processes, all get the state of the first. If you draw from NumPy or Python's `random`, save those states, too ([5.3](05_reproducibility.ipynb)).
 #
-# **When the bad version is right.** For *fine-tuning*: other data, a new schedule, a different number of epochs. There the optimizer's averages and the old position would be in the way, and `load_from_checkpoint` plus `fit`
-# is what you want. A weights-only file is enough for that. Being able to resume costs disk space: Adam keeps two averages per weight.
+# **When the bad version is right.** For *fine-tuning*: other data, a new schedule, a different number of epochs. A weights-only file is enough for that. Being able to resume costs disk space, since Adam keeps two averages per weight:
 
 
 # %% tags=["apparatus"]
@@ -714,7 +708,7 @@ claim("9.2", text, ratio, at_least=2.0)
 # ### Your turn · A job that is started again and again
 #
 # A cluster kills your job when its time is up, and starts it again: the same call, `job(model, loader, folder)`, with a new model. What is in `folder` is all that remains. Write the job so that, however often it was
-# killed, its 4 epochs end with the weights of a run that was never killed, and a further call makes no more updates. There is no validation, the job runs on the CPU, and the model saves and restores the random state itself. The check kills a process, twice. *(8 minutes)*
+# killed, its 4 epochs end with the weights of a run that was never killed, and a further call makes no more updates. There is no validation, and the model saves and restores the CPU's random state itself. The check kills a process, twice. *(8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -733,7 +727,7 @@ check("9.2", job)
 # %% [markdown]
 # ### Take along
 #
-# A callback that refuses to start from scratch in a folder that holds a file to resume from:
+# This callback refuses to start from scratch in a folder that holds a file to resume from:
 
 
 # %% tags=["guard"]
@@ -748,11 +742,12 @@ class RefusesToRestart(L.Callback):
 # Tries the guard on both versions.
 def try_restart(start_again):
     with TemporaryDirectory() as folder:
-        trainer = new_trainer(folder)
-        trainer.fit_loop.max_epochs = 1
-        trainer.fit(OneCycle(dropout=0.2), loader)
-        trainer = new_trainer(folder, RefusesToRestart())
-        start_again(trainer, f"{folder}/last.ckpt")
+        with suppress(RuntimeError):
+            stopped = new_trainer(folder, StopsAt(40))
+            stopped.fit(OneCycle(dropout=0.2), loader)
+        trainer = new_trainer(folder, RefusesToRestart(), StopsAt(66))
+        with suppress(RuntimeError):
+            start_again(trainer, f"{folder}/last.ckpt")
 
 
 try_guard("9.2", bad=lambda: try_restart(restart), good=lambda: try_restart(resume))
@@ -760,7 +755,7 @@ try_guard("9.2", bad=lambda: try_restart(restart), good=lambda: try_restart(resu
 # %% [markdown]
 # ### Going further
 #
-# **Why a callback?** You may also meet the two hooks in the module itself. They work for `fit`. But `load_from_checkpoint` calls them as well, so that whoever loads the model only to use it gets its random state along with it:
+# **Why a callback?** Many projects have these two hooks in the module. For `fit` they work. But `load_from_checkpoint` calls the module's hook as well, so a program that only uses the model loses its own random state:
 
 
 # %%
@@ -875,7 +870,8 @@ claim("9.2", text, len(never) / 640, equals=0.4)
 # %% [markdown]
 # Lightning knows that four batches are left, and takes the *first* four, again: the loader does not remember where it was. [5.3](05_reproducibility.ipynb) builds a loader that does. torchdata's `StatefulDataLoader` is one, too, within an
 # epoch; at the end of an epoch, Lightning 2.6 does not call `load_state_dict`, so test yours in both places.
-#
+
+# %% [markdown]
 # **Second sitting.** Run all cells above once more; the rest builds on `DigitNet`, `data`, `train_set` and 9.2's helpers.
 #
 # ## 9.3 Save your own state
@@ -883,7 +879,7 @@ claim("9.2", text, len(never) / 640, equals=0.4)
 # Some images are harder than others. This module gives a class more weight in the loss the more errors it made lately: after each batch, the new class weights are
 # 98 % of the old ones plus 2 % of the errors counted. They begin at one for every class.
 #
-# Two epochs are over, the run is resumed with `ckpt_path`, and all that 9.2 listed comes back.
+# After two epochs the run is resumed with `ckpt_path`, and all that 9.2 listed comes back.
 #
 # **Predict.** On the CPU, the first step after resuming uses
 #
@@ -932,11 +928,12 @@ class RegistersABuffer(WeighsClasses):
 # %% [markdown]
 # ### The contrast
 #
-# Nothing is random here: the images come in a fixed order, and there is no dropout. The folded cell trains two epochs, saves, and lets a new module continue from the file for two more. A second run goes through
-# all four epochs. The figure follows the largest class weight, divided by the mean of all.
+# Nothing is random here: the images come in a fixed order, and there is no dropout. The folded cells train two epochs, save, and let a new module continue from the file for two more. A second run makes
+# all four epochs without a break. The figure follows the largest class weight, divided by the mean of all. All runs use the CPU; the scope says why.
 
 
-# %%
+# %% tags=["apparatus"]
+# Trains in a fixed order, from a file if there is one.
 def fit_in_order(model, epochs, path=None, *callbacks):
     options = quiet_trainer(accelerator="cpu", callbacks=[*callbacks])
     trainer = L.Trainer(max_epochs=epochs, **options)
@@ -1013,7 +1010,7 @@ claim("9.3", text, result.good["weight tensors that differ"] == 0)
 
 # %% [markdown]
 # **Why.** Lightning saves what `state_dict()` returns, and PyTorch puts parameters and *buffers* there. A tensor in a plain attribute is neither. Nothing is missing when the file is loaded, because `__init__`
-# has made a new tensor. Lightning says nothing. (Assigning a tensor to the name of a buffer, as the step does, leaves it a buffer.) The fixed order serves the comparison; the run is ordinary otherwise, and its accuracies are as close as the table shows.
+# has made a new tensor, so Lightning says nothing. (Assigning a tensor to the name of a buffer, as the step does, leaves it a buffer.) The run is ordinary but for its fixed order, and the table shows how little its accuracy tells.
 #
 # A buffer must be a tensor. Lightning's hooks carry more:
 
@@ -1036,9 +1033,9 @@ text = "if class weights in a plain attribute start over, the resumed run ends w
 claim("9.3", text, result.bad["weight tensors that differ"] == 4)
 
 # %% [markdown]
-# Choose the buffer for tensors: it also moves to the GPU with the module. Callbacks and data modules have `state_dict` and `load_state_dict` for the same purpose.
+# For tensors choose the buffer: it also moves to the GPU. Callbacks and data modules have `state_dict` and `load_state_dict` for the same purpose.
 #
-# **Really anything?** A history of losses, the best score so far, the time of the start: the folded cells put values of many types through the hooks. Each row of the figure is saved, then resumed. How many come back? Make a guess before you run it.
+# **Really anything?** The folded cells put twelve kinds of values through the hooks: numbers, lists, arrays, paths, times. Each is saved, then resumed. How many come back?
 
 # %% tags=["apparatus"]
 # Twelve kinds of values.
@@ -1110,15 +1107,15 @@ text = "seven of the twelve kinds of values saved in a checkpoint hook make the 
 claim("9.3", text, list(resumed.values()).count("UnpicklingError"), equals=7)
 
 # %% [markdown]
-# Loading fails, and only when you resume. One such value, and the *whole* file cannot be resumed: not the weights, not the optimizer. Since PyTorch 2.6 and Lightning 2.6, files are
-# read with `weights_only=True`, because unpickling can run any code. ([3.2](03_hyperparameters.ipynb) has a similar table for hyperparameters.) Make values plain before they are saved: `float(x)`, `x.tolist()`, `list(d)`, `str(path)`. A file that is already
-# written is not lost: if you wrote it yourself, `fit(..., weights_only=False)` reads it.
+# Loading fails, and only when you resume. One such value makes the *whole* file unreadable. Since PyTorch 2.6 and Lightning 2.6, files are
+# read with `weights_only=True`, because unpickling can run any code ([3.2](03_hyperparameters.ipynb)). Make values plain before they are saved: `float(x)`, `x.tolist()`, `list(d)`, `str(path)`. An existing
+# file is not lost: if you wrote it yourself, `fit(..., weights_only=False)` reads it.
 #
-# **Scope.** CPU; one process. With several, the file holds the first one's state. On a GPU the attribute shows itself: it stays on the CPU, and the first step stops with an error about devices ([2.3](02_device_agnosticism.ipynb)). If you then write
-# `.to(self.device)`, you are back at ones without a word.
+# **Scope.** CPU, one process; with several, the file holds the first one's state. On a GPU the plain attribute stays on the CPU, and the first step stops with an error about devices ([2.3](02_device_agnosticism.ipynb)); if you mend that with
+# `.to(self.device)`, resuming is back at ones without a warning.
 #
 # **When the bad version is right.** When the value can be computed again, such as a cache, or should start over, such as a timer. For a tensor that should move to the device but not into the file, there is
-# `register_buffer(..., persistent=False)`. And the good version has a price: the names in the file become a format. Files from before the buffer do not fit any more (*Going further*).
+# `register_buffer(..., persistent=False)`. And a buffer has a price: files from before do not fit any more (*Going further*).
 #
 # ### Your turn · A window of losses
 #
@@ -1152,7 +1149,7 @@ check("9.3", DividesByRecent)
 # %% [markdown]
 # ### Take along
 #
-# An assertion for the end of `__init__`, or for a test: no part of the module keeps a tensor that the file will not hold.
+# For a test: no part of the module keeps a tensor that the file will not hold. (It sees plain tensors, not lists of them.)
 
 
 # %% tags=["guard"]
@@ -1233,8 +1230,8 @@ claim("9.3", text, list(found.values()) == ["RuntimeError", "works", "works"])
 # %% [markdown]
 # ## One recipe to paste
 #
-# The three practices in one cell, for a Trainer that saves: the best weights, the newest epoch, and, for epochs that last for hours, a file every half an hour (`train_time_interval`). That third file is also written when the run stops with an exception
-# (`save_on_exception`, since Lightning 2.5.3), with Ctrl-C, or with SIGTERM, which most clusters send before they kill: Lightning turns it into an exception after the current batch.
+# All of it in one cell: it keeps the best weights, the newest epoch and, for epochs that last for hours, a file every half hour (`train_time_interval`). The third file is also written when the run stops with an exception
+# (`save_on_exception`, since Lightning 2.5.3), with Ctrl-C, or with SIGTERM, which many clusters send before they kill: Lightning turns it into an exception after the current batch.
 
 # %%
 # Recipe: trainer = L.Trainer(callbacks=checkpoints("runs/1", "val_loss", "min"), ...)
@@ -1267,7 +1264,7 @@ def checkpoints(folder, monitor, mode, every=timedelta(minutes=30)):
 
 
 # %% [markdown]
-# Both names begin with `last`, so `ckpt_path="last"` takes the newer of the two. The folded cells put the recipe to the test: one run gets SIGKILL in its third epoch, another SIGTERM. Each is then started again by the same call.
+# Two names begin with `last`, so `ckpt_path="last"` takes the newer file. The folded cells test the recipe: one run gets SIGKILL in its third epoch, a second one SIGTERM. The same call then starts each again.
 
 # %% tags=["apparatus"]
 # A job that uses the recipe; signals that hit it after a number of updates.
@@ -1291,7 +1288,6 @@ def recipe_job(folder, seed, *more):
     callbacks = [*checkpoints(folder, "val_loss", "min"), *more]
     quiet = quiet_trainer(accelerator="cpu", enable_checkpointing=True)
     trainer = L.Trainer(max_epochs=4, callbacks=callbacks, **quiet)
-    first = trainer.global_step
     trainer.fit(model, loader, val_loader, ckpt_path="last")
     return bits(model), trainer.global_step
 
@@ -1329,14 +1325,17 @@ text = "a run with the recipe that was stopped by SIGTERM loses no update"
 claim("9.2", text, left, equals=80)
 
 # %% [markdown]
-# SIGKILL leaves the newest epoch, and the same bits. SIGTERM loses not one update, at a price that 9.2 names: a file from within an epoch leaves images out, unless the loader keeps its place. If bits matter more than minutes, pass
-# `ckpt_path` the file `last-epoch.ckpt`.
+# After SIGKILL the newest epoch is left, and the resumed run ends with the same bits. After SIGTERM no update is lost, but a file from within an epoch leaves images out, unless the loader keeps its place ([5.3](05_reproducibility.ipynb)). If bits matter more to you than minutes,
+# or if your own code raised the exception, resume from `last-epoch.ckpt`.
 #
-# Three cautions. After SIGTERM the process ends with exit code 0 in Lightning 2.6, so that a scheduler may take the job for finished: let it ask whether `max_epochs` was reached. An exception that your own code raises
-# will be raised again from the same file: then, too, resume from `last-epoch.ckpt`. And Lightning's own `OnExceptionCheckpoint` is another way, which deletes its file at the next normal end. On SLURM, Lightning saves and requeues by itself if the cluster sends it SIGUSR1.
+# **Scope.** One process, Lightning 2.6; SIGTERM on Linux and macOS only.
 #
-# **Scope.** One process, Linux and macOS: on Windows, Lightning does not handle SIGTERM. Lightning 2.6.
+# ### Going further
 #
+# **The scheduler's view.** With Lightning 2.6 a process ends with exit code 0 after SIGTERM, as printed above, so a scheduler may take the job for finished. On SLURM, Lightning saves and requeues by itself if the cluster sends SIGUSR1 (its documentation; not tried here). Lightning's own `OnExceptionCheckpoint` is an alternative to the third
+# callback; it deletes its file at the next normal end.
+
+# %% [markdown]
 # ## Symptoms
 #
 # What you see at work, and where to look:
@@ -1356,10 +1355,9 @@ claim("9.2", text, left, equals=80)
 #
 # A checklist for your own code:
 #
-# - [ ] One `ModelCheckpoint` monitors the metric, with the right `mode`; a second one monitors nothing, with `save_on_train_epoch_end=True`. `save_last=True` alone is not enough.
-# - [ ] I have killed a run of mine, on purpose, and looked at what it left.
-# - [ ] A run continues with `fit(ckpt_path=...)`; `load_from_checkpoint` is for using a model, and for fine-tuning.
-# - [ ] `ckpt_path="last"` found a file: the epoch counter says so.
+# - [ ] One `ModelCheckpoint` monitors the metric, with the right `mode`; a second one monitors nothing and saves on train epoch end.
+# - [ ] I have killed a run of mine on purpose and looked at what it left.
+# - [ ] A run continues with `fit(ckpt_path=...)`; `load_from_checkpoint` is for using and fine-tuning a model.
 # - [ ] The random state of CPU and CUDA is saved, and restored only when the Trainer fits.
 # - [ ] What a module learns outside its parameters is a buffer, or goes through hooks as plain values.
 # - [ ] A short run of mine, resumed, is bit-identical to an uninterrupted one.
@@ -1370,4 +1368,4 @@ claim("9.2", text, left, equals=80)
 # [`ModelCheckpoint`](https://lightning.ai/docs/pytorch/stable/api/lightning.pytorch.callbacks.ModelCheckpoint.html);
 # PyTorch's on [`torch.load` and `weights_only`](https://docs.pytorch.org/docs/stable/notes/serialization.html); MNIST by LeCun, Cortes and Burges.
 #
-# Random states and loaders that keep their place are the subject of [lesson 05](05_reproducibility.ipynb), hyperparameters in the file of [lesson 03](03_hyperparameters.ipynb). Next: [lesson 10](10_evaluation.ipynb), or look at the [solutions](../solutions/09_checkpointing.ipynb) of this one.
+# [Lesson 05](05_reproducibility.ipynb) is about random states, [lesson 03](03_hyperparameters.ipynb) about hyperparameters in the file. Next: [lesson 10](10_evaluation.ipynb), or look at the [solutions](../solutions/09_checkpointing.ipynb) of this one.

@@ -481,7 +481,8 @@ class KeepsRandomState(L.Callback):
     def on_load_checkpoint(self, trainer, pl_module, checkpoint):
         if trainer.state.fn == "fit":  # not when it validates, tests or predicts
             torch.set_rng_state(checkpoint["cpu_rng"])
-            torch.cuda.set_rng_state_all(checkpoint["cuda_rng"])
+            states = checkpoint["cuda_rng"][: torch.cuda.device_count()]
+            torch.cuda.set_rng_state_all(states)
 
 
 # %% [markdown]
@@ -1251,7 +1252,8 @@ class KeepsRandomState(L.Callback):
     def on_load_checkpoint(self, trainer, pl_module, checkpoint):
         if trainer.state.fn == "fit":
             torch.set_rng_state(checkpoint["cpu_rng"])
-            torch.cuda.set_rng_state_all(checkpoint["cuda_rng"])
+            states = checkpoint["cuda_rng"][: torch.cuda.device_count()]
+            torch.cuda.set_rng_state_all(states)
 
 
 def checkpoints(folder, monitor, mode, every=timedelta(minutes=30)):

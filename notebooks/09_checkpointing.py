@@ -165,6 +165,7 @@ test = data.test_images, data.test_labels
 # %% tags=["apparatus"]
 # Trains once; after every epoch, reads from last.ckpt what a kill would leave.
 import os
+from contextlib import suppress
 
 from lightning.pytorch.callbacks import Checkpoint
 
@@ -362,10 +363,8 @@ try_guard(
 #
 # **It can be worse.** `save_top_k=0, save_last=True` reads like "only the last one, please". Two runs of three epochs, one of which dies in the last of them:
 
+
 # %%
-from contextlib import suppress
-
-
 class DiesInEpoch3(L.Callback):
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == 2:
@@ -644,6 +643,8 @@ class StopsAt(L.Callback):
             raise RuntimeError("stopped")
 
 
+# %% tags=["apparatus"]
+# Trains from a file if there is one; compares a run that was stopped with a whole one.
 eight = DataLoader(TensorDataset(*train_set[:256]), batch_size=32, shuffle=True)
 
 
@@ -788,7 +789,7 @@ text = "load_from_checkpoint leaves the random numbers alone if a callback resto
 claim("9.2", text, draws_after_loading(DigitNet, KeepsRandomState()), equals=0)
 
 # %% [markdown]
-# The callback's hook belongs to a Trainer, and asks what the Trainer is about to do. It restores early: in `on_train_start` it would be too late, since by then Lightning has drawn the order of the first images.
+# The callback's hook belongs to a Trainer, and asks what the Trainer is about to do. It restores early: in `on_train_start` it would be too late, since by then Lightning has started the loader, which draws as well.
 #
 # **Ways to resume that do not do what you think:**
 
@@ -869,8 +870,8 @@ text = "an epoch resumed from a file saved after six of ten batches leaves four 
 claim("9.2", text, len(never) / 640, equals=0.4)
 
 # %% [markdown]
-# Lightning knows that four batches are left, and takes the *first* four, again: the loader does not remember where it was. [5.3](05_reproducibility.ipynb) builds a loader that does. torchdata's `StatefulDataLoader` is one, too, within an
-# epoch; at the end of an epoch, Lightning 2.6 does not call `load_state_dict`, so test yours in both places.
+# Lightning knows that four batches are left, and takes the *first* four, again: the loader does not remember where it was. [5.3](05_reproducibility.ipynb) builds a loader that does. torchdata's `StatefulDataLoader` is made for it, too. But at the end of an
+# epoch Lightning 2.6 does not call its `load_state_dict`, so test it in both places: within an epoch and at the end.
 
 # %% [markdown]
 # **Second sitting.** Run all cells above once more; the rest builds on `DigitNet`, `data`, `train_set` and 9.2's helpers.
@@ -1188,6 +1189,20 @@ text = "a run without randomness whose statistics are the module's extra state r
 claim("9.3", text, differ, equals=0)
 trusting = carry(np.ones(3), weights_only=False)[1]
 print("a NumPy array, with weights_only=False:", trusting)
+
+# %% [markdown]
+# **The same attribute on a GPU** ([2.1](02_device_agnosticism.ipynb) explains `runs_on`):
+
+# %% tags=["apparatus"]
+# Takes one step of each version to a GPU, simulated if there is none.
+from course_utils.checks import runs_on, simulated_gpus
+
+batch = next(iter(ordered))
+with simulated_gpus(max(torch.cuda.device_count(), 1)):
+    found = runs_on(KeepsAnAttribute(), batch, "cuda:0")
+print(found.seen)
+text = "on a GPU, a step that uses a tensor in a plain attribute stops with an error about devices"
+claim("9.3", text, found.ok is False)
 
 # %% [markdown]
 # **Files from before the buffer** have no `class_weights`, and loading says so:

@@ -57,7 +57,6 @@ from course_utils.hardware import quiet_trainer
 
 # %%
 data = ImageDataModule()
-size, classes = data.num_features, data.num_classes
 
 
 class DigitNet(L.LightningModule):
@@ -65,6 +64,7 @@ class DigitNet(L.LightningModule):
 
     def __init__(self, dropout=0.0):
         super().__init__()
+        size, classes = ImageDataModule().num_features, ImageDataModule().num_classes
         pixels = [nn.Flatten(), nn.LayerNorm(size, elementwise_affine=False)]
         hidden = [nn.Linear(size, 128), nn.ReLU(), nn.Dropout(dropout)]
         self.net = nn.Sequential(*pixels, *hidden, nn.Linear(128, classes))
@@ -155,7 +155,7 @@ def loader_of(images, labels, batch_size=50):
 
 
 noisy_labels = data.train_labels[:500].clone()
-noisy_labels[:300] = torch.randint(0, classes, (300,))
+noisy_labels[:300] = torch.randint(0, data.num_classes, (300,))
 noisy = loader_of(data.train_images[:500], noisy_labels)
 clean = loader_of(data.train_images[-2000:], data.train_labels[-2000:])
 val_batch = scaled(data.val_images), data.val_labels
@@ -906,7 +906,7 @@ class WeighsClasses(DigitNet):
         logits = self(images)
         loss = F.cross_entropy(logits, labels, weight=self.class_weights)
         wrong = (logits.argmax(1) != labels).float()
-        errors = torch.bincount(labels, wrong, minlength=classes)
+        errors = torch.bincount(labels, wrong, minlength=data.num_classes)
         self.class_weights = 0.98 * self.class_weights + 0.02 * errors
         return loss
 
@@ -919,7 +919,7 @@ class WeighsClasses(DigitNet):
 class KeepsAnAttribute(WeighsClasses):
     def __init__(self):
         super().__init__()
-        self.class_weights = torch.ones(classes)
+        self.class_weights = torch.ones(data.num_classes)
 
 
 # %% [markdown]
@@ -930,7 +930,7 @@ class KeepsAnAttribute(WeighsClasses):
 class RegistersABuffer(WeighsClasses):
     def __init__(self):
         super().__init__()
-        self.register_buffer("class_weights", torch.ones(classes))
+        self.register_buffer("class_weights", torch.ones(data.num_classes))
 
 
 # %% [markdown]
@@ -1012,7 +1012,7 @@ result = contrast(
 # %% tags=["claim"]
 text = "resumed on the CPU, a tensor in a plain attribute is back at the value from __init__"
 name = "class weights that are one at resuming"
-claim("9.3", text, result.bad[name] == classes)
+claim("9.3", text, result.bad[name] == data.num_classes)
 text = "a run without randomness whose statistics are in a buffer resumes bit-identical to an uninterrupted run"
 claim("9.3", text, result.good["weight tensors that differ"] == 0)
 

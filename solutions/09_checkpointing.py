@@ -43,15 +43,12 @@ from course_utils.hardware import quiet_trainer
 
 
 # %%
-data = ImageDataModule()
-size, classes = data.num_features, data.num_classes
-
-
 class DigitNet(L.LightningModule):
     """One hidden layer: images (batch, channel, height, width) to one logit per class."""
 
     def __init__(self, dropout=0.0):
         super().__init__()
+        size, classes = ImageDataModule().num_features, ImageDataModule().num_classes
         pixels = [nn.Flatten(), nn.LayerNorm(size, elementwise_affine=False)]
         hidden = [nn.Linear(size, 128), nn.ReLU(), nn.Dropout(dropout)]
         self.net = nn.Sequential(*pixels, *hidden, nn.Linear(128, classes))

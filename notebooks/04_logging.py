@@ -500,11 +500,10 @@ check("4.2", KeepsTheBest)
 # %% tags=["guard"]
 class MonitoredNamesSaySplit(L.Callback):
     def on_fit_start(self, trainer, pl_module):
-        for monitor in filter(
-            None, (getattr(c, "monitor", 0) for c in trainer.callbacks)
-        ):
-            split = monitor.startswith(("train", "val", "step", "epoch"))
-            assert split, f"{monitor!r} of which split?"
+        for callback in trainer.callbacks:
+            name = getattr(callback, "monitor", None) or "step"
+            split = name.startswith(("train", "val", "step", "epoch"))
+            assert split, f"{name!r} of which split?"
 
 
 # %% tags=["apparatus"]

@@ -10,7 +10,7 @@
 # # Lesson 09 · What is left when the run is killed?
 #
 # The power fails, memory runs out, the time limit is up: sooner or later a long run is killed. What you lose was decided long before, by a few lines that are rarely
-# tested. In this lesson you kill runs, look at what is on the disk, and start them again. At the end you can
+# tested. At the end of this lesson you can
 #
 # - keep the newest and the best weights of any run, and prove that you do;
 # - resume a killed run so that it ends with the same bits as one that was never killed;
@@ -629,11 +629,11 @@ claim("9.2", text, result.times("updates after it") == 2)
 # After the kill the good curve steps back to update 64, repeats the 16 updates that were lost, and continues to the end. The bad curve makes the whole cycle again. Lightning says nothing.
 #
 # **Why.** A checkpoint holds weights, the optimizer's averages, the schedule's position, epoch and step, and the state of callbacks. `load_from_checkpoint` is made for *using* a model: it
-# takes the weights, calls the module's own hook, and leaves the rest. `fit(ckpt_path=...)` takes everything.
+# takes the weights and calls the module's own hook. `fit(ckpt_path=...)` takes everything.
 #
-# This is an ordinary run, and the two accuracies are close. The restarted one is simply not the experiment that you planned.
+# This is an ordinary run, and the two accuracies are close. The restarted one is just not the experiment that you planned.
 #
-# **Bit for bit?** Yes, if the file is from the end of a training epoch. With other validation intervals that takes `save_on_train_epoch_end=True`, as in 9.1. The folded cells resume under two of them, without the option and with it.
+# **Bit for bit?** Yes, if the file is from the end of a training epoch. With other validation intervals that takes `save_on_train_epoch_end=True`, as in 9.1. The folded cells try two of them.
 
 
 # %% tags=["apparatus"]
@@ -937,7 +937,7 @@ class RegistersABuffer(WeighsClasses):
 # ### The contrast
 #
 # Nothing is random here: the images come in a fixed order, and there is no dropout. The folded cells train two epochs, save, and let a new module continue from the file for two more. A second run makes
-# all four epochs without a break. The figure follows the largest class weight, divided by the mean of all. All runs use the CPU; the scope says why.
+# all four epochs without a break. The figure follows the largest class weight, divided by the mean of all.
 
 
 # %% tags=["apparatus"]
@@ -1115,15 +1115,15 @@ text = "seven of the twelve kinds of values saved in a checkpoint hook make the 
 claim("9.3", text, list(resumed.values()).count("UnpicklingError"), equals=7)
 
 # %% [markdown]
-# Loading fails, and only when you resume. One such value makes the *whole* file unreadable. Since PyTorch 2.6 and Lightning 2.6, files are
+# Loading fails, and only when you resume. One such value makes the whole file unreadable. Since PyTorch 2.6 and Lightning 2.6, files are
 # read with `weights_only=True`, because unpickling can run any code ([3.2](03_hyperparameters.ipynb)). Make values plain before they are saved: `float(x)`, `x.tolist()`, `list(d)`, `str(path)`. An existing
 # file is not lost: if you wrote it yourself, `fit(..., weights_only=False)` reads it.
 #
-# **Scope.** CPU, one process; with several, the file holds the first one's state. On a GPU the plain attribute stays on the CPU, and the first step stops with an error about devices ([2.3](02_device_agnosticism.ipynb)); if you mend that with
+# **Scope.** CPU, as measured; one process (of several, the file holds the first one's state). On a GPU the plain attribute stays on the CPU, and the first step stops with an error about devices ([2.3](02_device_agnosticism.ipynb)); if you mend that with
 # `.to(self.device)`, resuming is back at ones without a warning.
 #
-# **When the bad version is right.** When the value can be computed again, such as a cache, or should start over, such as a timer. For a tensor that should move to the device but not into the file, there is
-# `register_buffer(..., persistent=False)`. And a buffer has a price: files from before do not fit any more (*Going further*).
+# **When the bad version is right.** When the value can be computed again, such as a cache, or should start over, such as a timer; `register_buffer(..., persistent=False)` moves a tensor to the device but not into the file.
+# And a buffer has a price: older files do not fit any more (*Going further*).
 #
 # ### Your turn · A window of losses
 #
@@ -1157,7 +1157,7 @@ check("9.3", DividesByRecent)
 # %% [markdown]
 # ### Take along
 #
-# For a test: no part of the module keeps a tensor that the file will not hold. (It sees plain tensors, not lists of them.)
+# For a test: no part of the module keeps a tensor that the file will not hold.
 
 
 # %% tags=["guard"]
@@ -1383,7 +1383,6 @@ claim("9.2", text, left, equals=80)
 # - [ ] A run continues with `fit(ckpt_path=...)`; `load_from_checkpoint` is for using and fine-tuning a model.
 # - [ ] The random state of CPU and CUDA is saved, and restored only when the Trainer fits.
 # - [ ] What a module learns outside its parameters is a buffer, or goes through hooks as plain values.
-# - [ ] A short run of mine, resumed, is bit-identical to an uninterrupted one.
 #
 # **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-09).
 #

@@ -516,7 +516,7 @@ def resume(trainer, path):
 # ### The contrast
 #
 # This time the kill is real. The folded cells start a second process and end it with SIGKILL (on Linux and macOS), a signal that no program can
-# catch. No exception, no `finally`, no last hook.
+# catch.
 #
 # Then your notebook starts again from the files, under a different seed, as a new process would. At the end the weights are compared, bit for bit, with those of a run that was never killed; all runs use the CPU for that ([5.2](05_reproducibility.ipynb)).
 

@@ -584,7 +584,7 @@ def rates_noted(folder):
 
 
 # %% tags=["apparatus"]
-# What the contrast measures, and its figure.
+# What the contrast measures.
 def kill_and_start(start_again):
     seed = torch.initial_seed()
     expected = bits_without_a_kill(seed)
@@ -607,6 +607,8 @@ def kill_and_start(start_again):
     }
 
 
+# %% tags=["apparatus"]
+# The figure of the contrast.
 plot = Lines(
     "Resumed, the cycle continues; restarted, it begins again",
     "rates",

@@ -193,7 +193,7 @@ class UnpacksFirst(DigitClassifier):
 check("12.3", UnpacksFirst)
 
 # %% [markdown]
-# ## 12.4 One honest number an epoch
+# ## 12.4 One honest number per epoch
 #
 # The starter has two bugs. A batch of three images has the same vote as one of forty, and the list is never emptied, so the second epoch's number still
 # counts the first. `self.log` inside `validation_step` repairs both: it weights by batch size and starts anew each epoch.

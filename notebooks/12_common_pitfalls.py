@@ -9,11 +9,11 @@
 # %% [markdown]
 # # Lesson 12 · Five bugs that look fine on your machine
 #
-# A loss that is logged. A metric with three decimals. A run that ends on time. All three can come from code that is broken. In this lesson
-# you meet five mistakes that do not show where people look. At the end you can
+# A loss that is logged, a metric with three decimals, a run that ends on time: all three can come from broken code. Here
+# are five mistakes that do not show where people look. At the end you can
 #
 # - name the symptom of each, and look for it in your own code;
-# - repair it, and prove by a measurement that it is gone;
+# - repair it, and show by a measurement that it is gone;
 # - say when the "mistake" is the right thing to do.
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes and explains how an experiment is read.
@@ -48,8 +48,7 @@ from course_utils.experiments import plots
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# One data module and one small classifier serve most of the lesson. Images have the shape `(batch, channel, height, width)` and values from 0 to 1: `scaled` makes them from the bytes
-# that are stored. `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure; click on one to open it.
+# One data module and one small classifier serve most of the lesson. `scaled` makes values from 0 to 1 of the stored bytes; `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure; click on one to open it.
 
 # %%
 data = ImageDataModule(batch_size=64)
@@ -82,8 +81,7 @@ def fit(model, *callbacks):
 # %% [markdown]
 # ## 12.1 Return the loss
 #
-# `training_step` computes a loss and logs it. One line is missing: nothing hands the loss back to Lightning. You look at the step counter
-# to see whether anything happened.
+# `training_step` computes a loss and logs it, and does not return it. You look at the step counter to see whether anything happened.
 #
 # **Predict before you run.** After two epochs without `return loss`, `trainer.global_step` says
 #
@@ -123,8 +121,7 @@ class ReturnsTheLoss(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# An ordinary run: two epochs, shuffled, default settings. The folded cell trains a version, keeps the logged loss of every batch (`MetricCurve`) and compares the weights with
-# those before training. Watch the orange curve, then the row *steps reported*.
+# An ordinary run: two epochs, shuffled, default settings. The folded cell keeps the logged loss of every batch and looks for weights that changed. Watch the orange curve, then the row *steps reported*.
 
 # %% tags=["apparatus"]
 # Trains a version; keeps its loss curve, its step count and which weights changed.
@@ -149,19 +146,19 @@ def train(model_class):
     }
 
 
+# %% tags=["apparatus"]
+# The figure of the contrast.
+plot = plots.Lines(
+    "Without `return`, the loss stays at ln 10, the loss of guessing",
+    "train loss",
+    x="batch",
+    y="loss (nats)",
+    level="loss of guessing",
+)
+
 # %% tags=["contrast"]
-title = "Without `return`, the loss stays at ln 10, the loss of guessing"
-figure = plots.Lines(
-    title, "train loss", x="batch", y="loss (nats)", level="loss of guessing"
-)
-result = contrast(
-    "12.1",
-    train,
-    bad=LogsTheLoss,
-    good=ReturnsTheLoss,
-    prediction=prediction,
-    figure=figure,
-)
+versions = {"bad": LogsTheLoss, "good": ReturnsTheLoss}
+result = contrast("12.1", train, **versions, prediction=prediction, figure=plot)
 
 # %% tags=["claim"]
 text = "if training_step returns None, two epochs do not change a single weight tensor"
@@ -170,11 +167,9 @@ text = "global_step counts the same number of steps whether training_step return
 claim("12.1", text, result.gain("steps reported") == 0)
 
 # %% [markdown]
-# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. There is no backward pass and no update. The counter counts all the same. The loss varies, because some batches are
-# easier than others, but it varies around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That number is the sign to remember: *a loss that stays at the logarithm of the number of classes*.
+# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. There is no backward pass and no update; the counter counts all the same. The loss varies from batch to batch, but around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That is the sign to remember.
 #
-# Lightning does warn, once per process, in the first such step. It cannot know whether you meant it. ([1.1](01_code_organization.ipynb) brings the same warning about a module that *does* learn, because it steps its own optimizer.) A learning rate schedule runs on as well. Two processes do not
-# get that far:
+# Lightning warns once, in the first such step: it cannot know whether you meant it. ([1.1](01_code_organization.ipynb) has the same warning about a module that *does* learn.) A learning rate schedule runs on, too. Two processes do not get that far:
 
 # %% tags=["apparatus"]
 # Trains LogsTheLoss with a schedule, then in two processes; a dict instead of the loss.
@@ -219,13 +214,13 @@ text = "a training_step may return its loss in a dict, under the key loss"
 claim("12.1", text, in_a_dict == result.good["weight tensors changed"])
 
 # %% [markdown]
-# **Scope.** One process: silent but for the warning, on CPU or GPU. Several processes: an error in the first step (Lightning 2.6). Under manual optimization Lightning expects nothing back.
+# **Scope.** One process, CPU or GPU: only the warning. Several processes: an error (Lightning 2.6). Manual optimization: Lightning expects no loss back. ln 10 is the level of a new network and ten equally frequent classes; pretrained weights stay at the loss they start with.
 #
-# **When the bad version is right.** In one process, returning `None` on purpose is how you leave a batch out, for example one with broken pixels. And `return {"loss": loss, ...}` is as good as `return loss`: what else is in the dict reaches your callbacks.
+# **When the bad version is right.** In one process, `None` is how you leave out a batch, for example one with broken pixels. (And `return {"loss": loss}` is as good as `return loss`.)
 #
 # ### Your turn · Skip the broken batches, train on the rest
 #
-# A scanner sometimes delivers a batch with `nan` pixels. One such batch would turn every weight into `nan`. The step below wants to skip it, and to
+# A scanner sometimes delivers `nan` pixels, which would turn every weight into `nan`. The step below is to skip such a batch and to
 # train on all others. It has the bug of this practice. Repair it. *(one line, 5 minutes)*
 
 
@@ -273,10 +268,10 @@ try_guard(
 # %% [markdown]
 # ## 12.2 Sync metrics across processes
 #
-# You validate on two GPUs. Lightning starts two processes and deals out the validation images like cards: one to the first process, one to the second, and so on. You log the
-# accuracy, as always, and read one number. ([4.3](04_logging.ipynb) shows what a run does that *acts* on such a number. Here the question is what you read.)
+# You validate on two GPUs. Lightning starts two processes and deals out the images like cards. You log the
+# accuracy and read a number. ([4.3](04_logging.ipynb) shows a run that *acts* on such a number.)
 #
-# This effect is staged: the validation set holds 400 images twice, in the order clean, noisy, clean, noisy. So the first process gets all the clean ones.
+# This is staged: the validation set is 400 images twice, in the order clean, noisy, clean, noisy. So the first process gets the clean ones.
 #
 # **Predict.** `trainer.validate` shows
 #
@@ -314,9 +309,8 @@ class LogsTheAverage(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# `run_processes` starts two processes and returns what each of them returned. Inside runs an ordinary Trainer with `devices=2` and `strategy="ddp"` (distributed data parallel), on the
-# CPU, because every machine has one. Both versions use the weights of one trained classifier. The folded cells build the validation set and compare what each process reports with
-# the truth: all images, in one process.
+# The folded cells start two processes, each with an ordinary Trainer (`devices=2`, `strategy="ddp"`), on the
+# CPU, because every machine has one. Both versions use the weights of one trained classifier. The truth is its accuracy on all images.
 
 # %% tags=["apparatus"]
 # One trained classifier, and a validation set of clean and noisy images in turn.
@@ -360,16 +354,23 @@ def compare_with_truth(model_class):
     }
 
 
+# %% tags=["apparatus"]
+# The figure of the contrast.
+plot = plots.Bars(
+    "Unsynced, each process knows its own half; you read the first",
+    ["first process", "second process"],
+    "accuracy",
+    reference="true accuracy",
+)
+
 # %% tags=["contrast"]
-title = "Unsynced, each process knows its own half; you read the first"
-ranks = ["first process", "second process"]
 result = contrast(
     "12.2",
     compare_with_truth,
     bad=LogsForItself,
     good=LogsTheAverage,
     prediction=prediction,
-    figure=plots.Bars(title, ranks, "accuracy", reference="true accuracy"),
+    figure=plot,
 )
 
 # %% tags=["claim"]
@@ -380,12 +381,11 @@ text = "with sync_dist=True, two processes that see equally many images report t
 claim("12.2", text, result.good["error"] <= 1e-6)
 
 # %% [markdown]
-# **Why.** Each process computes the accuracy of the images that it was dealt. The table of `validate`, the progress bar and the logger show rank 0, the first process. `sync_dist=True` averages over the processes when the epoch ends.
+# **Why.** Each process computes the accuracy of its own images. The table of `validate`, the progress bar and the logger show rank 0, the first process. `sync_dist=True` averages over the processes when the epoch ends.
 #
-# Read what Lightning says: it recommends `sync_dist=True`, to the bad version only, and warns both of the distributed sampler. That sampler repeats an image where the number of images is odd, so that no process waits, and what is repeated counts
-# twice. For a number that you publish, follow the advice: `devices=1`.
+# Lightning recommends `sync_dist=True`, to the bad version only. It warns both of the distributed sampler, which repeats an image if their number is odd. So a number that you publish comes from `devices=1`.
 #
-# **In an ordinary run** the images are shuffled, and nothing separates the two halves. The next cell deals 2,000 test images out 200 times:
+# **In an ordinary run** nothing separates the two halves. The folded cell deals out 2,000 shuffled test images, 200 times:
 
 # %% tags=["apparatus"]
 # Deals 2,000 shuffled images to two processes, 200 times: by how much is rank 0 off?
@@ -399,9 +399,9 @@ text = "with shuffled images, two thousand of them, the accuracy of one of two p
 claim("12.2", text, points.median().item(), below=2)
 
 # %% [markdown]
-# So in the contrast the error is many points; ordinarily it is about half a point, and nobody notices. Two models that you compare often differ by as much.
+# Many points in the contrast, about half a point in an ordinary run, which nobody notices. Two models that you compare often differ by as much.
 #
-# **An average is not always enough.** Accuracy is a mean over images. The macro F1 is a mean over classes, and each of its parts divides by counts that differ from batch to batch. We log it in two ways:
+# **An average is not always enough.** Accuracy is a mean over images. The macro F1 is not: it divides, class by class, by counts that differ from batch to batch. Logged in two ways:
 
 # %%
 from torchmetrics.classification import MulticlassF1Score
@@ -442,15 +442,14 @@ claim("12.2", text, result.bad.says(line) and not result.good.says(line))
 # %% [markdown]
 # The object collects counts, adds them up over batches and processes, and divides once. It syncs by itself.
 #
-# **Scope.** Two processes or more, on CPU or GPU; measured with DDP on the CPU. In one process `sync_dist` changes nothing. The average is exact if all processes see equally many images, as with Lightning's sampler. With files or shards of your own, a
-# rounding error can make it wrong ([4.3](04_logging.ipynb), *Going further*: Lightning 2.6); the object stays exact.
+# **Scope.** Two processes or more, CPU or GPU; measured with DDP on the CPU. The average is exact if all processes see equally many images, as with Lightning's sampler. With shards of your own, Lightning 2.6 rounds the
+# number of images and can report an accuracy above 1 ([4.3](04_logging.ipynb), *Going further*).
 #
-# **When the bad version is right.** For a value that is the same in all processes, such as a learning rate, syncing costs communication and gains nothing. And a *step* metric that is synced makes all processes wait for each other in every step: sync what you report once per epoch.
+# **When the bad version is right.** For a value that is the same in all processes, such as a learning rate, syncing costs communication and gains nothing. And sync what you report once per epoch, not step metrics: they make all processes wait in every step.
 #
 # ### Your turn · An exact F1 from two processes
 #
-# The module below logs the mean of batch scores. Make `val_f1` the macro F1 of the whole validation set, whether one process or two compute
-# it. The check runs both. *(8 minutes)*
+# This module logs the mean of batch scores. Make `val_f1` the macro F1 of the whole validation set, in one process and in two. *(8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -473,7 +472,7 @@ check("12.2", ReportsF1)
 # %% [markdown]
 # ### Take along
 #
-# Make an error of the warning. (If a *number* should decide something, take the guard of [4.3](04_logging.ipynb): it compares the processes.)
+# Turn the warning into an error. (The guard of [4.3](04_logging.ipynb) compares the numbers themselves.)
 
 
 # %% tags=["guard"]
@@ -501,8 +500,7 @@ try_guard(
 #
 # ## 12.3 Leave the device to Lightning
 #
-# [2.1](02_device_agnosticism.ipynb) tried steps that name a device, and ended with a note in brackets: a batch of a class of your own stays on the CPU. This practice starts there. Lightning moves each batch to the module's device before your step
-# gets it. Your step reads `batch.images` and `batch.labels`; here are five ways to pack them (the fifth: NumPy arrays in the tuple).
+# Name no device: that was [2.1](02_device_agnosticism.ipynb). Lightning moves each batch to the module's device before your step gets it. Every batch? A step reads `batch.images` and `batch.labels`. Here are five ways to pack them; the fifth is NumPy arrays in the tuple.
 
 # %%
 from dataclasses import dataclass
@@ -552,7 +550,7 @@ def delivers_as_packed(batch):
 
 
 # %% [markdown]
-# ### Good: the last thing that the loader does is to make a tuple of tensors
+# ### Good: the collate function ends with a tuple of tensors
 
 
 # %% tags=["good"]
@@ -563,7 +561,7 @@ def delivers_a_tuple(batch):
 # %% [markdown]
 # ### The contrast
 #
-# You need no GPU: the folded cell trains one step on the CPU for real, then asks `runs_on` whether the step would run on a GPU (with *fake tensors*, which have a device but no values; [2.1](02_device_agnosticism.ipynb) explains them).
+# The folded cells train one step on the CPU, then try it on a GPU, which need not be there ([2.1](02_device_agnosticism.ipynb) explains how).
 
 # %% tags=["apparatus"]
 # Packs a batch in five ways; trains a step on the CPU, tries it on a GPU.
@@ -602,26 +600,23 @@ def try_all(version):
     return {**outcomes, "moved": list(outcomes.values()).count("moved")}
 
 
-# %% tags=["contrast"]
+# The figure of the contrast.
 title = "Lightning moves two of five; one is left behind without a word"
-result = contrast(
-    "12.3",
-    try_all,
-    bad=delivers_as_packed,
-    good=delivers_a_tuple,
-    prediction=prediction,
-    figure=plots.Cells(title, list(PACKED), "moved"),
-)
+plot = plots.Cells(title, list(PACKED), "moved")
+
+# %% tags=["contrast"]
+versions = {"bad": delivers_as_packed, "good": delivers_a_tuple}
+result = contrast("12.3", try_all, **versions, prediction=prediction, figure=plot)
 
 # %% tags=["claim"]
-text = "of a tuple, a dataclass, a frozen dataclass, an object of a plain class and NumPy arrays, Lightning moves two to the GPU"
+text = "of a tuple, a dataclass, a frozen dataclass, an object of a plain class and NumPy arrays in a tuple, Lightning moves only two to the GPU"
 claim("12.3", text, result.bad["moved"] == 2)
-text = "a batch that is made a tuple of tensors is moved, however it was packed before"
+text = "once the collate function makes a tuple of tensors of each of the five, Lightning moves them all"
 claim("12.3", text, result.good["moved"] == 5)
 
 # %% [markdown]
-# **Why.** Lightning looks for tensors in tuples, lists, dicts and dataclasses, and for anything that has a method `to`. It does not look into other objects. A frozen dataclass cannot be given the moved tensors, so Lightning raises an error; an array has no
-# device, so the first layer does. Both errors come on your machine, in the first step. The plain object is the dangerous one: it trains on a CPU, and on a GPU you read what PyTorch says there, and nothing of the batch:
+# **Why.** Lightning looks for tensors in tuples, lists, dicts and dataclasses, and for anything that has a method `to`. It does not look into other objects. To a frozen dataclass it cannot assign the moved tensors, so it raises an error; an array is not a
+# tensor, so the first layer raises one. Both happen on any machine, in the first step. The plain object trains on a CPU, and Lightning says nothing. On a GPU you read this:
 
 
 # %% tags=["apparatus"]
@@ -640,17 +635,15 @@ with_to = outcome(MovesItself(images, labels), delivers_as_packed)
 claim("12.3", text, with_to == "moved")
 
 # %% [markdown]
-# The remedies, in the order in which to try them: a tuple, dict or ordinary dataclass; a method `to(self, device)` on a class that you own; for a class that you cannot change, the hook `transfer_batch_to_device` of your module.
+# So, in this order: a tuple, dict or ordinary dataclass; a method `to(self, device)` in your class; for a class that you cannot change, the hook `transfer_batch_to_device` of your module. (Arrays come only from a collate function of your own: the default one makes tensors of them.)
 #
-# The default collate function of a `DataLoader` already makes tensors of arrays. They reach your step only from a collate function of your own, or with `batch_size=None` and one.
+# **Scope.** One process or several, every device but the CPU (Lightning 2.6). A tensor that you create in the step is not moved either: [2.2](02_device_agnosticism.ipynb).
 #
-# **Scope.** One process or several, any device that is not the CPU (Lightning 2.6). A tensor that you create in the step is not moved either: [2.2](02_device_agnosticism.ipynb).
-#
-# **When the bad version is right.** Some things should stay on the CPU: file names, sizes, the targets of a metric that runs there. In a plain object they do. And in a loop of your own without a Trainer, you move batches yourself.
+# **When the bad version is right.** What should stay on the CPU, such as file names or the targets of a metric that runs there, stays there in a plain object. And in a loop without a Trainer you move batches yourself.
 #
 # ### Your turn · A batch that Lightning cannot move
 #
-# This loader delivers objects of a class that you cannot change: no `to`, no dataclass. The module trains on GPUs only. Make it
+# This loader delivers objects of a class that you cannot change, without a `to`. The module trains on GPUs only. Make it
 # train on any device. *(6 minutes)*
 
 
@@ -670,7 +663,7 @@ check("12.3", TrainsOnScans)
 # %% [markdown]
 # ### Take along
 #
-# A test that needs no GPU: PyTorch's `meta` device takes any tensor and stores no values. Write a field of your own batch for `images`.
+# A test that needs no GPU: the `meta` device stores no values. Replace `images` by a field of your batch.
 
 
 # %% tags=["guard"]
@@ -691,8 +684,8 @@ try_guard(
 # %% [markdown]
 # ## 12.4 Log with self.log
 #
-# Collect the accuracy of each batch in a list, take the mean at the end of the epoch: three lines, and you see what you do. The validation set has 129 images, and the loader makes batches of 128.
-# This is staged: we put an image last that the network gets wrong.
+# Collect the accuracy of each batch in a list, and take the mean at the end of the epoch. The validation set has 129 images, in batches of 128.
+# This is staged: the last image is one that the network gets wrong.
 #
 # **Predict.** The mean of the list is
 #
@@ -734,7 +727,7 @@ class LogsWithLightning(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells pick the 129 images, validate with the trained weights, and compare. In the figure each bar is a batch, as wide as its share in the mean and as high as its accuracy; the dotted line is the mean.
+# Both versions use the trained weights of 12.2. In the figure a bar is a batch, as wide as its share in the mean and as high as its accuracy; the dotted line is the mean.
 
 # %% tags=["apparatus"]
 # 129 images, the last one classified wrongly; validates with any loader.
@@ -771,17 +764,19 @@ def report(model_class):
     }
 
 
-# %% tags=["contrast"]
-title = "In the mean of the list, one image has half of the vote"
-measured = {"weights": "share", "values": "batch accuracy", "mean": "reported accuracy"}
-result = contrast(
-    "12.4",
-    report,
-    bad=CollectsInAList,
-    good=LogsWithLightning,
-    prediction=prediction,
-    figure=plots.WeightsInMean(title, **measured, y="accuracy of the batch"),
+# %% tags=["apparatus"]
+# The figure of the contrast.
+plot = plots.WeightsInMean(
+    "In the mean of the list, one image has half of the vote",
+    weights="share",
+    values="batch accuracy",
+    mean="reported accuracy",
+    y="accuracy of the batch",
 )
+
+# %% tags=["contrast"]
+versions = {"bad": CollectsInAList, "good": LogsWithLightning}
+result = contrast("12.4", report, **versions, prediction=prediction, figure=plot)
 
 # %% tags=["claim"]
 text = "if a batch of one wrong answer follows a full batch, the mean of the batch accuracies is about half of the true accuracy"
@@ -790,10 +785,9 @@ text = "self.log reports the true accuracy for batches of different size"
 claim("12.4", text, result.good["error"] <= 1e-6)
 
 # %% [markdown]
-# **Why.** The list gives each batch one vote, so a single image decides half of the result. `self.log` weights each batch by its size. The row *seen by callbacks* shows a second cost: `EarlyStopping`, `ModelCheckpoint` and the logger
-# cannot see your list. Lightning says nothing: it does not know that you report a number. (A third cost, memory, depends on what is in the list: [7.4](07_memory.ipynb).)
+# **Why.** The list gives each batch one vote, so a single image decides half of the result. `self.log` weights each batch by its size. Lightning says nothing about the list: it does not know of it. Nor do `EarlyStopping`, `ModelCheckpoint` and the logger, as the last row shows. (What a list costs in memory: [7.4](07_memory.ipynb).)
 #
-# **In an ordinary run** the last batch is larger, and its images are no worse than others. The next cell shuffles 2,000 test images 200 times, in batches of 128:
+# **In an ordinary run** the last batch is larger. Here are 2,000 test images in batches of 128, shuffled 200 times:
 
 # %% tags=["apparatus"]
 # By how much is the mean of batch means off, for 2,000 shuffled images?
@@ -814,10 +808,10 @@ text = "for two thousand shuffled images in batches of 128, the mean of batch ac
 claim("12.4", text, points.median().item(), below=0.5)
 
 # %% [markdown]
-# That is small, and it is not the same twice. It matters when sizes differ more: sentences, graphs, a small validation set.
+# Nobody notices that. It grows where batches differ more in size, or where the validation set is small.
 #
-# **But where does `self.log` get the size?** It guesses: the first dimension of the first tensor that it finds in the batch. Take texts of different lengths. To save padding, the tokens of a batch are joined to one long row. The first batch has three short texts, all answered
-# correctly, the second has one long text, answered wrongly. So the truth is 0.75.
+# **But where does `self.log` get the size?** It guesses: the first dimension of the first tensor that it finds. Take texts, the tokens of a batch joined to one long row. The first batch has three short texts, all answered
+# correctly, the second has one long text, answered wrongly. The truth is 0.75.
 
 # %%
 batches = [
@@ -855,17 +849,17 @@ guessed, warned = logged_by(GuessesTheSize)
 given, warned_too = logged_by(GivesTheSize)
 text = "if the first tensor of a dict batch is a row of tokens, self.log weights by tokens: a quarter where three quarters are right"
 claim("12.4", text, guessed, equals=0.25)
-text = "with batch_size=, self.log reports the share of right answers, whatever the batch holds first"
+text = "with batch_size=, self.log reports the share of right answers, also if the batch begins with a row of tokens"
 claim("12.4", text, given, equals=0.75)
 text = "Lightning warns if it guesses the batch size from tensors of different length, and not if batch_size= is given"
 claim("12.4", text, warned and not warned_too)
 
 # %% [markdown]
-# Weighted by tokens, the wrong answer counts 30 of 40. The warning names the remedy. Give `batch_size=` wherever a batch is not a plain pair of images and labels. The guess is silent if the first tensor is the only one, or if all agree on a wrong size.
+# Weighted by tokens, the wrong answer counts 30 of 40. The warning names the remedy: give `batch_size=` wherever a batch is more than images and labels. (If all tensors agree on a wrong size, the guess is silent.)
 #
-# **Scope.** CPU or GPU, one process (several: 12.2), for a value that is a mean over the samples of a batch. In `training_step`, `self.log` keeps the last batch unless you say `on_epoch=True` ([4.1](04_logging.ipynb)).
+# **Scope.** CPU or GPU, one process (several: 12.2), a value that is a mean over the samples of a batch. In `training_step`, `self.log` reports the last batch unless you say `on_epoch=True` ([4.1](04_logging.ipynb)).
 #
-# **When the bad version is right.** When you need all values and not their mean: a histogram of losses, the predictions of an epoch. Collect one value per image (`reduction="none"`), detached, empty the list in each epoch, and join it with `torch.cat`.
+# **When the bad version is right.** When you need all values and not their mean: a histogram of losses, the predictions of an epoch. Collect one value per image, detached, and empty the list in every epoch.
 #
 # ### Your turn · One honest number per epoch
 #
@@ -897,7 +891,7 @@ check("12.4", ReportsAccuracy)
 # %% [markdown]
 # ### Take along
 #
-# A metric of the same images must not depend on the batch size. `validate` takes a batch size and returns the number that you report:
+# The same images must give the same number with any batch size. `validate` takes a batch size and returns what you report:
 
 
 # %% tags=["guard"]
@@ -921,8 +915,8 @@ try_guard(
 # %% [markdown]
 # ## 12.5 Leave the batch as it came
 #
-# A denoiser learns to undo noise: add noise to the image, reconstruct, compare with the clean image. To save memory, someone adds the noise in place. You
-# may know the advice "never change a batch in place, it corrupts your dataset". Is that what happens?
+# A denoiser learns to undo noise: add noise to an image, reconstruct, compare with the clean image. To save memory, someone adds the noise in place. An
+# old advice says: "Never change a batch in place, it corrupts your dataset." Is that what happens?
 #
 # **Predict.** With the noise added in place,
 #
@@ -941,9 +935,9 @@ class Denoiser(L.LightningModule):
     def __init__(self):
         super().__init__()
         channels = ImageDataModule().image_shape[0]
-        first = nn.Conv2d(channels, 8, kernel_size=5, padding=2)
-        last = nn.Conv2d(8, channels, kernel_size=5, padding=2)
-        self.net = nn.Sequential(first, nn.ReLU(), last, nn.Flatten())
+        hidden = [nn.Conv2d(channels, 8, 5, padding=2), nn.ReLU()]
+        last = nn.Conv2d(8, channels, 5, padding=2)
+        self.net = nn.Sequential(*hidden, last, nn.Flatten())
 
     def forward(self, images):
         return self.net(images)
@@ -985,7 +979,7 @@ class MakesANewTensor(Denoiser):
 # %% [markdown]
 # ### The contrast
 #
-# An ordinary run: three shuffled epochs of 2,000 images. The folded cell then lets each version restore noisy test images, and compares the dataset with a copy made before.
+# An ordinary run: three shuffled epochs of 2,000 images. Then each version restores noisy test images, and the dataset is compared with a copy made before.
 
 
 # %% tags=["apparatus"]
@@ -1013,17 +1007,18 @@ def restore(model_class):
     }
 
 
-# %% tags=["contrast"]
-title = "Trained in place, the denoiser keeps the noise"
-rows = {"inputs": ["clean", "noisy"], "outputs": "restored", "score": "squared error"}
-result = contrast(
-    "12.5",
-    restore,
-    bad=AddsInPlace,
-    good=MakesANewTensor,
-    prediction=prediction,
-    figure=plots.Images(title, **rows),
+# %% tags=["apparatus"]
+# The figure of the contrast.
+plot = plots.Images(
+    "Trained in place, the denoiser keeps the noise",
+    inputs=["clean", "noisy"],
+    outputs="restored",
+    score="squared error",
 )
+
+# %% tags=["contrast"]
+versions = {"bad": AddsInPlace, "good": MakesANewTensor}
+result = contrast("12.5", restore, **versions, prediction=prediction, figure=plot)
 
 # %% tags=["claim"]
 text = "a denoiser whose step adds the noise in place ends with at least 3 times the squared error of one that adds it to a new tensor"
@@ -1032,10 +1027,9 @@ text = "a step that changes its batch in place leaves the dataset as it was, if 
 claim("12.5", text, result.bad["images changed in the dataset"] == 0)
 
 # %% [markdown]
-# **Why.** `noisy = images` gives the same tensor a second name. `+=` changes it under both names. So the target is noisy, too, and the best answer is to keep the noise. The training loss falls all the same, as the table shows. Lightning says nothing: it does not compare
-# your batch with what it delivered.
+# **Why.** `noisy = images` gives the same tensor a second name. `+=` changes it under both names. So the target is noisy, too, and the best answer is to keep the noise. The training loss falls all the same, as the table shows, and Lightning says nothing.
 #
-# The dataset survives because the loader's *collate function*, which makes a batch of single images, stacks them into a *new* tensor. Where it does not, the famous advice becomes true (*Going further*).
+# The dataset survives because the loader's *collate function*, which makes a batch of single images, stacks them into a *new* tensor. Where it does not, the old advice is true (*Going further*).
 
 # %% tags=["apparatus"]
 # One more claim.
@@ -1044,9 +1038,9 @@ fall = result.bad["last training loss"] / result.bad["first training loss"]
 claim("12.5", text, fall <= 0.5)
 
 # %% [markdown]
-# **Scope.** One process or several. On a GPU the batch is a copy on the device, so the dataset is safe, and the target is wrong all the same. Callbacks that get the batch, such as one that logs images, see the changed one.
+# **Scope.** One process or several, CPU or GPU. On a GPU the batch is a copy, so the dataset is safe even then; the target is wrong all the same. Callbacks that read the batch see the changed one.
 #
-# **When the bad version is right.** An in-place operation saves the memory of one tensor. It is fine on a tensor that you made yourself and that nothing else
+# **When the bad version is right.** In place saves the memory of one tensor. That is fine for a tensor that you made yourself and nothing else
 # reads: `noise = torch.randn_like(images); noise *= 0.5`. The rule is about tensors that you were *given*.
 #
 # ### Your turn · Hide a patch, not the target
@@ -1139,7 +1133,6 @@ claim("12.5", text, changed, equals=640)
 # | You see | Look at |
 # |---|---|
 # | the loss stays near the logarithm of the number of classes while steps are counted | 12.1 |
-# | a run that trained nothing on one GPU stops with an error on two | 12.1 |
 # | a metric changes with the number of GPUs | 12.2 |
 # | the F1 of the logger differs from the F1 that you compute afterwards | 12.2 |
 # | a run that works on the CPU stops on the GPU: tensors on two devices | 12.3 |
@@ -1151,8 +1144,8 @@ claim("12.5", text, changed, equals=640)
 #
 # A checklist for your own code:
 #
-# - [ ] `training_step` returns the loss, and the loss leaves the logarithm of the number of classes.
-# - [ ] A metric reported from several processes is synced; one that is not a mean over samples, such as F1, is a torchmetrics object.
+# - [ ] `training_step` returns the loss, and the loss leaves its first level.
+# - [ ] Metrics from several processes are synced; what is not a mean over samples, such as F1, is a torchmetrics object.
 # - [ ] Batches are tuples, dicts or ordinary dataclasses of tensors; a class of my own has a method `to`.
 # - [ ] Means over an epoch come from `self.log`, with `batch_size=` if the batch is more than images and labels.
 # - [ ] My step does not change a tensor that it was given.

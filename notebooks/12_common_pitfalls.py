@@ -18,7 +18,7 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes and explains how an experiment is read.
 #
-# **Time** 30 minutes of reading and running, 30 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
+# **Time** 35 minutes of reading and running, 30 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 #
 # Two sittings: 12.1 and 12.2 first, 12.3 to 12.5 another day.
 
@@ -48,7 +48,7 @@ from course_utils.experiments import plots
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# One data module and one small classifier serve most of the lesson. `scaled` makes values from 0 to 1 of the stored bytes; `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure; click on one to open it.
+# `scaled` makes values from 0 to 1 of the stored bytes; `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure; click on one to open it.
 
 # %%
 data = ImageDataModule(batch_size=64)
@@ -167,9 +167,9 @@ text = "global_step counts the same number of steps whether training_step return
 claim("12.1", text, result.gain("steps reported") == 0)
 
 # %% [markdown]
-# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. There is no backward pass and no update; the counter counts all the same. The loss varies from batch to batch, but around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That is the sign to remember.
+# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. There is no backward pass and no update; the counter counts all the same. The loss stays around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That is the sign to remember.
 #
-# Lightning warns once, in the first such step: it cannot know whether you meant it. ([1.1](01_code_organization.ipynb) has the same warning about a module that *does* learn.) A learning rate schedule runs on, too. Two processes do not get that far:
+# Lightning warns once, in the first such step: it cannot know whether you meant it. ([1.1](01_code_organization.ipynb) has the same warning about a module that *does* learn.) A learning rate schedule runs on, too. Two processes, here on the CPU, do not get that far:
 
 # %% tags=["apparatus"]
 # Trains LogsTheLoss with a schedule, then in two processes; a dict instead of the loss.
@@ -214,9 +214,9 @@ text = "a training_step may return its loss in a dict, under the key loss"
 claim("12.1", text, in_a_dict == result.good["weight tensors changed"])
 
 # %% [markdown]
-# **Scope.** One process, CPU or GPU: only the warning. Several processes: an error (Lightning 2.6). Manual optimization: Lightning expects no loss back. ln 10 is the level of a new network and ten equally frequent classes; pretrained weights stay at the loss they start with.
+# **Scope.** One process, CPU or GPU: only the warning. Several processes: an error (Lightning 2.6). Manual optimization: Lightning expects no loss back. The level ln 10 is that of a new network and ten equally frequent classes; a pretrained network stays at the loss it starts with.
 #
-# **When the bad version is right.** In one process, `None` is how you leave out a batch, for example one with broken pixels. (And `return {"loss": loss}` is as good as `return loss`.)
+# **When the bad version is right.** In one process, `None` is how you leave out a batch. (And `return {"loss": loss}` is as good as `return loss`.)
 #
 # ### Your turn · Skip the broken batches, train on the rest
 #
@@ -245,7 +245,7 @@ check("12.1", SkipsBrokenBatches)
 # %% [markdown]
 # ### Take along
 #
-# A callback that lets you skip a batch now and then, and stops a run that skips ten in a row. (Not for manual optimization.)
+# A callback that lets you skip a batch now and then, and stops a run that skips ten in a row (not for manual optimization).
 
 
 # %% tags=["guard"]
@@ -309,8 +309,7 @@ class LogsTheAverage(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells start two processes, each with an ordinary Trainer (`devices=2`, `strategy="ddp"`), on the
-# CPU, because every machine has one. Both versions use the weights of one trained classifier. The truth is its accuracy on all images.
+# Two processes, each with an ordinary Trainer (`devices=2`, `strategy="ddp"`), run on the CPU, because every machine has one. Both versions use the weights of one trained classifier. The truth is its accuracy on all images.
 
 # %% tags=["apparatus"]
 # One trained classifier, and a validation set of clean and noisy images in turn.
@@ -340,7 +339,7 @@ def is_right(images, labels):
     return (trained(images).argmax(1) == labels).float()
 
 
-def compare_with_truth(model_class):
+def compare(model_class):
     ranks = validate_in_two(model_class())
     first, second = (metrics["val_acc"] for metrics in ranks)
     truth = is_right(*val_set.tensors).mean().item()
@@ -364,14 +363,8 @@ plot = plots.Bars(
 )
 
 # %% tags=["contrast"]
-result = contrast(
-    "12.2",
-    compare_with_truth,
-    bad=LogsForItself,
-    good=LogsTheAverage,
-    prediction=prediction,
-    figure=plot,
-)
+versions = {"bad": LogsForItself, "good": LogsTheAverage}
+result = contrast("12.2", compare, **versions, prediction=prediction, figure=plot)
 
 # %% tags=["claim"]
 text = "with clean and noisy images dealt alternately to two processes, an accuracy logged without sync_dist is wrong by a fifth of its true lead over guessing or more"
@@ -383,7 +376,7 @@ claim("12.2", text, result.good["error"] <= 1e-6)
 # %% [markdown]
 # **Why.** Each process computes the accuracy of its own images. The table of `validate`, the progress bar and the logger show rank 0, the first process. `sync_dist=True` averages over the processes when the epoch ends.
 #
-# Lightning recommends `sync_dist=True`, to the bad version only. It warns both of the distributed sampler, which repeats an image if their number is odd. So a number that you publish comes from `devices=1`.
+# Lightning recommends `sync_dist=True`, to the bad version only. It warns both of the distributed sampler, which repeats an image if their number is odd. For a number that you publish, use `devices=1`.
 #
 # **In an ordinary run** nothing separates the two halves. The folded cell deals out 2,000 shuffled test images, 200 times:
 
@@ -399,9 +392,9 @@ text = "with shuffled images, two thousand of them, the accuracy of one of two p
 claim("12.2", text, points.median().item(), below=2)
 
 # %% [markdown]
-# Many points in the contrast, about half a point in an ordinary run, which nobody notices. Two models that you compare often differ by as much.
+# Many points in the contrast, about half a point in an ordinary run, which nobody notices: as much as between two models that you compare.
 #
-# **An average is not always enough.** Accuracy is a mean over images. The macro F1 is not: it divides, class by class, by counts that differ from batch to batch. Logged in two ways:
+# **An average is not always enough.** Accuracy is a mean over images. The macro F1 is not: it divides by counts that differ from class to class and batch to batch. Logged in two ways:
 
 # %%
 from torchmetrics.classification import MulticlassF1Score
@@ -445,7 +438,7 @@ claim("12.2", text, result.bad.says(line) and not result.good.says(line))
 # **Scope.** Two processes or more, CPU or GPU; measured with DDP on the CPU. The average is exact if all processes see equally many images, as with Lightning's sampler. With shards of your own, Lightning 2.6 rounds the
 # number of images and can report an accuracy above 1 ([4.3](04_logging.ipynb), *Going further*).
 #
-# **When the bad version is right.** For a value that is the same in all processes, such as a learning rate, syncing costs communication and gains nothing. And sync what you report once per epoch, not step metrics: they make all processes wait in every step.
+# **When the bad version is right.** For a value that is the same in all processes, such as a learning rate, syncing costs communication and gains nothing. For a step metric it makes all processes wait in every step.
 #
 # ### Your turn · An exact F1 from two processes
 #
@@ -616,7 +609,7 @@ claim("12.3", text, result.good["moved"] == 5)
 
 # %% [markdown]
 # **Why.** Lightning looks for tensors in tuples, lists, dicts and dataclasses, and for anything that has a method `to`. It does not look into other objects. To a frozen dataclass it cannot assign the moved tensors, so it raises an error; an array is not a
-# tensor, so the first layer raises one. Both happen on any machine, in the first step. The plain object trains on a CPU, and Lightning says nothing. On a GPU you read this:
+# tensor, so the first layer raises one. Both happen on any machine, in the first step. The plain object trains on a CPU, without a warning. On a GPU you read this:
 
 
 # %% tags=["apparatus"]
@@ -639,7 +632,7 @@ claim("12.3", text, with_to == "moved")
 #
 # **Scope.** One process or several, every device but the CPU (Lightning 2.6). A tensor that you create in the step is not moved either: [2.2](02_device_agnosticism.ipynb).
 #
-# **When the bad version is right.** What should stay on the CPU, such as file names or the targets of a metric that runs there, stays there in a plain object. And in a loop without a Trainer you move batches yourself.
+# **When the bad version is right.** For tensors that should stay on the CPU, say the targets of a metric that runs there. And in a loop without a Trainer you move batches yourself.
 #
 # ### Your turn · A batch that Lightning cannot move
 #
@@ -727,7 +720,7 @@ class LogsWithLightning(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Both versions use the trained weights of 12.2. In the figure a bar is a batch, as wide as its share in the mean and as high as its accuracy; the dotted line is the mean.
+# Both versions use the trained weights of 12.2. A bar is a batch, as wide as its share in the mean and as high as its accuracy; the dotted line is the mean.
 
 # %% tags=["apparatus"]
 # 129 images, the last one classified wrongly; validates with any loader.
@@ -785,7 +778,7 @@ text = "self.log reports the true accuracy for batches of different size"
 claim("12.4", text, result.good["error"] <= 1e-6)
 
 # %% [markdown]
-# **Why.** The list gives each batch one vote, so a single image decides half of the result. `self.log` weights each batch by its size. Lightning says nothing about the list: it does not know of it. Nor do `EarlyStopping`, `ModelCheckpoint` and the logger, as the last row shows. (What a list costs in memory: [7.4](07_memory.ipynb).)
+# **Why.** The list gives each batch one vote, so a single image decides half of the result. `self.log` weights each batch by its size. Lightning says nothing: it does not know of the list. Nor do callbacks and the logger, as the last row shows. (What a list costs in memory: [7.4](07_memory.ipynb).)
 #
 # **In an ordinary run** the last batch is larger. Here are 2,000 test images in batches of 128, shuffled 200 times:
 
@@ -808,10 +801,10 @@ text = "for two thousand shuffled images in batches of 128, the mean of batch ac
 claim("12.4", text, points.median().item(), below=0.5)
 
 # %% [markdown]
-# Nobody notices that. It grows where batches differ more in size, or where the validation set is small.
+# Nobody notices that. The error grows as the validation set shrinks.
 #
-# **But where does `self.log` get the size?** It guesses: the first dimension of the first tensor that it finds. Take texts, the tokens of a batch joined to one long row. The first batch has three short texts, all answered
-# correctly, the second has one long text, answered wrongly. The truth is 0.75.
+# **But where does `self.log` get the size?** It guesses: the first dimension of the first tensor that it finds. Take texts, with the tokens of a batch joined to one long row. Three short texts, all answered
+# correctly, make the first batch; one long text, answered wrongly, is the second. The truth is 0.75.
 
 # %%
 batches = [
@@ -859,11 +852,11 @@ claim("12.4", text, warned and not warned_too)
 #
 # **Scope.** CPU or GPU, one process (several: 12.2), a value that is a mean over the samples of a batch. In `training_step`, `self.log` reports the last batch unless you say `on_epoch=True` ([4.1](04_logging.ipynb)).
 #
-# **When the bad version is right.** When you need all values and not their mean: a histogram of losses, the predictions of an epoch. Collect one value per image, detached, and empty the list in every epoch.
+# **When the bad version is right.** When you need all values and not their mean, as for a histogram. Collect one value per image, detached, and empty the list in every epoch.
 #
 # ### Your turn · One honest number per epoch
 #
-# This module reports `val_acc` itself. Make the number right for batches of any size and for every epoch, and let callbacks see it under the same
+# Make `val_acc` right for batches of any size and in every epoch, and let callbacks see it under the same
 # name. *(6 minutes)*
 
 
@@ -979,7 +972,7 @@ class MakesANewTensor(Denoiser):
 # %% [markdown]
 # ### The contrast
 #
-# An ordinary run: three shuffled epochs of 2,000 images. Then each version restores noisy test images, and the dataset is compared with a copy made before.
+# An ordinary run: three shuffled epochs of 2,000 images. Then each version restores noisy test images.
 
 
 # %% tags=["apparatus"]
@@ -1038,10 +1031,10 @@ fall = result.bad["last training loss"] / result.bad["first training loss"]
 claim("12.5", text, fall <= 0.5)
 
 # %% [markdown]
-# **Scope.** One process or several, CPU or GPU. On a GPU the batch is a copy, so the dataset is safe even then; the target is wrong all the same. Callbacks that read the batch see the changed one.
+# **Scope.** One process or several, CPU or GPU. On a GPU the batch is a copy, so the dataset is always safe there; the target is wrong all the same.
 #
-# **When the bad version is right.** In place saves the memory of one tensor. That is fine for a tensor that you made yourself and nothing else
-# reads: `noise = torch.randn_like(images); noise *= 0.5`. The rule is about tensors that you were *given*.
+# **When the bad version is right.** For a tensor that you made yourself and nothing else
+# reads: `noise = torch.randn_like(images); noise *= 0.5` saves the memory of one tensor. The rule is about tensors that you were *given*.
 #
 # ### Your turn · Hide a patch, not the target
 #
@@ -1068,7 +1061,7 @@ check("12.5", FillsTheHole)
 # %% [markdown]
 # ### Take along
 #
-# A callback for a short run: it costs a copy of every batch. It expects a tuple or a list of tensors.
+# A callback for a short run, as it copies every batch. It expects a tuple or a list of tensors.
 
 
 # %% tags=["guard"]
@@ -1132,12 +1125,12 @@ claim("12.5", text, changed, equals=640)
 #
 # | You see | Look at |
 # |---|---|
-# | the loss stays near the logarithm of the number of classes while steps are counted | 12.1 |
+# | steps are counted, and the loss stays near ln(number of classes) | 12.1 |
 # | a metric changes with the number of GPUs | 12.2 |
-# | the F1 of the logger differs from the F1 that you compute afterwards | 12.2 |
-# | a run that works on the CPU stops on the GPU: tensors on two devices | 12.3 |
+# | the logged F1 differs from the one that you compute afterwards | 12.2 |
+# | what works on the CPU fails on the GPU: tensors on two devices | 12.3 |
 # | a validation metric changes with the batch size | 12.4 |
-# | Lightning warns of an ambiguous collection when it infers the batch size | 12.4 |
+# | Lightning warns that it infers `batch_size` from an ambiguous collection | 12.4 |
 # | the training loss falls, and the outputs look like the inputs | 12.5 |
 #
 # ## Take away
@@ -1157,4 +1150,4 @@ claim("12.5", text, changed, equals=640)
 # [hardware-agnostic training](https://lightning.ai/docs/pytorch/stable/accelerators/accelerator_prepare.html); torchmetrics on
 # [Lightning](https://lightning.ai/docs/torchmetrics/stable/pages/lightning.html); MNIST by LeCun, Cortes and Burges.
 #
-# Next: [lesson 13](13_performance.ipynb), on what makes a run slow. The [solutions](../solutions/12_common_pitfalls.ipynb) of this lesson are explained, too.
+# Next: [lesson 13](13_performance.ipynb), on what makes a run slow, or the [solutions](../solutions/12_common_pitfalls.ipynb) of this one.

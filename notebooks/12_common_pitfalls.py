@@ -16,7 +16,7 @@
 # - repair it, and show by a measurement that it is gone;
 # - say when the "mistake" is the right thing to do.
 #
-# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes and explains how an experiment is read.
+# **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 35 minutes of reading and running, 30 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 #
@@ -167,7 +167,7 @@ text = "global_step counts the same number of steps whether training_step return
 claim("12.1", text, result.gain("steps reported") == 0)
 
 # %% [markdown]
-# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. There is no backward pass and no update; the counter counts all the same. The loss stays around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That is the sign to remember.
+# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. No backward pass, no update; the counter counts all the same. The loss stays around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That is the sign to remember.
 #
 # Lightning warns once, in the first such step: it cannot know whether you meant it. ([1.1](01_code_organization.ipynb) has the same warning about a module that *does* learn.) A learning rate schedule runs on, too. Two processes, here on the CPU, do not get that far:
 
@@ -214,14 +214,14 @@ text = "a training_step may return its loss in a dict, under the key loss"
 claim("12.1", text, in_a_dict == result.good["weight tensors changed"])
 
 # %% [markdown]
-# **Scope.** One process, CPU or GPU: only the warning. Several processes: an error (Lightning 2.6). Manual optimization: Lightning expects no loss back. The level ln 10 is that of a new network and ten equally frequent classes; a pretrained network stays at the loss it starts with.
+# **Scope.** One process, CPU or GPU: only the warning. Several processes: an error (Lightning 2.6). Manual optimization: Lightning expects no loss back. A new network and balanced classes stay at ln 10, a pretrained network at the loss it starts with.
 #
 # **When the bad version is right.** In one process, `None` is how you leave out a batch. (And `return {"loss": loss}` is as good as `return loss`.)
 #
 # ### Your turn · Skip the broken batches, train on the rest
 #
-# A scanner sometimes delivers `nan` pixels, which would turn every weight into `nan`. The step below is to skip such a batch and to
-# train on all others. It has the bug of this practice. Repair it. *(one line, 5 minutes)*
+# A scanner sometimes delivers `nan` pixels, which would turn every weight into `nan`. The step below should skip such a batch and
+# train on all others. Repair it. *(one line, 5 minutes)*
 
 
 # %% tags=["exercise"]
@@ -309,7 +309,7 @@ class LogsTheAverage(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# Two processes, each with an ordinary Trainer (`devices=2`, `strategy="ddp"`), run on the CPU, because every machine has one. Both versions use the weights of one trained classifier. The truth is its accuracy on all images.
+# Two processes, each with an ordinary Trainer (`devices=2`, `strategy="ddp"`), run on the CPU, because every machine has one. Both versions use the same trained weights. The truth is the accuracy on all images.
 
 # %% tags=["apparatus"]
 # One trained classifier, and a validation set of clean and noisy images in turn.
@@ -392,7 +392,7 @@ text = "with shuffled images, two thousand of them, the accuracy of one of two p
 claim("12.2", text, points.median().item(), below=2)
 
 # %% [markdown]
-# Many points in the contrast, about half a point in an ordinary run, which nobody notices: as much as between two models that you compare.
+# Many points in the contrast, about half a point in an ordinary run. Nobody notices, and two models that you compare often differ by less.
 #
 # **An average is not always enough.** Accuracy is a mean over images. The macro F1 is not: it divides by counts that differ from class to class and batch to batch. Logged in two ways:
 
@@ -433,7 +433,7 @@ line = "self.log('val_acc', ..., sync_dist=True)"
 claim("12.2", text, result.bad.says(line) and not result.good.says(line))
 
 # %% [markdown]
-# The object collects counts, adds them up over batches and processes, and divides once. It syncs by itself.
+# The object adds up counts over batches and processes, and divides once. It syncs by itself.
 #
 # **Scope.** Two processes or more, CPU or GPU; measured with DDP on the CPU. The average is exact if all processes see equally many images, as with Lightning's sampler. With shards of your own, Lightning 2.6 rounds the
 # number of images and can report an accuracy above 1 ([4.3](04_logging.ipynb), *Going further*).
@@ -554,7 +554,7 @@ def delivers_a_tuple(batch):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells train one step on the CPU, then try it on a GPU, which need not be there ([2.1](02_device_agnosticism.ipynb) explains how).
+# The folded cells train a step on the CPU, then try it on a GPU, real or simulated ([2.1](02_device_agnosticism.ipynb)).
 
 # %% tags=["apparatus"]
 # Packs a batch in five ways; trains a step on the CPU, tries it on a GPU.
@@ -628,7 +628,7 @@ with_to = outcome(MovesItself(images, labels), delivers_as_packed)
 claim("12.3", text, with_to == "moved")
 
 # %% [markdown]
-# So, in this order: a tuple, dict or ordinary dataclass; a method `to(self, device)` in your class; for a class that you cannot change, the hook `transfer_batch_to_device` of your module. (Arrays come only from a collate function of your own: the default one makes tensors of them.)
+# So, in this order: a tuple, dict or ordinary dataclass; a method `to(self, device)` in your class; for a class that you cannot change, the hook `transfer_batch_to_device` of your module. (The default collate function makes tensors of arrays.)
 #
 # **Scope.** One process or several, every device but the CPU (Lightning 2.6). A tensor that you create in the step is not moved either: [2.2](02_device_agnosticism.ipynb).
 #
@@ -908,8 +908,8 @@ try_guard(
 # %% [markdown]
 # ## 12.5 Leave the batch as it came
 #
-# A denoiser learns to undo noise: add noise to an image, reconstruct, compare with the clean image. To save memory, someone adds the noise in place. An
-# old advice says: "Never change a batch in place, it corrupts your dataset." Is that what happens?
+# A denoiser learns to undo noise: add noise to an image, reconstruct, compare with the clean image. To save memory, someone adds the noise in place. Old
+# advice says: "Never change a batch in place, it corrupts your dataset." Is that what happens?
 #
 # **Predict.** With the noise added in place,
 #
@@ -1022,7 +1022,7 @@ claim("12.5", text, result.bad["images changed in the dataset"] == 0)
 # %% [markdown]
 # **Why.** `noisy = images` gives the same tensor a second name. `+=` changes it under both names. So the target is noisy, too, and the best answer is to keep the noise. The training loss falls all the same, as the table shows, and Lightning says nothing.
 #
-# The dataset survives because the loader's *collate function*, which makes a batch of single images, stacks them into a *new* tensor. Where it does not, the old advice is true (*Going further*).
+# The dataset survives because the loader's *collate function* stacks single images into a *new* tensor. Where it does not, the old advice is right (*Going further*).
 
 # %% tags=["apparatus"]
 # One more claim.
@@ -1038,7 +1038,7 @@ claim("12.5", text, fall <= 0.5)
 #
 # ### Your turn · Hide a patch, not the target
 #
-# This module learns to fill in a hidden patch. It hides the patch in the target as well. Repair it: the network must see the hole, the loss must compare
+# This module learns to fill in a hidden patch, and hides it in the target as well. Repair it: the network must see the hole, the loss must compare
 # with the complete image, and the batch must stay as it came. *(5 minutes)*
 
 
@@ -1120,8 +1120,6 @@ claim("12.5", text, changed, equals=640)
 
 # %% [markdown]
 # ## Symptoms
-#
-# What you see at work, and where to look:
 #
 # | You see | Look at |
 # |---|---|

@@ -48,7 +48,7 @@ from course_utils.experiments import plots
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# `scaled` makes values from 0 to 1 of the stored bytes; `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure; click on one to open it.
+# `scaled` makes values from 0 to 1 of the stored bytes; `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure.
 
 # %%
 data = ImageDataModule(batch_size=64)
@@ -167,9 +167,9 @@ text = "global_step counts the same number of steps whether training_step return
 claim("12.1", text, result.gain("steps reported") == 0)
 
 # %% [markdown]
-# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. No backward pass, no update; the counter counts all the same. The loss stays around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That is the sign to remember.
+# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. It runs neither the backward pass nor the update; the counter counts all the same. The loss stays around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That is the sign to remember.
 #
-# Lightning warns once, in the first such step: it cannot know whether you meant it. ([1.1](01_code_organization.ipynb) has the same warning about a module that *does* learn.) A learning rate schedule runs on, too. Two processes, here on the CPU, do not get that far:
+# Lightning warns once, in the first such step: it cannot know whether you meant it. ([1.1](01_code_organization.ipynb) has the same warning about a module that *does* learn.) A learning rate schedule continues, too. Two processes, here on the CPU, do not get that far:
 
 # %% tags=["apparatus"]
 # Trains LogsTheLoss with a schedule, then in two processes; a dict instead of the loss.
@@ -206,7 +206,7 @@ ratio = result.bad["mean loss of the last epoch"] / math.log(data.num_classes)
 claim("12.1", text, abs(ratio - 1), at_most=0.1)
 text = "Lightning warns of a training_step that returns None"
 claim("12.1", text, result.bad.says("`training_step` returned `None`"))
-text = "a learning rate schedule that counts steps runs on while every training_step returns None"
+text = "a learning rate schedule that counts steps continues while every training_step returns None"
 claim("12.1", text, group["lr"] / group["initial_lr"], at_most=0.1)
 text = "in two processes, Lightning refuses a training_step that returns None"
 claim("12.1", text, "returning None" in refusal)
@@ -216,7 +216,7 @@ claim("12.1", text, in_a_dict == result.good["weight tensors changed"])
 # %% [markdown]
 # **Scope.** One process, CPU or GPU: only the warning. Several processes: an error (Lightning 2.6). Manual optimization: Lightning expects no loss back. A new network and balanced classes stay at ln 10, a pretrained network at the loss it starts with.
 #
-# **When the bad version is right.** In one process, `None` is how you leave out a batch. (And `return {"loss": loss}` is as good as `return loss`.)
+# **When the bad version is right.** In one process, `None` is how you leave out a batch. (`return {"loss": loss}` is fine, too.)
 #
 # ### Your turn · Skip the broken batches, train on the rest
 #
@@ -271,7 +271,7 @@ try_guard(
 # You validate on two GPUs. Lightning starts two processes and deals out the images like cards. You log the
 # accuracy and read a number. ([4.3](04_logging.ipynb) shows a run that *acts* on such a number.)
 #
-# This is staged: the validation set is 400 images twice, in the order clean, noisy, clean, noisy. So the first process gets the clean ones.
+# This is staged: the validation set is 400 images twice, in the order clean, noisy, clean, noisy.
 #
 # **Predict.** `trainer.validate` shows
 #
@@ -392,7 +392,7 @@ text = "with shuffled images, two thousand of them, the accuracy of one of two p
 claim("12.2", text, points.median().item(), below=2)
 
 # %% [markdown]
-# Many points in the contrast, about half a point in an ordinary run. Nobody notices, and two models that you compare often differ by less.
+# The error is many points in the contrast and about half a point in an ordinary run: too little to notice, and enough to make the wrong one of two models look better.
 #
 # **An average is not always enough.** Accuracy is a mean over images. The macro F1 is not: it divides by counts that differ from class to class and batch to batch. Logged in two ways:
 
@@ -435,7 +435,7 @@ claim("12.2", text, result.bad.says(line) and not result.good.says(line))
 # %% [markdown]
 # The object adds up counts over batches and processes, and divides once. It syncs by itself.
 #
-# **Scope.** Two processes or more, CPU or GPU; measured with DDP on the CPU. The average is exact if all processes see equally many images, as with Lightning's sampler. With shards of your own, Lightning 2.6 rounds the
+# **Scope.** Two processes or more, CPU or GPU. The average is exact if all processes see equally many images, as with Lightning's sampler. With shards of your own, Lightning 2.6 rounds the
 # number of images and can report an accuracy above 1 ([4.3](04_logging.ipynb), *Going further*).
 #
 # **When the bad version is right.** For a value that is the same in all processes, such as a learning rate, syncing costs communication and gains nothing. For a step metric it makes all processes wait in every step.
@@ -465,7 +465,7 @@ check("12.2", ReportsF1)
 # %% [markdown]
 # ### Take along
 #
-# Turn the warning into an error. (The guard of [4.3](04_logging.ipynb) compares the numbers themselves.)
+# Turn the warning into an error:
 
 
 # %% tags=["guard"]
@@ -493,7 +493,7 @@ try_guard(
 #
 # ## 12.3 Leave the device to Lightning
 #
-# Name no device: that was [2.1](02_device_agnosticism.ipynb). Lightning moves each batch to the module's device before your step gets it. Every batch? A step reads `batch.images` and `batch.labels`. Here are five ways to pack them; the fifth is NumPy arrays in the tuple.
+# Name no device: that was [2.1](02_device_agnosticism.ipynb). Lightning moves each batch to the module's device before your step gets it. Every batch? Here are five ways to pack images and labels (the fifth: NumPy arrays in the tuple), and a step that reads them.
 
 # %%
 from dataclasses import dataclass
@@ -520,6 +520,12 @@ class InAFrozenDataclass:
 class InAnObject:
     def __init__(self, images, labels):
         self.images, self.labels = images, labels
+
+
+# %%
+class ReadsTheFields(DigitClassifier):
+    def training_step(self, batch, batch_idx):
+        return F.cross_entropy(self(batch.images), batch.labels)
 
 
 # %% [markdown]
@@ -570,11 +576,6 @@ PACKED = {
 }
 
 
-class ReadsTheFields(DigitClassifier):
-    def training_step(self, batch, batch_idx):
-        return F.cross_entropy(self(batch.images), batch.labels)
-
-
 # %% tags=["apparatus"]
 # What becomes of each batch if the loader ends with a version.
 def outcome(batch, version):
@@ -594,7 +595,7 @@ def try_all(version):
 
 
 # The figure of the contrast.
-title = "Lightning moves two of five; one is left behind without a word"
+title = "Lightning moves two of five; one is left behind without a warning"
 plot = plots.Cells(title, list(PACKED), "moved")
 
 # %% tags=["contrast"]
@@ -604,7 +605,7 @@ result = contrast("12.3", try_all, **versions, prediction=prediction, figure=plo
 # %% tags=["claim"]
 text = "of a tuple, a dataclass, a frozen dataclass, an object of a plain class and NumPy arrays in a tuple, Lightning moves only two to the GPU"
 claim("12.3", text, result.bad["moved"] == 2)
-text = "once the collate function makes a tuple of tensors of each of the five, Lightning moves them all"
+text = "a tuple, a dataclass, a frozen dataclass, an object of a plain class and NumPy arrays are all moved if the collate function makes a tuple of tensors of them"
 claim("12.3", text, result.good["moved"] == 5)
 
 # %% [markdown]
@@ -801,7 +802,7 @@ text = "for two thousand shuffled images in batches of 128, the mean of batch ac
 claim("12.4", text, points.median().item(), below=0.5)
 
 # %% [markdown]
-# Nobody notices that. The error grows as the validation set shrinks.
+# That is too little to notice. It grows as the validation set shrinks.
 #
 # **But where does `self.log` get the size?** It guesses: the first dimension of the first tensor that it finds. Take texts, with the tokens of a batch joined to one long row. Three short texts, all answered
 # correctly, make the first batch; one long text, answered wrongly, is the second. The truth is 0.75.
@@ -850,7 +851,7 @@ claim("12.4", text, warned and not warned_too)
 # %% [markdown]
 # Weighted by tokens, the wrong answer counts 30 of 40. The warning names the remedy: give `batch_size=` wherever a batch is more than images and labels. (If all tensors agree on a wrong size, the guess is silent.)
 #
-# **Scope.** CPU or GPU, one process (several: 12.2), a value that is a mean over the samples of a batch. In `training_step`, `self.log` reports the last batch unless you say `on_epoch=True` ([4.1](04_logging.ipynb)).
+# **Scope.** CPU or GPU, one process, a value that is a mean over the samples of a batch. In `training_step`, `self.log` reports the last batch unless you say `on_epoch=True` ([4.1](04_logging.ipynb)).
 #
 # **When the bad version is right.** When you need all values and not their mean, as for a histogram. Collect one value per image, detached, and empty the list in every epoch.
 #
@@ -908,7 +909,7 @@ try_guard(
 # %% [markdown]
 # ## 12.5 Leave the batch as it came
 #
-# A denoiser learns to undo noise: add noise to an image, reconstruct, compare with the clean image. To save memory, someone adds the noise in place. Old
+# A denoiser learns to undo noise: add noise to an image, reconstruct, compare with the clean image. To save memory, the step adds the noise in place. Old
 # advice says: "Never change a batch in place, it corrupts your dataset." Is that what happens?
 #
 # **Predict.** With the noise added in place,
@@ -1148,4 +1149,4 @@ claim("12.5", text, changed, equals=640)
 # [hardware-agnostic training](https://lightning.ai/docs/pytorch/stable/accelerators/accelerator_prepare.html); torchmetrics on
 # [Lightning](https://lightning.ai/docs/torchmetrics/stable/pages/lightning.html); MNIST by LeCun, Cortes and Burges.
 #
-# Next: [lesson 13](13_performance.ipynb), on what makes a run slow, or the [solutions](../solutions/12_common_pitfalls.ipynb) of this one.
+# Next: [lesson 13](13_performance.ipynb), or the [solutions](../solutions/12_common_pitfalls.ipynb) of this one.

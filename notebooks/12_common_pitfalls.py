@@ -374,7 +374,7 @@ text = "with sync_dist=True, two processes that see equally many images report t
 claim("12.2", text, result.good["error"] <= 1e-6)
 
 # %% [markdown]
-# **Why.** Each process computes the accuracy of its own images. The table of `validate`, the progress bar and the logger show rank 0, the first process. `sync_dist=True` averages over the processes when the epoch ends.
+# **Why.** Each process computes the accuracy of its own images. The table of `validate` and the logger show rank 0, the first process. `sync_dist=True` averages over the processes when the epoch ends.
 #
 # Lightning recommends `sync_dist=True`, to the bad version only. It warns both of the distributed sampler, which repeats an image if their number is odd. For a number that you publish, use `devices=1`.
 #
@@ -442,7 +442,7 @@ claim("12.2", text, result.bad.says(line) and not result.good.says(line))
 #
 # ### Your turn · An exact F1 from two processes
 #
-# This module logs the mean of batch scores. Make `val_f1` the macro F1 of the whole validation set, in one process and in two. *(8 minutes)*
+# Make `val_f1` the macro F1 of the whole validation set, in one process and in two. *(8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -605,8 +605,6 @@ result = contrast("12.3", try_all, **versions, prediction=prediction, figure=plo
 # %% tags=["claim"]
 text = "of a tuple, a dataclass, a frozen dataclass, an object of a plain class and NumPy arrays in a tuple, Lightning moves only two to the GPU"
 claim("12.3", text, result.bad["moved"] == 2)
-text = "a tuple, a dataclass, a frozen dataclass, an object of a plain class and NumPy arrays are all moved if the collate function makes a tuple of tensors of them"
-claim("12.3", text, result.good["moved"] == 5)
 
 # %% [markdown]
 # **Why.** Lightning looks for tensors in tuples, lists, dicts and dataclasses, and for anything that has a method `to`. It does not look into other objects. To a frozen dataclass it cannot assign the moved tensors, so it raises an error; an array is not a
@@ -614,7 +612,7 @@ claim("12.3", text, result.good["moved"] == 5)
 
 
 # %% tags=["apparatus"]
-# The plain object on a GPU; the same class with a method `to`.
+# The plain object on a GPU; the same class with a method `to`; three more claims.
 class MovesItself(InAnObject):
     def to(self, device):
         return MovesItself(self.images.to(device), self.labels.to(device))
@@ -624,6 +622,8 @@ finding = runs_on(ReadsTheFields(), PACKED["object"], "cuda:0")
 print(finding.seen)
 text = "a step whose batch is an object of a plain class trains on a CPU and fails on a GPU"
 claim("12.3", text, result.bad["object"] == "left behind")
+text = "a tuple, a dataclass, a frozen dataclass, an object of a plain class and NumPy arrays are all moved if the collate function makes a tuple of tensors of them"
+claim("12.3", text, result.good["moved"] == 5)
 text = "Lightning moves a batch whose class has a method `to`"
 with_to = outcome(MovesItself(images, labels), delivers_as_packed)
 claim("12.3", text, with_to == "moved")
@@ -851,14 +851,13 @@ claim("12.4", text, warned and not warned_too)
 # %% [markdown]
 # Weighted by tokens, the wrong answer counts 30 of 40. The warning names the remedy: give `batch_size=` wherever a batch is more than images and labels. (If all tensors agree on a wrong size, the guess is silent.)
 #
-# **Scope.** CPU or GPU, one process, a value that is a mean over the samples of a batch. In `training_step`, `self.log` reports the last batch unless you say `on_epoch=True` ([4.1](04_logging.ipynb)).
+# **Scope.** CPU or GPU, one process, a value that is a mean over the samples of a batch. In `training_step`, `self.log` reports the last batch without `on_epoch=True` ([4.1](04_logging.ipynb)).
 #
 # **When the bad version is right.** When you need all values and not their mean, as for a histogram. Collect one value per image, detached, and empty the list in every epoch.
 #
 # ### Your turn · One honest number per epoch
 #
-# Make `val_acc` right for batches of any size and in every epoch, and let callbacks see it under the same
-# name. *(6 minutes)*
+# Make `val_acc` right for batches of any size and in every epoch. Callbacks must find it under this name. *(6 minutes)*
 
 
 # %% tags=["exercise"]
@@ -891,7 +890,7 @@ check("12.4", ReportsAccuracy)
 # %% tags=["guard"]
 def assert_free_of_batch_size(validate, sizes=(128, 50)):
     first, second = (validate(size) for size in sizes)
-    assert abs(first - second) < 1e-4, f"{first:.3f}, then {second:.3f}"
+    assert abs(first - second) < 1e-4, f"batch size matters: {first:.3f}, {second:.3f}"
 
 
 # %% tags=["apparatus"]

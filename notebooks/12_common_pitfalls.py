@@ -44,7 +44,6 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils import check, claim, contrast, hint, solution, try_guard
 from course_utils.data import ImageDataModule, scaled
-from course_utils.experiments import plots
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -148,7 +147,9 @@ def train(model_class):
 
 # %% tags=["apparatus"]
 # The figure of the contrast.
-plot = plots.Lines(
+from course_utils.experiments.plots import Lines
+
+plot = Lines(
     "Without `return`, the loss stays at ln 10, the loss of guessing",
     "train loss",
     x="batch",
@@ -355,7 +356,9 @@ def compare(model_class):
 
 # %% tags=["apparatus"]
 # The figure of the contrast.
-plot = plots.Bars(
+from course_utils.experiments.plots import Bars
+
+plot = Bars(
     "Unsynced, each process knows its own half; you read the first",
     ["first process", "second process"],
     "accuracy",
@@ -565,6 +568,7 @@ def delivers_a_tuple(batch):
 # %% tags=["apparatus"]
 # Packs a batch in five ways; trains a step on the CPU, tries it on a GPU.
 from course_utils.checks import runs_on
+from course_utils.experiments.plots import Cells
 
 images, labels = scaled(data.test_images[:32]), data.test_labels[:32]
 PACKED = {
@@ -596,7 +600,7 @@ def try_all(version):
 
 # The figure of the contrast.
 title = "Lightning moves two of five; one is left behind without a warning"
-plot = plots.Cells(title, list(PACKED), "moved")
+plot = Cells(title, list(PACKED), "moved")
 
 # %% tags=["contrast"]
 versions = {"bad": delivers_as_packed, "good": delivers_a_tuple}
@@ -760,7 +764,9 @@ def report(model_class):
 
 # %% tags=["apparatus"]
 # The figure of the contrast.
-plot = plots.WeightsInMean(
+from course_utils.experiments.plots import WeightsInMean
+
+plot = WeightsInMean(
     "In the mean of the list, one image has half of the vote",
     weights="share",
     values="batch accuracy",
@@ -1002,7 +1008,9 @@ def restore(model_class):
 
 # %% tags=["apparatus"]
 # The figure of the contrast.
-plot = plots.Images(
+from course_utils.experiments.plots import Images
+
+plot = Images(
     "Trained in place, the denoiser keeps the noise",
     inputs=["clean", "noisy"],
     outputs="restored",

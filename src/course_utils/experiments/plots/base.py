@@ -146,11 +146,14 @@ def line(
     )
 
 
-def reference(axes: Axes, versions: Versions, name: str) -> None:
-    """Draw a vertical line at a measurement, if a version has it."""
+def reference(
+    axes: Axes, versions: Versions, name: str, *, level: bool = False
+) -> None:
+    """Draw a line at a measurement, if a version has it: vertical, or a level."""
     place = last_number(versions, name)
     if math.isfinite(place):  # not a number has no place on a logarithmic axis
-        axes.axvline(place, color=REFERENCE, ls=":", label=name)
+        draw = axes.axhline if level else axes.axvline
+        draw(place, color=REFERENCE, ls=":", label=name)
 
 
 def panels(

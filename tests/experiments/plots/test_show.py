@@ -52,6 +52,7 @@ LOSS = {"name": "loss", "x": "batch", "y": "loss (nats)"}
 PICTURES = [
     plots.Bars("Off", ["accuracy", "recall"], "share right", reference="truth"),
     plots.StackedBars("It waits", ["load", "step"], "parts", "parts", "ms"),
+    plots.Stacks("It halves", ["load", "step"], ["parts", "used"], "MB"),
     plots.Lines("Falls", **LOSS, log_x=True, reference="truth"),
     plots.Lines("Falls", **LOSS, log=True, point=("truth", "accuracy"), truth="mean"),
     plots.Lines("Falls", **LOSS, first=0, smallest=0.01),

@@ -633,7 +633,7 @@ claim("9.2", text, result.times("updates after it") == 2)
 # **Why.** A checkpoint holds weights, the optimizer's averages, the schedule's position, epoch and step, and the state of callbacks. `load_from_checkpoint` is made for *using* a model: it
 # takes the weights and calls the module's own hook. `fit(ckpt_path=...)` takes everything.
 #
-# This is an ordinary run, and the two accuracies are close. The restarted one is just not the experiment that you planned.
+# This is an ordinary run, and the two accuracies are close. The restarted one is not the experiment that you planned.
 #
 # **Bit for bit?** Yes, if the file is from the end of a training epoch. With other validation intervals that takes `save_on_train_epoch_end=True`, as in 9.1. The folded cells try two of them.
 
@@ -695,7 +695,7 @@ claim("9.2", text, result.good["updates with a rising rate"] == 0)
 # times` (*Going further*).
 #
 # **Scope.** CPU, one process, Lightning 2.6, files from the end of a training epoch. On a GPU, where we have not measured it, dropout draws from CUDA's generator, which the callback saves; you also need
-# deterministic operations. With several processes, all get the state of the first. If you draw from NumPy or Python's `random`, save those states, too ([5.3](05_reproducibility.ipynb)).
+# deterministic operations. With several processes, all get the state of the first. If you draw from NumPy or Python's `random`, save those states, too ([5.3](05_reproducibility.ipynb)). With `persistent_workers=True` a new loader draws once more, and the bits differ.
 #
 # **When the bad version is right.** For *fine-tuning*: other data, a new schedule, a different number of epochs. A weights-only file is enough for that. Being able to resume costs disk space, since Adam keeps two averages per weight:
 
@@ -851,7 +851,7 @@ claim("9.2", text, weights_only != "resumed")
 # Only the first one continued: 32 updates, the second epoch. `ckpt_path="last"` looks in the folders of the checkpoint callbacks for a file whose name begins with `last`; without one
 # it trains all epochs from scratch, with a warning. A file with weights only fails when you resume.
 #
-# **A file from the middle of an epoch.** Ten batches of 64 images come in fixed order, and the file is saved after the sixth. The module notes which images it sees.
+# **A file from the middle of an epoch.** Ten batches of 64 images come in fixed order, and the file is saved after the sixth.
 
 
 # %%

@@ -43,8 +43,8 @@ from course_utils.data import ImageDataModule, scaled
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# One small classifier serves the whole lesson. Its *buffer* `age` counts epochs. A buffer is saved and loaded with the weights, so weights always know how
-# long they were trained. `LayerNorm` brings each image to mean 0 and variance 1. `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure; click on one to open it.
+# One small classifier serves the whole lesson. Its *buffer* `age` counts epochs. A buffer is saved and loaded with the weights, so each checkpoint tells how
+# long it was trained. `LayerNorm` brings each image to mean 0 and variance 1. `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure; click on one to open it.
 
 
 # %%
@@ -92,7 +92,7 @@ class Classifier(L.LightningModule):
 #
 # - **a** the epoch with the lowest validation loss;
 # - **b** the last epoch;
-# - **c** no epoch: with a checkpoint at hand, Lightning asks you which weights you mean.
+# - **c** no epoch: with a checkpoint at hand, Lightning stops and demands a `ckpt_path`.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -234,11 +234,11 @@ text = "of three ModelCheckpoint callbacks, the first in the list decides what a
 claim("10.1", text, first)
 text = "a ModelCheckpoint without a monitor calls the newest of 10 epochs the best"
 claim("10.1", text, epoch_of["no monitor"], equals=10)
-text = "Lightning warns that several ModelCheckpoint callbacks are configured"
+text = "asked for the best of several ModelCheckpoint callbacks without a model and a path, Lightning warns that it takes the first"
 claim("10.1", text, any("multiple `ModelCheckpoint`" in str(m) for m in messages))
 
 # %% [markdown]
-# Without `mode="max"`, lower counts as better, so the epoch with the *lowest* accuracy is kept. Without a monitor, the newest file is the best. And of several callbacks the first in the list is asked: Lightning warns about that, but only when it has to choose for you, and
+# Without `mode="max"`, lower counts as better, so the epoch with the *lowest* accuracy is kept. Without a monitor, as in the Trainer's default callback, the newest file is the best. Of several callbacks the first in the list is asked: Lightning warns about that, but only when it has to choose for you, and
 # not about the missing mode. If you have more than one, name the file: `ckpt_path=callback.best_model_path`. Read that path *before* you load anything: loading a checkpoint also puts the callbacks back to what they held when it was written.
 #
 # **The ordinary size.** With wrong labels, the last epoch was far from the best. With right ones, as in the run above, they are closer:
@@ -266,19 +266,19 @@ for name, run in {"constant rate": constant, "cosine": cooled}.items():
         last, best = run[score]
         print(f"{name}, {score}: last {last:.3f}, best {best:.3f}")
 last, best = cooled["test accuracy"]
-text = "after a cosine schedule, the last epoch is at most 2 points of test accuracy behind the epoch with the lowest validation loss"
+text = "after 10 epochs with a cosine schedule on 2,000 images with right labels, the last epoch is at most 2 points of test accuracy behind the epoch with the lowest validation loss"
 claim("10.1", text, best - last, at_most=0.02)
 
 # %% [markdown]
-# **Scope.** `test`, `validate` and `predict` after `fit`, in any process and on any device. If validation does not run in every epoch, "best" means the best of those that were validated.
+# **Scope.** Lightning 2.6, one process or several, any device; the Trainer that ran `fit`. In a new Trainer `ckpt_path="best"` stops with an error: name the file. "Best" means the best of the epochs that were validated.
 #
-# **When the bad version is right.** If a schedule lets the learning rate fall to zero, the last epoch is what the schedule was made for: the cosine line above. Testing it loses nothing, and one thing is gained: no choice was made on the validation images, so their accuracy
-# is an honest number, too. (Why a choice spoils a number is the next section.) Decide on "last" *before* you train. The good version costs a file, rewritten at each new best epoch, and validation images that cannot be
+# **When the bad version is right.** If a schedule lets the learning rate fall to zero, the last epoch is what the schedule was made for: the cosine lines above. Testing it loses little, and one thing is gained: no choice was made on the validation images, so their accuracy
+# is an honest number, too (10.2). Decide on "last" *before* you train. The good version costs a file, rewritten at each new best epoch, and validation images that cannot be
 # trained on.
 #
 # ### Your turn · Two checkpoints, one of them meant
 #
-# This run keeps two checkpoints: the newest, to go on after a crash, and the best on validation. It asks for `ckpt_path="best"`. Yet it reports a poor number. Make it return
+# This run keeps two checkpoints: the newest, to go on after a crash, and the best on validation. It asks for `ckpt_path="best"`, yet tests other weights. Make it return
 # the test accuracy of the weights with the highest validation accuracy. Keep both checkpoints, and read the test images once. *(two lines, 6 minutes)*
 
 
@@ -335,7 +335,7 @@ try_guard(
 # %% [markdown]
 # ### Going further · A seal on the test set
 #
-# How often may you test? "Only once", the usual advice says. Nothing enforces it: `trainer.test` runs as often as you call it. If it matters to you, build it in where every Trainer must come for data: in the data module. This one breaks a seal, a file, when it
+# How often may you test? "Only once", the usual advice says. Nothing enforces it: `trainer.test` runs as often as you call it. If it matters to you, build it into the data module, where the Trainer gets its data. This one breaks a seal, a file, when it
 # hands out its test images. `touch(exist_ok=False)` creates the file, or fails if it exists.
 
 
@@ -367,23 +367,23 @@ print("seal broken:", seal.exists())
 L.Trainer(**quiet_trainer()).test(model, datamodule=sealed, verbose=False)
 
 # %% [markdown]
-# It is a seal, not a lock. If you delete the file you can test again, and you know what you did. That is the point: a slip becomes a decision. (With several processes,
+# It is a seal, not a lock. You can delete the file and test again, but not by accident. (With several processes,
 # let only rank 0 break it.) This lesson opens its own test set again and again, because the test set is its subject; its accuracies are demonstrations, not
 # results.
 #
 # ## 10.2 Select on validation
 #
-# You have trained 20 networks. They differ only in their random numbers: first weights and order of images. You have 100 test images that none of them was trained on. You score all 20 on them, take
+# You have trained 20 networks. They differ only in their random numbers: first weights and order of images. You have 100 validation and 100 test images that none of them was trained on. You score all 20 on the test images, take
 # the best one, and report its accuracy.
 #
-# A single draw of 100 images proves nothing, so we repeat the whole story 1,000 times, each time with different test images from one large pool. All other images of the pool tell the true
+# A single draw of 100 images proves nothing, so we repeat it 1,000 times, with different images from one large pool. All other images of the pool tell the true
 # accuracy of the network that was taken.
 #
 # **Predict.** Averaged over the draws,
 #
 # - **a** the report is right, as none of the networks was trained on those images;
-# - **b** the report is too high, and the network taken is a worse one than validation images would have chosen;
-# - **c** the report is too high, but the network taken is as good as one chosen on validation images.
+# - **b** the report is too high, and the network taken is worse than one chosen on the validation images;
+# - **c** the report is too high, but the network taken is as good as one chosen on the validation images.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -439,9 +439,10 @@ def many_draws(choose, count=100, networks=20, draws=1000):
     reports, truths, pool_size = [], [], right.shape[1]
     for _ in range(draws):
         drawn = torch.randperm(pool_size)[: 2 * count].split(count)
-        val, test = (right[:networks, part].mean(1) for part in drawn)
+        several = torch.randperm(len(right))[:networks]
+        val, test = (right[several][:, part].mean(1) for part in drawn)
         chosen = choose(val, test)
-        rest = totals[chosen] - count * (val[chosen] + test[chosen])
+        rest = totals[several[chosen]] - count * (val[chosen] + test[chosen])
         reports.append(test[chosen])
         truths.append(rest / (pool_size - 2 * count))
     return torch.stack(reports), torch.stack(truths)
@@ -482,11 +483,11 @@ result = contrast(
 
 # %% tags=["claim"]
 error = "mean error (points)"
-text = "the best of 20 equal networks, chosen and scored on the same 100 test images, is reported 1.5 points or more too high on average"
+text = "the best of 20 networks that differ only in their random numbers, chosen and scored on the same 100 test images, is reported 1.5 points or more too high on average"
 claim("10.2", text, result.bad[error] >= 1.5)
-text = "chosen on 100 validation images and scored on 100 test images, it is reported less than 1 point too high or too low on average"
+text = "of 20 networks that differ only in their random numbers, the one chosen on 100 validation images and scored on 100 test images is reported at most 1 point too high or too low on average"
 claim("10.2", text, abs(result.good[error]), at_most=1)
-text = "of 20 equal networks, 100 test images choose as good a one as 100 validation images, to a point of true accuracy"
+text = "of 20 networks that differ only in their random numbers, the one chosen on 100 test images and the one chosen on 100 validation images have the same true accuracy on average, to a point"
 claim("10.2", text, abs(result.gain("true accuracy")), at_most=0.01)
 
 # %% [markdown]
@@ -509,15 +510,15 @@ for networks, count in [(1, 100), (5, 100), (20, 100), (5, 1000), (20, 1000)]:
     print(f"best of {networks} on {count} test images: {points}")
 
 less = luck[20, 100] - luck[20, 1000]
-text = "for the best of 20 networks, 1,000 test images instead of 100 take away at least 1 point of the average error"
+text = "for the best of 20 networks that differ only in their random numbers, 1,000 test images instead of 100 take away at least 1 point of the average error"
 claim("10.2", text, less, at_least=1.0)
 
 # %% [markdown]
-# With 1,000 images about a point or less is left, which is still the size of many an improvement that papers report. And networks are not the only thing you choose. Each learning rate, each stopping epoch, each idea that you kept because "the test accuracy went up" is one more try.
+# With 1,000 images about a point or less is left, which is still enough to pass for an improvement. And networks are not the only thing you choose. Each learning rate, each stopping epoch, each idea that you kept because "the test accuracy went up" is one more try.
 #
 # **Scope.** Any score, any device. The size depends on the number of tries, the number of images, and how alike the candidates are: if one is far better than the rest, luck does not decide.
 #
-# **When the bad version is right.** When you need the choice and no number. Then all images may choose. Here the test images join in, and the mean over the draws is
+# **When the bad version is right.** When you need only the choice, not a number. Then all images may choose. Here the test images join in, and the mean over the draws is
 # the true accuracy of what was chosen:
 
 
@@ -535,7 +536,7 @@ for choose in (chooses_on_validation, chooses_on_both):
 # With twice as many images, the choice is about as good or a little better. That is what the good version costs: the images that report cannot choose.
 #
 # **How sure can you be?** The good histogram is centred, and it is wide: 100 images are few. If a share $p$ of $n$ images is right, the true share lies within a *margin* of
-# $1.96 \sqrt{p(1-p)/n}$ for about 95 of 100 draws. The root is the standard error, and 95 % of a normal distribution lie within 1.96 of them. (For $p$ close to 0 or 1, or very few images, use Wilson's interval.)
+# $1.96 \sqrt{p(1-p)/n}$ for about 95 of 100 draws. The root is the standard error, and 95 % of a normal distribution lie within 1.96 standard deviations. This holds for independent images from the source that you report on. (For $p$ close to 0 or 1, or very few images, use Wilson's interval.)
 
 
 # %%
@@ -551,7 +552,7 @@ print("0.90 on 10000 images: ±", f"{margin(0.9, 10000):.3f}")
 # ### Your turn · Choose, test once, say how sure you are
 #
 # `publish` gets trained networks and two loaders. It should return the index of the network to publish, its accuracy on the test images as a share from 0 to 1, and the margin of
-# that accuracy. The networks log `val_acc` and `test_acc`. No test image may be read before the choice, and none twice. *(9 minutes)*
+# that accuracy. The networks log `val_acc` in `trainer.validate` and `test_acc` in `trainer.test`. No test image may be read before the choice, and none twice. *(9 minutes)*
 
 
 # %% tags=["exercise"]
@@ -573,7 +574,7 @@ check("10.2", publish)
 # %% [markdown]
 # ### Take along
 #
-# Hand this to your code in place of the test set until nothing is left to choose: as the dataset of the test loader, as the list of scores. Whatever reads it stops.
+# Hand this to your code in place of the test set until nothing is left to choose: as the dataset of the test loader, or as the list of scores. Code that reads it stops.
 
 
 # %% tags=["guard"]
@@ -612,13 +613,13 @@ text = "the 95 % interval of an accuracy on 100 test images misses the true one 
 claim("10.2", text, on_validation, at_most=10)
 
 # %% [markdown]
-# For an honest report the interval keeps what it promises, or nearly. An interval around a number that luck has chosen knows nothing of the choice.
+# For an honest report the interval keeps what it promises, or nearly. An interval around a number that was chosen for its height misses more often.
 #
-# - **Tiny data.** 50 images cannot be split in three. In *cross-validation* each part is left out once, and scored by networks that were trained on the others. Its mean may choose. As a report on
+# - **Tiny data.** 50 images cannot be split in three. In *cross-validation* each part is left out once, and scored by networks that were trained on the others. Choose by its mean. As a report on
 #   the winner it is too high, for the reason above; *nested* cross-validation repeats the choice inside each fold and gives an honest number.
-# - **Leaderboards.** The top entry of many is partly lucky. So good ones keep a second, private half for the end.
+# - **Leaderboards.** The top entry of many is partly lucky. So good leaderboards keep a second, private half for the end.
 # - **Large test sets.** With tens of thousands of images there is little luck left. When researchers collected new test images for ImageNet, accuracies fell, but they found
-#   hardly a sign that years of choosing on the old ones was the reason.
+#   little sign that years of choosing on the old ones was the reason.
 #
 # ## Symptoms
 #

@@ -9,14 +9,14 @@
 # %% [markdown]
 # # Lesson 13 · Four switches that should make training faster
 #
-# More workers. Benchmark mode. The largest batch that fits. A faster way to load. All four are on lists of tips, and each can also make training slower or worse. In this lesson you measure all four, and at the end you can
+# More workers, benchmark mode, the largest batch that fits, faster loading: all four are on lists of tips, and the first three can also make training slower or worse. Here you measure them. At the end you can
 #
 # - say what your training waits for, and choose workers for that;
 # - decide on benchmark mode, and keep it from leaking into the next run;
 # - read the batch-size finder's answer as a limit, not as advice;
 # - load and augment a whole batch at once, and still treat every image differently.
 #
-# **You need** a `LightningDataModule` and a `Trainer`, as in [lesson 1](01_code_organization.ipynb). To find *what* is slow, [lesson 6](06_debugging.ipynb) has the profiler.
+# **You need** a `LightningDataModule` and a `Trainer`, as in [lesson 1](01_code_organization.ipynb). [Lesson 6](06_debugging.ipynb) has the profiler, which finds *what* is slow.
 #
 # **Time** 30 minutes of reading and running, 30 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
 #
@@ -47,7 +47,7 @@ from course_utils.data import ImageDataModule, scaled
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# One small classifier serves the whole lesson. `ImageDataModule` holds the images, bytes of shape `(batch, channel, height, width)`; `scaled` makes them floats from 0 to 1. `quiet_trainer()` holds the options that keep a Trainer silent.
+# `ImageDataModule` holds the images, bytes of shape `(batch, channel, height, width)`; `scaled` makes them floats from 0 to 1. `quiet_trainer()` holds the options that keep a Trainer silent.
 
 # %%
 data = ImageDataModule(batch_size=64)
@@ -75,19 +75,19 @@ class ImageClassifier(L.LightningModule):
 # %% [markdown]
 # ## 13.1 Choose workers by the clock
 #
-# A worker is a process that prepares batches while the main process trains. You try two workers for three data sets of 144 images:
+# A worker is a process that prepares batches while the main process trains. You try two workers on three sets of 144 images:
 #
-# - **slow storage**: each image arrives after 3 milliseconds, as from a network disk;
-# - **a heavy transform**: each image is enlarged, warped and reduced again when it is read, which keeps a CPU core busy. The training step waits for a GPU meanwhile;
-# - **memory**: each image is simply there.
+# - **slow storage**: an image arrives after 3 milliseconds, as from a network disk;
+# - **heavy transform**: an image is enlarged, warped and reduced again, which keeps a CPU core busy; the training step waits for a GPU meanwhile;
+# - **memory**: an image is simply there.
 #
-# You measure the second epoch, when the workers have started, and for memory also both epochs together.
+# You time the second epoch, when the workers have started, and for memory both together.
 #
 # **Predict before you run.** With two workers
 #
-# - **a** the second epoch is shorter for slow storage only: a worker that computes takes its time from the main process;
-# - **b** it is shorter for slow storage and for the transform; from memory, both epochs together take about as long as before;
-# - **c** it is shorter for slow storage and for the transform; from memory, both epochs together take far longer than before.
+# - **a** only slow storage gets faster: a worker that computes takes the core from the main process;
+# - **b** slow storage and transform get faster, and two epochs from memory take about as long as before;
+# - **c** slow storage and transform get faster, and two epochs from memory take at least half as long again.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -114,28 +114,28 @@ def two_workers(dataset):
 # %% [markdown]
 # ### The contrast
 #
-# We stage the GPU: `WaitsForGPU` sleeps in its step, since a CPU that waits for a GPU has nothing to do either. So all of this runs on the CPU, also where there is a GPU.
+# We stage the GPU: a step that sleeps leaves the CPU as idle as one that waits for a GPU. So this runs on the CPU, even where there is a GPU.
 
 
 # %%
 class WaitsForGPU(ImageClassifier):
-    def __init__(self, seconds):
-        super().__init__()
-        self.seconds = seconds
+    waits = 0.0  # seconds
 
     def training_step(self, batch, batch_idx):
-        time.sleep(self.seconds)
+        time.sleep(self.waits)
         return super().training_step(batch, batch_idx)
 
 
 def train(loader, waits=0.0, **options):
+    model = WaitsForGPU()
+    model.waits = waits
     options = quiet_trainer(accelerator="cpu", max_epochs=2, **options)
-    L.Trainer(**options).fit(WaitsForGPU(waits), loader)
+    L.Trainer(**options).fit(model, loader)
 
 
 # %% [markdown]
-# **Folded cells** only measure; click to open one. The first makes the three data sets with `SlowStorage`, which reads one image at a time. (It lives in a module, because a worker that is started afresh cannot unpickle a class of a notebook.) The second
-# trains all six pairs in turns, three times, so that a busy moment slows all of them alike; `contrast` then shows the medians.
+# **Folded cells** only measure; click to open one. The first makes the data sets with `SlowStorage`. The second
+# trains all six pairs in turns, three times; `contrast` shows medians.
 
 # %% tags=["apparatus"]
 # Three data sets; the wait of a step is half the time of transforming a batch.
@@ -204,19 +204,21 @@ result = contrast(
 )
 
 # %% tags=["claim"]
-text = "without workers, an epoch from slow storage takes at least a quarter longer than with two workers that have started"
-claim("13.1", text, result.times("slow storage: second epoch") >= 1.25)
 text = "where the training step leaves the CPU idle, an epoch with a heavy transform takes longer without workers than with two that have started"
 claim("13.1", text, result.times("heavy transform: second epoch") > 1)
+
+# %% tags=["apparatus"]
+# Two more claims about the contrast.
+text = "without workers, an epoch from slow storage takes at least a quarter longer than with two workers that have started"
+claim("13.1", text, result.times("slow storage: second epoch") >= 1.25)
 text = "two epochs of a small data set in memory take at least half as long again with two workers, their start included, as without"
 claim("13.1", text, 1 / result.times("memory: both epochs") >= 1.5)
 
 # %% [markdown]
-# **Why.** A process that sleeps needs no core, so any number of workers can wait at the same time. A transform needs one. While the main process waits for a GPU it leaves a core free, and a worker can use it: the commonest reason for workers
-# beside a GPU. From memory there is nothing to wait for, and the price remains: processes have to start, and every batch travels from one process to another. So the good version is good in two cases of three. Compare the rows *both epochs* in the table: the
-# start can cost more than a short training gains.
+# **Why.** A process that sleeps needs no core, so any number of workers can wait at once. A transform needs one: while the main process waits for a GPU, it leaves a core free for a worker. That is the commonest reason for workers
+# beside a GPU. From memory there is nothing to wait for, and the price remains: processes start, and batches travel between them.
 #
-# 3 milliseconds and the transform are staged. What is ordinary? The next cell measures what one image costs on your machine.
+# Storage and transform are staged. Ordinary costs per image (the JPEG is an enlarged image of this lesson):
 
 # %% tags=["apparatus"]
 # Milliseconds per image: memory, the transform, and a JPEG of ordinary size.
@@ -238,7 +240,7 @@ for name, each in of_an_image.items():
 print(f"2,000 such JPEGs: {2000 * each:.1f} s per epoch")
 
 # %% [markdown]
-# Decoding photographs is work of the second kind: compare it with the time of your training step. The exercise needs one more fact. By default workers end with the epoch, and every epoch starts new ones. The next cell counts the processes that serve three epochs.
+# Decoding is work of the second kind: compare it with your training step. For the exercise: by default, every epoch starts new workers.
 
 # %% tags=["apparatus"]
 # Counts the worker processes of three epochs, with and without persistent_workers.
@@ -262,13 +264,13 @@ text = "a data loader with persistent_workers=True starts its workers once"
 claim("13.1", text, started[True], equals=2)
 
 # %% [markdown]
-# **Scope.** Map-style data sets, one training process (with several, each starts its own workers). Start-up costs less where processes are forked (Linux up to Python 3.13) than where they start afresh (macOS, Windows, Linux from 3.14). Four busy cores do not become eight: workers that compute share what is free.
+# **Scope.** One training process; with several, each starts its own workers. Starting costs least where processes are forked (Linux up to Python 3.13). Workers that compute share the cores that are free.
 #
-# **When the bad version is right.** No workers is right for data in memory, for short debugging runs, for breakpoints in the dataset, and wherever the step takes so long that loading does not matter: ask the profiler.
+# **When the bad version is right.** For data in memory, short debugging runs, breakpoints in the dataset, and steps so long that loading does not matter: ask the profiler.
 #
 # ### Your turn · A loader for any number of workers
 #
-# A colleague's loader starts its workers again in every epoch. She added `persistent_workers=True`, and then `workers=0`, which she uses for debugging, stopped with an error. So she took it out again.
+# This loader starts its workers again in every epoch. With `persistent_workers=True`, `workers=0` (for debugging) stopped with an error.
 # Make the function serve both: workers, if there are any, stay for all epochs. Batches of 16, shuffled, every sample once per epoch, as now. *(5 minutes)*
 
 
@@ -281,7 +283,7 @@ def make_loader(dataset, workers):
 check("13.1", make_loader)
 
 # %% [markdown]
-# Stuck? `hint("13.1")` gives a nudge, the second call a bigger one. `solution("13.1")` shows one way to do it, with its reason.
+# Stuck? `hint("13.1")` gives a nudge, the second call a bigger one; `solution("13.1")` shows one way to do it.
 
 # %%
 # hint("13.1")
@@ -289,7 +291,7 @@ check("13.1", make_loader)
 # %% [markdown]
 # ### Take along
 #
-# Lightning's `SimpleProfiler` ([lesson 6](06_debugging.ipynb)) has timed each wait for a batch. This guard stops you if the waits are more than two fifths of the loop. Train with `L.Trainer(profiler=profiler)`, then call it.
+# Lightning's `SimpleProfiler` times every wait for a batch. Train with `L.Trainer(profiler=profiler)`, then call this guard.
 
 
 # %% tags=["guard"]
@@ -333,9 +335,9 @@ for each in warned:
 # %% [markdown]
 # ## 13.2 Turn benchmark mode off again
 #
-# With `benchmark=True` cuDNN, NVIDIA's library for convolutions, tries several algorithms whenever it meets a new input size, and keeps the fastest. For images of one size that search is paid once. For images of many sizes it is paid again and again.
+# With `benchmark=True` cuDNN, NVIDIA's library for convolutions, tries several algorithms for every new input size, and keeps the fastest. Images of one size pay for that search once, images of many sizes again and again.
 #
-# So you use it for one run, on images of one size: `L.Trainer(benchmark=True)`. Later, in the same notebook, you train on images of many sizes, with a new Trainer that does not mention it.
+# So you use `L.Trainer(benchmark=True)` for one run, on images of one size. Later, in the same notebook, you train on images of many sizes, with a new Trainer that does not mention it.
 #
 # **Predict.** In the second run benchmark mode is
 #
@@ -367,7 +369,7 @@ def says_false(**options):
 # %% [markdown]
 # ### The contrast
 #
-# A convolutional network, since these are the layers that cuDNN serves. The mean over the whole image lets it take any size.
+# A convolutional network, since cuDNN serves convolutions. It takes images of any size.
 
 
 # %%
@@ -381,10 +383,10 @@ class ConvClassifier(ImageClassifier):
 
 
 # %% [markdown]
-# The folded cell trains twice: 10 batches of one size with benchmark mode, then 20 batches with a Trainer of the version, every batch of a size that the process has not seen before. A callback looks at the switch in each step.
+# The folded cells train twice: 10 batches of one size with benchmark mode, then 20 batches with the version's Trainer, each of a size that is new to the process. A callback counts the steps in benchmark mode.
 
 # %% tags=["apparatus"]
-# Trains two runs; counts the steps in benchmark mode, times the second run.
+# Batches of given sizes; a callback that counts the steps in benchmark mode.
 import itertools
 import random
 
@@ -405,7 +407,16 @@ class StepsInBenchmarkMode(L.Callback):
         self.steps += torch.backends.cudnn.benchmark
 
 
+# %% tags=["apparatus"]
+# Trains two runs; counts the steps in benchmark mode, times the second run.
+def warm_up():
+    for on in (True, False):  # loads kernels that the first version would pay for
+        trainer = L.Trainer(max_epochs=1, benchmark=on, **quiet_trainer())
+        trainer.fit(ConvClassifier(), batches(itertools.islice(new_sizes, 5)))
+
+
 def train_two_runs(make_trainer):
+    warm_up()
     once, again = StepsInBenchmarkMode(), StepsInBenchmarkMode()
     options = quiet_trainer(max_epochs=1)
     trainer = L.Trainer(benchmark=True, callbacks=[once], **options)
@@ -438,10 +449,10 @@ text = "after a run with benchmark=True, a Trainer that says benchmark=False tra
 claim("13.2", text, result.good["second run: steps in benchmark mode"] == 0)
 
 # %% [markdown]
-# **Why.** The option sets `torch.backends.cudnn.benchmark`, one switch for the whole process, at the moment when the Trainer is *built*. A Trainer that is not given `benchmark` leaves the switch alone, and nothing puts it back: neither the end of
-# `fit` nor the deletion of the Trainer. (`contrast` does, or this notebook would continue with it.) Lightning says nothing.
+# **Why.** The option sets `torch.backends.cudnn.benchmark`, one switch for the whole process, when the Trainer is *built*. A Trainer that is not given `benchmark` leaves the switch alone, and nothing puts it back: neither the end of
+# `fit` nor the deletion of the Trainer. (`contrast` does.) Lightning says nothing.
 #
-# What does the switch gain or cost? On a CPU nothing, for a plain reason: cuDNN runs on NVIDIA's GPUs only, so the row *second run: seconds* shows only noise there. On a GPU it includes each search, because every size comes for the first time. Here is what our record says.
+# What does it gain or cost? On a CPU nothing: cuDNN runs on NVIDIA's GPUs only, and the row *second run: seconds* shows noise. On a GPU that row includes every search. Our record:
 
 # %% tags=["apparatus"]
 # What the record of a GPU says.
@@ -450,16 +461,16 @@ from course_utils.experiments import gpu_line
 print(gpu_line("13.2", "second run: seconds"))
 
 # %% [markdown]
-# The run is an ordinary one; only the sizes, new in every step, are staged. For images of one size, measure your own network: a hundred steps with the switch and a hundred without.
+# Only the sizes are staged. For images of one size, time your own network with the switch and without.
 #
-# **Scope.** Per process: with several, each has its own switch, and each Trainer sets it. The leak is the same on CPU and GPU; the effect on speed exists on NVIDIA's GPUs only. `deterministic=True` turns the mode off unless you ask for both ([5.2](05_reproducibility.ipynb)).
+# **Scope.** One switch per process. The leak is the same on CPU and GPU, the effect on speed is not. `deterministic=True` turns the mode off, unless you ask for both ([5.2](05_reproducibility.ipynb)).
 #
-# **When the bad version is right.** In a script that trains once and ends, the switch ends with it. The leak matters in notebooks, in sweeps, in tests: wherever one process trains twice.
+# **When the bad version is right.** In a script that trains once. The leak matters where one process trains twice: notebooks, sweeps, tests.
 #
 # ### Your turn · Decide, and leave the switch as you found it
 #
-# The function trains one epoch on any loader of images and labels, always in benchmark mode, and then turns it off. Change it: benchmark mode is on if the images of all batches have the same height and width (the number of images in a batch may differ), and off otherwise. Afterwards the switch is
-# what it was before, even if training stops with an error. Within a batch all images have one size. *(8 minutes)*
+# The function trains one epoch, always in benchmark mode, and then turns it off. Change it: benchmark mode is on if the images of all batches have the same height and width (the number of images per batch may differ), and off otherwise. Afterwards the switch is
+# what it was before, even if training stops with an error. *(8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -526,13 +537,13 @@ claim("13.2", text, watch.steps, equals=0)
 #
 # ## 13.3 Treat the batch-size finder's answer as a limit
 #
-# Lightning's `Tuner` can look for a batch size: it doubles the size until memory runs out, and keeps the last that fitted. Tips call the result *optimal*. You let it run, it sets the size, and you train two
-# epochs on 3,500 images with it: same model, same learning rate, same images.
+# Lightning's `Tuner` can look for a batch size: it doubles the size until memory runs out, and keeps the last that fitted. Tips call the result *optimal*. You let it run, and train two
+# epochs on 3,500 images with the size that it sets.
 #
-# **Predict.** Guessing has an accuracy too, one in the number of classes. The *lead* is what a network has more than that. Compared with batches of 64, the lead after two epochs is
+# **Predict.** The *lead* is accuracy minus that of guessing. Compared with batches of 64, the same model with the same learning rate has after two epochs
 #
-# - **a** about the same: both see every image twice;
-# - **b** larger: a large batch has a gradient with less noise;
+# - **a** about the same lead: both see every image twice;
+# - **b** a larger lead: a large batch has a gradient with less noise;
 # - **c** at most 60 % of it.
 
 # %% tags=["predict"]
@@ -564,7 +575,7 @@ def enough_updates(data):
 # %% [markdown]
 # ### The contrast
 #
-# The finder sets the attribute `batch_size` of the data module, which makes its loader with it. `accuracy` measures on the test images.
+# The finder sets `batch_size` of the data module, which makes its loader with it.
 
 # %%
 from course_utils.measure import accuracy
@@ -594,7 +605,7 @@ result = contrast(
 )
 
 # %% [markdown]
-# Two sizes are not a curve. The folded cell trains with 256 and 1,024 as well, and times all four.
+# The folded cell trains with 256 and 1,024 as well, and times all four sizes.
 
 # %% tags=["apparatus"]
 # Lead over guessing for four batch sizes, and seconds of training.
@@ -617,14 +628,12 @@ for size in sizes:
 # %% tags=["claim"]
 text = "trained for two epochs with the batch size that the finder returned, a classifier reaches at most 60 % of the lead over guessing that batches of 64 reach"
 claim("13.3", text, 1 / result.times("lead over guessing") >= 1 / 0.6)
-text = "if memory suffices, the finder returns a batch size that holds the whole training set"
-claim("13.3", text, result.bad["batch size"] == 4096)
 
 # %% [markdown]
-# **Why.** Two epochs are two looks at every image, but the model improves by *updates*, one per batch. A batch of everything makes one update per epoch. Larger batches are faster per image, because there are fewer calls; they also learn less per image here.
+# **Why.** Two epochs are two looks at every image, but the model improves by *updates*, one per batch. Larger batches are faster per image, because there are fewer calls.
 #
-# The finder answers a different question: what fits? And even that only up to a point. 4,096 is the first doubling that takes all 3,500 images at once: memory did not run out, the images did. With more images it stops at `max_val` (8,192 by default) and returns that size *untried*.
-# And `mode="binsearch"` searches between the last size that fitted and the first that did not, and then takes off a `margin` of 5 %, since a size that just fits may fail on the next batch. In the next cell a model pretends to run out of memory above 100 images.
+# The finder answers a different question: what fits? 4,096 is the first doubling that takes all 3,500 images: memory did not run out, the images did. With more images it stops at `max_val` (8,192 by default) and returns that size *untried*.
+# `mode="binsearch"` searches on between the last size that fitted and the first that did not, then takes off a `margin` of 5 %: a size that just fits may fail on a later batch. Below, a model pretends to have memory for 100 images.
 
 
 # %% tags=["apparatus"]
@@ -656,7 +665,9 @@ search = find(100, mode="binsearch")[0], find(100, mode="binsearch", margin=0.0)
 untried = find(100_000, max_val=512)
 
 # %% tags=["apparatus"]
-# Three claims about the finder.
+# Four claims about the finder.
+text = "if memory suffices, the batch-size finder returns a size that holds the whole training set"
+claim("13.3", text, result.bad["batch size"] == 4096)
 text = "with memory for a hundred images, the batch-size finder's default mode returns a power of two"
 claim("13.3", text, power, equals=64)
 text = "with memory for a hundred images, the batch-size finder's binsearch finds a hundred, and takes off its margin of five"
@@ -665,11 +676,11 @@ text = "the batch-size finder returns its upper limit max_val without having tri
 claim("13.3", text, untried == (512, 256))
 
 # %% [markdown]
-# The contrast is an ordinary run with default settings. The learning rate is the same for all sizes, which is what one gets who changes nothing but the size.
+# This is an ordinary run, with one learning rate for all sizes.
 #
-# **Scope.** A fixed number of epochs and a fixed learning rate, CPU or GPU, one process (the finder refuses several). How much is lost depends on the number of updates that remain. `margin` and `max_val` exist since Lightning 2.6.
+# **Scope.** A fixed number of epochs; CPU or GPU; one process. `margin` and `max_val` exist since Lightning 2.6.
 #
-# **When the bad version is right.** For validation and prediction, where no update is made, the largest size that fits costs nothing but memory (`method="validate"`). And on a GPU that is mostly idle, larger batches process more images per second, up to a point. Then give training its updates back: more epochs, or a higher learning rate
+# **When the bad version is right.** For validation and prediction (`method="validate"`), where no update is made. And a GPU that is mostly idle may process larger batches faster. Then give training its updates back: more epochs, or a higher learning rate
 # with a warm-up ([lesson 8](08_training_stability.ipynb)). Count in updates, not in epochs.
 #
 # ### Your turn · A data module that the finder can tune
@@ -698,7 +709,7 @@ check("13.3", TunableData)
 # %% [markdown]
 # ### Take along
 #
-# Let the Trainer count the updates before it starts. Choose the number for your own model.
+# The Trainer counts the updates before it starts. Choose the number for your own model.
 
 
 # %% tags=["guard"]
@@ -726,7 +737,7 @@ try_guard(
 # %% [markdown]
 # ## 13.4 Load batches, not images
 #
-# A popular recipe turns each image into a tensor with `ToTensor()`, one at a time. torchvision's own MNIST works this way: its tensors are in memory, and `MNIST.__getitem__` makes a PIL image of one, so that `ToTensor` can turn it back. Your images are in memory as bytes, too. How much of the epoch goes into handing them over one by one?
+# A popular recipe turns one image at a time into a tensor, with `ToTensor()`. torchvision's own MNIST works this way: its images are tensors in memory, and `MNIST.__getitem__` makes a PIL image of one, which `ToTensor` turns back. How much of the epoch goes into that?
 #
 # **Predict.** On a CPU, the same epoch with each batch fetched and scaled at once is
 #
@@ -764,7 +775,7 @@ def one_by_one():
 # %% [markdown]
 # ### Good: one batch at a time
 #
-# A loader that finds `__getitems__` asks for all indices of a batch at once. The bytes travel to the device, a quarter of the size of floats, and are scaled there, in `on_after_batch_transfer`.
+# A loader that finds `__getitems__` asks for all indices of a batch at once. The bytes travel to the device, a quarter of the size of floats, and are scaled there.
 
 
 # %% tags=["good"]
@@ -787,7 +798,7 @@ def by_the_batch():
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell trains both for one epoch on 2,000 images in the same order, and also goes through the loaders without training, all in turns, three times. `contrast` shows the medians, and accuracies of its own runs. All of this is on the CPU, since it compares bits.
+# The folded cell times an epoch and the loading alone, in turns, three times; `contrast` shows medians. All on the CPU, since it compares bits.
 
 # %% tags=["apparatus"]
 # Times both versions in turns; contrast then shows the medians.
@@ -838,6 +849,9 @@ result = contrast(
 # %% tags=["claim"]
 text = "loading images in memory one by one, through PIL, takes at least five times as long as loading them by the batch"
 claim("13.4", text, result.times("loading alone") >= 5)
+
+# %% tags=["apparatus"]
+# Two more claims about the contrast.
 text = "with a small network, a whole training epoch takes at least a third longer if images are loaded one by one"
 claim("13.4", text, result.times("whole epoch") >= 4 / 3)
 one, other = (list(model.parameters()) for model in trained.values())
@@ -845,9 +859,9 @@ text = "on a CPU, training on images loaded one by one and by the batch ends wit
 claim("13.4", text, all(map(torch.equal, one, other)))
 
 # %% [markdown]
-# **Why.** A PIL image, a conversion, a copy, a division for every image, and a stack for every batch: all of that is Python. By the batch, one indexing operation fetches all bytes, and one division scales them. It is the same division of the same bytes, so on a CPU the bits agree.
+# **Why.** One by one, Python calls for a PIL image, a conversion, a copy and a division per image. By the batch, one indexing operation fetches all bytes, and one division scales them. It is the same division of the same bytes, so on a CPU the bits agree.
 #
-# The contrast is an ordinary run of a *small* network. A larger one spends more time on each batch, and the same loading becomes a smaller part. Here is the convolutional network of 13.2 on 500 images:
+# The contrast is an ordinary run of a *small* network. Where the network takes longer, loading is a smaller part. The convolutional network of 13.2, on 512 images:
 
 
 # %% tags=["apparatus"]
@@ -868,30 +882,28 @@ ratio = median(conv[one_by_one]) / median(conv[by_the_batch])
 print(f"convolutional network: {ratio:.2f} times as long with one image at a time")
 
 # %% [markdown]
-# One trap is left. Augmentation is random, and should be random *per image*. Hand a batch to a transform of torchvision, and count how many different pictures come out of eight equal images.
+# One trap is left: augmentation should be random *per image*. Hand eight equal images to a transform of torchvision as one batch, and count the different pictures.
 
 # %%
 eight = scaled(data.test_images[:1]).expand(8, -1, -1, -1)
 rotate = v2.RandomRotation(30)
-at_once = rotate(eight)
-one_at_a_time = torch.stack([rotate(image) for image in eight])
-print("rotated as a batch, different pictures:", len(at_once.unique(dim=0)))
-print("rotated one by one, different pictures:", len(one_at_a_time.unique(dim=0)))
+print("rotated as a batch, different pictures:", len(rotate(eight).unique(dim=0)))
 
 # %% tags=["apparatus"]
-# Claims what the two lines say.
+# The same one by one; and a claim.
+single = torch.stack([rotate(image) for image in eight]).unique(dim=0)
+print("rotated one by one, different pictures:", len(single))
 text = (
     "RandomRotation of torchvision, given a batch, turns all images by the same angle"
 )
-claim("13.4", text, len(at_once.unique(dim=0)), equals=1)
+claim("13.4", text, len(rotate(eight).unique(dim=0)), equals=1)
 
 # %% [markdown]
-# As a batch, all eight are turned by the same angle: the transform draws one angle per call. Augment this way and your model sees one rotation per batch. The exercise does it right: one draw per image, one operation per batch.
+# The transform draws one angle per call. The exercise does it right: one draw per image, one operation per batch.
 #
-# **Scope.** Images of one size that fit into memory; one process or several, with or without workers. On a GPU the bits may differ in the last place: there PyTorch multiplies by the reciprocal of 255. `on_after_batch_transfer` also runs in validation and testing: right for scaling, wrong for augmentation, unless it asks `self.trainer.training` first.
+# **Scope.** Images of one size that fit into memory. On a GPU the last bit may differ: there PyTorch multiplies by the reciprocal of 255. `on_after_batch_transfer` also runs in validation and testing: right for scaling, wrong for augmentation, unless it asks `self.trainer.training`.
 #
-# **When the bad version is right.** Images of different sizes, or too many for the memory, have to come one at a time: then workers ([13.1](#13.1-Choose-workers-by-the-clock)) share the work. And where an epoch takes a minute anyway, plain
-# code is worth more than a saved second.
+# **When the bad version is right.** Images of different sizes, or too many for the memory, come one at a time: then workers ([13.1](#13.1-Choose-workers-by-the-clock)) share the work. And plain code is worth more than a saved second.
 #
 # ### Your turn · Every image its own shift
 #
@@ -954,8 +966,7 @@ for name, times in seconds(steps, repeats=5).items():
 # | You see | Look at |
 # |---|---|
 # | the GPU is busy for a moment, then idle, again and again | 13.1 |
-# | there is a pause at the start of every epoch | 13.1 |
-# | training became slower when you added workers | 13.1 |
+# | every epoch starts with a pause, or training is slower with workers | 13.1 |
 # | the same run is slower in a notebook than in a fresh process | 13.2 |
 # | after the batch-size finder, the loss hardly falls any more | 13.3 |
 # | training runs out of memory with the batch size that the finder found | 13.3 |
@@ -975,7 +986,6 @@ for name, times in seconds(steps, repeats=5).items():
 # **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-13).
 #
 # **Sources** PyTorch's documentation on [data loading](https://docs.pytorch.org/docs/stable/data.html) and
-# [cuDNN's switches](https://docs.pytorch.org/docs/stable/backends.html); Lightning's on the [batch-size finder](https://lightning.ai/docs/pytorch/stable/advanced/training_tricks.html) and
-# [speed](https://lightning.ai/docs/pytorch/stable/advanced/speed.html); torchvision's on [transforms](https://docs.pytorch.org/vision/stable/transforms.html); MNIST by LeCun, Cortes and Burges.
+# [cuDNN's switches](https://docs.pytorch.org/docs/stable/backends.html); Lightning's on the [batch-size finder](https://lightning.ai/docs/pytorch/stable/advanced/training_tricks.html); torchvision's on [transforms](https://docs.pytorch.org/vision/stable/transforms.html).
 #
-# Memory, the other limit of a batch, is the subject of [lesson 7](07_memory.ipynb). Next: the [capstone](14_capstone.ipynb), or look at the [solutions](../solutions/13_performance.ipynb) of this lesson.
+# What fills the memory is the subject of [lesson 7](07_memory.ipynb). Next: the [capstone](14_capstone.ipynb), or the [solutions](../solutions/13_performance.ipynb) of this lesson.

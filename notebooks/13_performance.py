@@ -215,7 +215,7 @@ text = "two epochs of a small data set in memory take at least half as long agai
 claim("13.1", text, 1 / result.times("memory: both epochs") >= 1.5)
 
 # %% [markdown]
-# **Why.** A process that sleeps needs no core, so any number of workers can wait at once. A transform needs one: while the main process waits for a GPU, it leaves a core free for a worker. That is the commonest reason for workers
+# **Why.** A process that sleeps needs no core, so any number of workers can wait at once. A transform needs one: while the main process waits for a GPU, it leaves a core free for a worker. That is a common reason for workers
 # beside a GPU. From memory there is nothing to wait for, and the price remains: processes start, and batches travel between them.
 #
 # Storage and transform are staged. Ordinary costs per image (the JPEG is an enlarged image of this lesson):

@@ -880,8 +880,8 @@ claim("6.4", text, test <= 0.25)
 # %% [markdown]
 # **Why.** On fresh batches all five bars are equal and decide nothing. On repeated images you know the goal beforehand,
 # because even a small network can memorize. A module that misses it has weights that do not learn, an unfit loss, or
-# targets that change. Fix the number of epochs beforehand: in the table `DetachesALayer` still rises, and its last layer
-# may get there alone.
+# targets that change. Fix the number of epochs, too: in the table `DetachesALayer` still rises. In a much wider network, or on
+# a few images, its last layer gets there alone.
 #
 # Passing is necessary, not sufficient: wrong labels can be memorized, too. Only new images can tell.
 #
@@ -911,7 +911,7 @@ print(type(trainer.train_dataloader.sampler).__name__)
 # sampler that balances classes. Before you believe a pass, **print the classes in the batch**.
 #
 # **Scope.** Lightning 2.6, CPU or GPU. Several processes: each repeats the first batches of its own share. Dropout,
-# augmentation and weight decay can keep a healthy module below 1: switch them off. Only the bugs are staged.
+# augmentation, weight decay and small steps can keep a healthy module below 1: avoid them. Only the bugs are staged.
 #
 # **When the bad version is right.** Once the test is passed: wrong labels show on fresh batches (row *last accuracy*).
 #

@@ -378,7 +378,7 @@ claim("6.2", text, -result.gain("test accuracy") / lead >= 0.08)
 
 # %% [markdown]
 # **Why.** `limit_train_batches` limits the *batches of an epoch*, and the loader shuffles all images again in every
-# epoch. The accuracy is too good, and says nothing about 140 images. Lightning does not warn.
+# epoch. The accuracy is too good, and says nothing about 140 images.
 #
 # This limit is staged. Here is the tenth of the popular tip, for ten epochs:
 
@@ -644,7 +644,7 @@ print(next(line.strip() for line in reversed(lines) if "sqrt()" in line))
 # %% [markdown]
 # **Scope.** Tried on a CPU, in one process: the same in `bf16-mixed`. Clipping by norm makes the bug loud, since one
 # `nan` spreads to all weights; a gradient scaler (`16-mixed`) skips every such step, so no weight moves. The accident is
-# staged, the size ordinary: shuffled, two epochs, default settings.
+# staged, the size ordinary.
 #
 # **When the bad version is right.** Nearly always: the check is slow (*Going further*). Switch it on when a loss
 # or a weight turns `nan`, or when a module with roots, logarithms or divisions learns worse than it should.
@@ -695,7 +695,7 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **What does the check cost?** We train with and without it, in turns, and compare the medians. To name the line, it
+# **What does the check cost?** We train with and without it, in turns. To name the line, it
 # notes the stack of calls at every operation.
 
 # %% tags=["apparatus"]
@@ -729,7 +729,7 @@ with warnings.catch_warnings():
 print("the gradient is", zero.grad.item())
 
 # %% [markdown]
-# **Second sitting.** In a new kernel, run the cells up to here again: what follows needs them.
+# **Second sitting.** In a new kernel, first run the cells up to here.
 
 # %% [markdown]
 # ## 6.4 Overfit a small batch

@@ -136,7 +136,7 @@ mixed = {"precision": "bf16-mixed"}
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell also takes the peak of *all* tensors, temporary ones included (`MemoryTrace`). The parts do not all peak together, so it can lie below their sum.
+# The folded cell also takes the peak of *all* tensors, temporary ones included (`MemoryTrace`). The parts peak at different moments: it can lie below their sum.
 
 # %% tags=["apparatus"]
 # Counts the parts of a step, and the peak of all tensors, for both networks.
@@ -982,7 +982,7 @@ try_guard(
 # %% [markdown]
 # ### Going further · What `empty_cache` does
 #
-# PyTorch keeps the blocks of deleted tensors for later: `memory_allocated` falls, `memory_reserved` stays. `empty_cache` gives unused blocks back to the driver; memory that a live tensor holds stays allocated, so the list is beyond its reach. Blocks go back in whole segments: between live tensors (*fragmentation*) much stays reserved. It helps other processes on the card, and between phases with blocks of different sizes. That is PyTorch's documentation of its default allocator; on a GPU the next cell shows it stage by stage:
+# PyTorch keeps the blocks of deleted tensors for later: `memory_allocated` falls, `memory_reserved` stays. `empty_cache` gives unused blocks back to the driver; memory that a live tensor holds stays allocated, so the list is beyond its reach. Blocks go back in whole segments: between live tensors (*fragmentation*) much stays reserved. It helps other processes on the card, and between phases with blocks of different sizes. So says PyTorch's documentation; on a GPU the next cell shows it:
 
 # %%
 print(cache_on_gpu())

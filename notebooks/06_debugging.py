@@ -195,9 +195,10 @@ text = "to find planted crashes, full epochs run at least 50 times as many batch
 claim("6.1", text, result.times("batches run in all") >= 50)
 
 # %% [markdown]
-# **Why.** A dry run is an epoch of one batch, with every hook of an epoch. It leaves out all other batches, loggers,
-# checkpoints and early stopping (so a misspelt `monitor` passes, too). Below the figure stands what the libraries say
-# meanwhile: nothing. No warning tells you what a dry run left out.
+# **Why.** A dry run is an epoch of one batch, with the hooks of an epoch. It leaves out all other batches, loggers,
+# checkpoints and early stopping (so their misspelt `monitor` passes, too). Lightning admits half of that in an info
+# message, which this notebook mutes: "Logging and checkpointing is suppressed." The long run, too, finds
+# `validation_step` at once: it first validates two batches (the *sanity check*).
 #
 # Does it train on its batch, or only look at it?
 
@@ -251,7 +252,7 @@ check("6.1", smoke_test)
 # %% [markdown]
 # ### Take along
 #
-# A Trainer from this function has dry-run a model of its own first.
+# A dry run of a second model, then the Trainer for the real run. They share the callbacks in `flags`.
 
 
 # %% tags=["guard"]
@@ -377,7 +378,7 @@ claim("6.2", text, -result.gain("test accuracy") / lead >= 0.08)
 
 # %% [markdown]
 # **Why.** `limit_train_batches` limits the *batches of an epoch*, and the loader shuffles all images again in every
-# epoch. The accuracy is too good, and says nothing about 140 images. Lightning says nothing either.
+# epoch. The accuracy is too good, and says nothing about 140 images.
 #
 # This limit is staged. Here is the tenth of the popular tip, for ten epochs:
 
@@ -401,7 +402,7 @@ print("unshuffled and ordered by class, classes seen:", classes, "of", data.num_
 
 # %% [markdown]
 # The last line is the opposite fault. Without shuffling, the limit takes the *first* batches: of files ordered by class,
-# a single class. `limit_val_batches` always works like this, since a validation loader does not shuffle.
+# a single class. `limit_val_batches` works like this, as validation loaders rarely shuffle.
 #
 # **Scope.** Loaders that shuffle, on CPU or GPU, in one process or several; also limits in whole numbers, such as 2.
 #
@@ -453,7 +454,7 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **Mind the decimal point.** `1` is a number of batches, `1.0` is all of them:
+# **Mind the decimal point.** `1` is a number of batches, `1.0` is all of them. A muted info message says so:
 
 # %%
 for limit in (1, 1.0):
@@ -527,7 +528,7 @@ class SeesEdges(ImageClassifier):
 
 
 # %% [markdown]
-# The gain becomes `nan` in the first backward pass, and remains `nan`.
+# The gain becomes `nan` in the first step and stays so.
 #
 # **Predict.** In the two epochs that follow, the test accuracy
 #
@@ -643,7 +644,7 @@ print(next(line.strip() for line in reversed(lines) if "sqrt()" in line))
 # %% [markdown]
 # **Scope.** Tried on a CPU, in one process: the same in `bf16-mixed`. Clipping by norm makes the bug loud, since one
 # `nan` spreads to all weights; a gradient scaler (`16-mixed`) skips every such step, so no weight moves. The accident is
-# staged, the size ordinary: shuffled, two epochs, default settings.
+# staged, the size ordinary.
 #
 # **When the bad version is right.** Nearly always: the check is slow (*Going further*). Switch it on when a loss
 # or a weight turns `nan`, or when a module with roots, logarithms or divisions learns worse than it should.
@@ -694,7 +695,7 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **What does the check cost?** We train with and without it, in turns, and compare the medians. To name the line, it
+# **What does the check cost?** We train with and without it, in turns. To name the line, it
 # notes the stack of calls at every operation.
 
 # %% tags=["apparatus"]
@@ -728,14 +729,14 @@ with warnings.catch_warnings():
 print("the gradient is", zero.grad.item())
 
 # %% [markdown]
-# **Second sitting.** A good place for a break. In a new kernel, run the cells up to here again: what follows needs them.
+# **Second sitting.** In a new kernel, first run the cells up to here.
 
 # %% [markdown]
 # ## 6.4 Overfit a small batch
 #
 # Does this module learn at all? On fresh images, a mediocre accuracy may be a bug, or all that a small network can do.
 # On images that it sees over and over, a healthy module gets everything right. `overfit_batches=2` repeats the same two
-# batches. If the accuracy does not reach 1, something is wrong.
+# batches. If the accuracy never reaches 1, look for a bug.
 #
 # Here are four modules with a silent bug.
 
@@ -877,14 +878,14 @@ text = "wrong labels that were learned by heart are worth nothing on new images"
 claim("6.4", text, test <= 0.25)
 
 # %% [markdown]
-# **Why.** On fresh batches all five bars are equal: no decision. On repeated images you know the goal beforehand,
-# because memorizing takes no skill. A module that misses it has weights that do not learn, a loss that does not fit, or
-# targets that change. Fix the number of epochs beforehand: in the table `DetachesALayer` still rises, and its last layer
-# may get there alone.
+# **Why.** On fresh batches all five bars are equal and decide nothing. On repeated images you know the goal beforehand,
+# because even a small network can memorize. A module that misses it has weights that do not learn, an unfit loss, or
+# targets that change. Fix the number of epochs, too: in the table `DetachesALayer` still rises. In a much wider network, or on
+# a few images, its last layer gets there alone.
 #
-# Passing is necessary, not sufficient: a wrong label is as easy to memorize as a right one. Only new images can tell.
+# Passing is necessary, not sufficient: wrong labels can be memorized, too. Only new images can tell.
 #
-# Lightning speaks up in the good version: it turns shuffling off. So you get the *first* batches of the data set. Test
+# Lightning warns in the good version: it turns shuffling off. So you get the *first* batches of the data set. Test
 # `DetachesALayer` on files ordered by class:
 
 # %%
@@ -910,7 +911,7 @@ print(type(trainer.train_dataloader.sampler).__name__)
 # sampler that balances classes. Before you believe a pass, **print the classes in the batch**.
 #
 # **Scope.** Lightning 2.6, CPU or GPU. Several processes: each repeats the first batches of its own share. Dropout,
-# augmentation and weight decay can keep a healthy module below 1: switch them off. Only the bugs are staged.
+# augmentation, weight decay and small steps can keep a healthy module below 1: avoid them. Only the bugs are staged.
 #
 # **When the bad version is right.** Once the test is passed: wrong labels show on fresh batches (row *last accuracy*).
 #
@@ -1078,8 +1079,8 @@ def prepares_once():
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells measure each change in turns with the program as it was, preparation included, as a share of *that*
-# program's time. `optimizer_step` without forward and backward counts as the optimizer's.
+# The folded cells time each change in turns with the original program, preparation included, in percent of the
+# original's time. `optimizer_step` without forward and backward counts as the optimizer's.
 
 # %% tags=["apparatus"]
 # Reads the five parts of the loop from a profiler, which waits for the GPU if there is one.
@@ -1185,12 +1186,12 @@ claim("6.5", "prepared once or image by image, training ends with the same bits"
 print(gpu_line("6.5", "times as fast"))
 
 # %% [markdown]
-# **Scope.** One process, `num_workers=0`; with workers, `train_dataloader_next` is the time *waited*, not worked. On a
-# GPU a call returns before its work is done, and `profiler="simple"` does not wait: forward and backward show the time
-# to *start* the work, and the rest turns up wherever Python waits. (The folded profiler waits.) Such loading is
-# ordinary.
+# **Scope.** One process, automatic optimization (in manual, `training_step` contains all the work), `num_workers=0`;
+# with workers, `train_dataloader_next` is the time *waited*, not worked. On a GPU a call returns before its work is
+# done, and `profiler="simple"` does not wait: forward and backward show the time to *start* the work, and the rest
+# turns up wherever Python waits. Such loading is ordinary.
 #
-# **When the bad version is right.** When trying is cheaper than measuring. And when the profile is flat: then only a
+# **When the bad version is right.** When trying is cheaper than measuring. When the profile is flat, only a
 # smaller problem or a better machine helps.
 #
 # ### Your turn · Name the slowest part
@@ -1218,7 +1219,7 @@ check("6.5", slowest_part)
 # %% [markdown]
 # ### Take along
 #
-# Call this with `trainer.profiler` after a short run with `profiler="simple"`.
+# Call this with `trainer.profiler` after some hundred batches with `profiler="simple"`.
 
 
 # %% tags=["guard"]
@@ -1250,8 +1251,8 @@ try_guard(
 # ### Going further
 #
 # **Which tool finds which bug?** We let each tool, at a cheap setting, loose on the bugs of this lesson, and on the
-# healthy module for false alarms. An error counts as found. Two tools raise nothing and need a judge: learning by heart
-# has failed below 0.95, and loading is too slow if it takes more than 0.6 of the loop. *Rehearsal* is two epochs of two
+# healthy module for false alarms. A raised error counts as found. Two tools raise nothing and need a judge: learning
+# by heart has failed below 0.95, and loading is too slow if it takes more than 0.6 of the loop. *Rehearsal* is two epochs of two
 # batches; *combined* is a rehearsal with anomaly detection.
 
 
@@ -1334,9 +1335,9 @@ combined = sum("combined" in found for found in found_by.values())
 print("found by the combined rehearsal:", combined, "of", len(found_by))
 
 # %% [markdown]
-# We chose the bugs so that each tool has something to find: the grid shows what a tool *sees*, not how often bugs are
-# of that kind. Two escape everything: a broken module on one-class
-# batches, which printing the classes reveals, and wrong labels, which only new images reveal.
+# We chose the bugs so that each tool has something to find: the grid shows what a tool *sees*, not how common
+# such bugs are. Two escape everything: a broken module on one-class batches, which printing the classes reveals, and
+# wrong labels, which only new images reveal.
 
 # %% [markdown]
 # ## Symptoms

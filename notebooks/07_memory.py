@@ -108,7 +108,7 @@ for name, megabytes in two_steps(ConvNet()).items():
 #
 # On a GPU, `torch.cuda.max_memory_allocated()` also counts the batch, temporary tensors and the libraries' workspaces: all that PyTorch's allocator hands out. The card sees what the allocator has *reserved*, plus the CUDA context; "out of memory" is about those (7.4).
 #
-# ## 7.1 Mixed precision, where activations dominate
+# ## 7.1 Mixed precision, counted over the whole step
 #
 # `precision="bf16-mixed"` makes matrix products and convolutions work on `bfloat16`, numbers of two bytes instead of four. "It halves the memory", says the tip. You try it on both networks, with batches of 128 images, and count the *whole* step.
 #
@@ -378,9 +378,9 @@ result = contrast(
 
 # %% tags=["claim"]
 end = "relative distance from the run with 256, at the end"
-text = "without BatchNorm, four accumulated batches of 64 end where batches of 256 end, to within a fiftieth of the distance that those move"
+text = "without BatchNorm, if every batch has equally many terms, four accumulated batches of 64 end where batches of 256 end, to within a fiftieth of the distance that those move"
 claim("7.2", text, result.good[end] <= 0.02)
-text = "batches of 64 without accumulation end farther from where batches of 256 end than those move in all"
+text = "at the same learning rate, batches of 64 without accumulation end farther from where batches of 256 end than those move in all"
 claim("7.2", text, result.bad[end] >= 1)
 
 # %% tags=["apparatus"]
@@ -922,7 +922,7 @@ class BuildsNoGraph(WatchesNoise):
 
 without = from_the_seed(held_over_steps, BuildsNoGraph)
 print(f"detached: {result.good[most]:.1f} MB, without a graph: {without[most]:.1f} MB")
-text = "a side computation takes less under torch.no_grad() than detached afterwards, by a factor of 1.5 or more"
+text = "a training step with a side computation holds less under torch.no_grad() than detached afterwards, by a factor of 1.5 or more"
 claim("7.4", text, result.good[most] / without[most] >= 1.5)
 
 # %% [markdown]
@@ -958,16 +958,16 @@ check("7.4", KeepsTheWorst)
 # %% [markdown]
 # ### Take along
 #
-# A callback that searches the module's own attributes after every batch, lists and dicts included, but not its submodules'.
+# A callback that searches the attributes of the module and of its parts after every batch, lists and dicts included.
 
 
 # %% tags=["guard"]
 class HoldsNoGraph(L.Callback):
     def on_train_batch_end(self, trainer, pl_module, *_):
-        for name, value in vars(pl_module).items():
-            leaves = torch.utils._pytree.tree_leaves(value)
-            graphs = [t for t in leaves if getattr(t, "grad_fn", None) is not None]
-            assert not graphs, f"self.{name} holds {len(graphs)} graph(s)."
+        parts = [vars(module) for module in pl_module.modules()]
+        held = torch.utils._pytree.tree_leaves(parts)
+        graphs = [t for t in held if getattr(t, "grad_fn", None) is not None]
+        assert not graphs, f"The module holds {len(graphs)} graph(s)."
 
 
 # %% tags=["apparatus"]

@@ -37,7 +37,7 @@ from course_utils import check
 
 
 # %%
-class DigitClassifier(L.LightningModule):
+class ImageClassifier(L.LightningModule):
     """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
 
     def __init__(self, lr=0.3):
@@ -70,7 +70,7 @@ class DigitClassifier(L.LightningModule):
 
 
 # %% tags=["solution"]
-class ClipsByHand(DigitClassifier):
+class ClipsByHand(ImageClassifier):
     def __init__(self):
         super().__init__()
         self.automatic_optimization = False
@@ -118,7 +118,7 @@ check("8.1", ClipsWithLightning)
 
 
 # %% tags=["solution"]
-class RisesAndFalls(DigitClassifier):
+class RisesAndFalls(ImageClassifier):
     def configure_optimizers(self):
         optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
         updates = self.trainer.estimated_stepping_batches
@@ -136,7 +136,7 @@ check("8.2", RisesAndFalls)
 
 
 # %%
-class AlongTwoLines(DigitClassifier):
+class AlongTwoLines(ImageClassifier):
     def configure_optimizers(self):
         optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
         updates = self.trainer.estimated_stepping_batches
@@ -161,7 +161,7 @@ check("8.2", AlongTwoLines)
 
 
 # %% tags=["solution"]
-class DeepAndDeaf(DigitClassifier):
+class LosesItsGradients(ImageClassifier):
     def __init__(self):
         super().__init__()
         self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
@@ -181,14 +181,14 @@ class DeepAndDeaf(DigitClassifier):
 
 
 # %%
-check("8.3", DeepAndDeaf)
+check("8.3", LosesItsGradients)
 
 # %% [markdown]
 # **Another way.** Keep the sigmoids and give the gradient a way around them: each layer *adds* to its input. The slope of `features` is one, whatever the layer does.
 
 
 # %%
-class AroundTheSigmoids(DeepAndDeaf):
+class AroundTheSigmoids(LosesItsGradients):
     def __init__(self):
         super().__init__()
         hidden = [nn.Sequential(nn.Linear(64, 64), nn.Sigmoid()) for _ in range(6)]

@@ -31,39 +31,17 @@ from tempfile import TemporaryDirectory
 import lightning as L
 import torch
 from lightning.pytorch.profilers import SimpleProfiler
-from torch import nn
-from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
 
 from course_utils import check
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# The classifier of the lesson:
-
-
-# %%
-class DigitClassifier(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
-
-    def __init__(self):
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
-        )
-
-    def forward(self, images):
-        return self.net(images)
-
-    def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=3e-3)
-
-
-# %% [markdown]
 # ## 6.1 A smoke test that sees more
 #
-# Two batches are enough, if they are the first and the last one. A Trainer takes any loader, also one over a list of ready-made batches: `batch_size=None` says "do not
-# batch them again". The rest is what a dry run leaves out: write a checkpoint, and look whether training did anything. All of it happens to a copy.
+# Two batches are enough, if they are a full one and the last, smaller one. A smaller loader over the same data set
+# delivers exactly these, and fetches nothing else, which matters when images come from a disk. The rest is what a dry
+# run leaves out: write a checkpoint, and look whether training did anything. All of it happens to a copy.
 #
 # Tempting and wrong: `fast_dev_run=5`. It takes the first five batches of 250, never the last, and writes nothing.
 
@@ -71,8 +49,9 @@ class DigitClassifier(L.LightningModule):
 # %% tags=["solution"]
 def smoke_test(model, loader):
     trained = copy.deepcopy(model)
-    batches = list(loader)
-    few = DataLoader([batches[0], batches[-1]], batch_size=None)
+    rest = len(loader.dataset) % loader.batch_size
+    first = Subset(loader.dataset, range(loader.batch_size + rest))
+    few = DataLoader(first, loader.batch_size, collate_fn=loader.collate_fn)
     trainer = L.Trainer(max_epochs=1, **quiet_trainer())
     trainer.fit(trained, few)
     with TemporaryDirectory() as folder:
@@ -86,17 +65,18 @@ def smoke_test(model, loader):
 check("6.1", smoke_test)
 
 # %% [markdown]
-# **Another way.** Leave the loader alone and build a smaller one over the same data set: a full batch and the rest, in order. It fetches only what it needs, which matters when images come from a
-# disk. It tests the model itself: the weights are kept beforehand and put back afterwards, error or not.
+# **Another way.** Take the batches as the loader delivers them, and keep the first and the last: that needs no data
+# set to cut from, but reads all of the data once. `batch_size=None` says "do not batch them again". It tests
+# the model itself: the weights are kept beforehand and put back afterwards, error or not.
 
 # %%
 from torch.nn.utils import parameters_to_vector
 
 
 def tests_in_place(model, loader):
-    size = loader.batch_size
-    rest = len(loader.dataset) % size
-    few = DataLoader(Subset(loader.dataset, range(size + rest)), batch_size=size)
+    ends = 0, len(loader) - 1
+    few = [batch for i, batch in enumerate(loader) if i in ends]
+    few = DataLoader(few, batch_size=None)
     saved = copy.deepcopy(model.state_dict())
     before = parameters_to_vector(model.parameters()).clone()
     trainer = L.Trainer(max_epochs=1, **quiet_trainer(accelerator="cpu"))
@@ -155,7 +135,7 @@ def every_tenth(dataset):
 check("6.2", every_tenth)
 
 # %% [markdown]
-# ## 6.3 Length one, also for nothing
+# ## 6.3 Unit length, even for a zero row
 #
 # At a row of zeros, two operations have no finite slope: the root and the division. `torch.where` after them is too late, since the backward pass goes through the branch that was not
 # chosen. So the choice comes first: where there is no length, divide by one.
@@ -187,55 +167,47 @@ def only_where_needed(features):
 check("6.3", only_where_needed)
 
 # %% [markdown]
-# ## 6.4 Learn a batch by heart
+# ## 6.4 A test that cannot be fooled by one class
 #
-# Bug one: a Python list is no module. Layers inside it are invisible: to the optimizer, to the checkpoint, and to `.to(device)`. `nn.ModuleList` is a list that a module can see. Bug two:
-# shuffling images without their labels gives each image another label in each step. There is nothing to learn in that.
+# `overfit_batches` takes the first batch in the order of the data set. The loader's own next batch is drawn as training
+# draws it, and then you hold it in your hand: count its classes, and train on a loader that delivers nothing else.
 #
-# Tempting and wrong: to repair one of them and to see the loss fall. It falls, and stays above what a healthy module reaches. That is what the goal of 1 is for.
+# Tempting and wrong: to count the classes in `next(iter(loader))` and then train with `overfit_batches=1`. If the loader
+# shuffles data that is ordered by class, you have looked at one batch and trained on another, of one class.
 
 
 # %% tags=["solution"]
-class LearnsByHeart(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        self.layers = nn.ModuleList([nn.Linear(784, 64), nn.Linear(64, 64)])
-        self.net = nn.Linear(64, 10)
-
-    def forward(self, images):
-        hidden = images.flatten(1)
-        for layer in self.layers:
-            hidden = layer(hidden).relu()
-        return self.net(hidden)
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
+def learns_by_heart(module, loader):
+    batch = next(iter(loader))
+    if len(batch[1].unique()) < 2:
+        raise ValueError("one class in the batch: nothing would be proved")
+    trainer = L.Trainer(max_epochs=100, **quiet_trainer())
+    trainer.fit(module, DataLoader([batch], batch_size=None))
+    return bool(trainer.callback_metrics["train_acc"] >= 0.95)
 
 
 # %%
-check("6.4", LearnsByHeart)
+check("6.4", learns_by_heart)
 
 # %% [markdown]
-# **Another way.** A Sequential holds the same layers, and whoever insists on another order shuffles images and labels alike.
-
+# **Another way.** Keep `overfit_batches`, and ask the Trainer what it used: after the training, its loader holds the
+# sampler that was put in. It asks the trained module itself, so nothing has to be logged.
 
 # %%
-class ShufflesBoth(DigitClassifier):
-    def __init__(self):
-        super().__init__()
-        first = nn.Flatten(), nn.Linear(784, 64), nn.ReLU()
-        self.net = nn.Sequential(
-            *first, nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)
-        )
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        order = torch.randperm(len(images))
-        return F.cross_entropy(self(images[order]), labels[order])
 
 
-check("6.4", ShufflesBoth)
+def asks_the_trainer(module, loader):
+    trainer = L.Trainer(max_epochs=150, overfit_batches=1, **quiet_trainer())
+    trainer.fit(module, loader)
+    inputs, labels = next(iter(trainer.train_dataloader))
+    if labels.unique().numel() < 2:
+        raise ValueError("one class in the batch: draw it from all classes")
+    module.eval()
+    right = module(inputs.to(module.device)).argmax(1).cpu() == labels
+    return right.float().mean().item() >= 0.95
+
+
+check("6.4", asks_the_trainer)
 
 # %% [markdown]
 # ## 6.5 Name the slowest part

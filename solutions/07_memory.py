@@ -39,9 +39,10 @@ from course_utils.measure import SavedTensors
 
 # %%
 class Classifier(L.LightningModule):
-    """Images of shape (batch, channel, height, width) to logits of shape (batch, 10)."""
+    """Images of shape (batch, channel, height, width) to logits (batch, classes)."""
 
     channels, height, width = ImageDataModule().image_shape
+    classes = ImageDataModule().num_classes
 
     def forward(self, images):
         return self.net(images)
@@ -58,15 +59,11 @@ class Classifier(L.LightningModule):
 class ConvNet(Classifier):
     def __init__(self):
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Conv2d(self.channels, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(8, 8, 3, padding=1),
-            nn.ReLU(),
-            nn.MaxPool2d(4),
-            nn.Flatten(),
-            nn.Linear(8 * (self.height // 4) * (self.width // 4), 10),
-        )
+        first = nn.Conv2d(self.channels, 8, 3, padding=1)
+        second = nn.Conv2d(8, 8, 3, padding=1)
+        cells = 8 * (self.height // 4) * (self.width // 4)
+        head = [nn.MaxPool2d(4), nn.Flatten(), nn.Linear(cells, self.classes)]
+        self.net = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), *head)
 
 
 # %%
@@ -83,7 +80,7 @@ class TwoStages(Classifier):
             nn.Sequential(nn.Conv2d(64, 64, 3, padding=1), nn.ReLU()) for _ in range(3)
         )
         cells = 64 * (self.height // 4) * (self.width // 4)
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(cells, 10))
+        self.head = nn.Sequential(nn.Flatten(), nn.Linear(cells, self.classes))
 
 
 # %%
@@ -92,12 +89,11 @@ class FineTuned(Classifier):
         super().__init__()
         self.learning_rate = learning_rate
         pixels = self.channels * self.height * self.width
-        self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(pixels, 128), nn.ReLU(), nn.Linear(128, 10)
-        )
+        hidden = [nn.Linear(pixels, 128), nn.ReLU(), nn.Linear(128, self.classes)]
+        self.net = nn.Sequential(nn.Flatten(), *hidden)
 
     def forward(self, images):
-        return self.net(images.to(self.dtype))  # they come in float32
+        return self.net(images.to(self.dtype))  # the data module delivers float32
 
     def configure_optimizers(self):
         return torch.optim.Adam(self.parameters(), lr=self.learning_rate)
@@ -243,7 +239,7 @@ check("7.3", RecomputesInSegments)
 #
 # `images[i]` looks like one image, and is a window on the memory of the whole batch. As long as the window is open, the batch stays. `clone` makes a tensor with a memory of its own.
 #
-# Tempting and wrong: `.detach()` on both. It cuts a graph, and an image has none. The score is nearly harmless: the backward pass has freed the activations behind it. `.item()` is clean all the same.
+# Tempting and wrong: `.detach()` on both. It cuts a graph, and an image has none. The score is nearly harmless: the backward pass has freed the activations behind it. Detach it all the same. `.item()` would give a Python number, but on a GPU it makes the program wait for the result in every step.
 
 
 # %% tags=["solution"]
@@ -256,7 +252,7 @@ class KeepsTheWorst(ConvNet):
         images, labels = batch
         losses = F.cross_entropy(self(images), labels, reduction="none")
         self.worst.append(images[losses.argmax()].clone())
-        self.scores.append(losses.max().item())
+        self.scores.append(losses.max().detach())
         return losses.mean()
 
 
@@ -264,7 +260,7 @@ class KeepsTheWorst(ConvNet):
 check("7.4", KeepsTheWorst)
 
 # %% [markdown]
-# **Another way.** Index with a list instead of a number: that copies, too. And move the image to the CPU, where there is usually more room than on a GPU.
+# **Another way.** Index with a list instead of a number: that copies, too. And move image and score to the CPU, where there is usually more room; on a GPU each step then waits for the copy.
 
 
 # %%

@@ -35,6 +35,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import check
+from course_utils.data import ImageDataModule
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
@@ -43,13 +44,14 @@ from course_utils.hardware import quiet_trainer
 
 # %%
 class DigitNet(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+    """One hidden layer: images (batch, channel, height, width) to one logit per class."""
 
     def __init__(self, dropout=0.0):
         super().__init__()
-        pixels = [nn.Flatten(), nn.LayerNorm(784, elementwise_affine=False)]
-        hidden = [nn.Linear(784, 128), nn.ReLU(), nn.Dropout(dropout)]
-        self.net = nn.Sequential(*pixels, *hidden, nn.Linear(128, 10))
+        size, classes = ImageDataModule().num_features, ImageDataModule().num_classes
+        pixels = [nn.Flatten(), nn.LayerNorm(size, elementwise_affine=False)]
+        hidden = [nn.Linear(size, 128), nn.ReLU(), nn.Dropout(dropout)]
+        self.net = nn.Sequential(*pixels, *hidden, nn.Linear(128, classes))
 
     def forward(self, images):
         return self.net(images)
@@ -65,17 +67,21 @@ class DigitNet(L.LightningModule):
 # %% [markdown]
 # ## 9.1 Room for two files
 #
-# Two files with two tasks, so two callbacks. The first keeps the epoch with the highest accuracy: `mode="max"`, for the default would keep the lowest. The second monitors nothing, saves each
-# epoch, and keeps the newest file.
+# Two files with two tasks, so two callbacks. The first keeps the epoch with the highest accuracy: `mode="max"`, because the default would keep the lowest. The second monitors nothing, saves after every
+# training epoch, and keeps the newest file. With validation once per epoch, as in the exercise, it would save every epoch without `save_on_train_epoch_end=True`, too; with any other interval it would not.
 #
-# Tempting and wrong: `mode="max"` alone. Then the best epoch is right, and `last.ckpt` still waits for the next best one.
+# Tempting and wrong: `mode="max"` alone. Then the best epoch is right, and `last.ckpt` still waits for the next best one. Wrong for other validation intervals: `save_on_train_epoch_end=True` on the first callback, which would then
+# judge new weights by an old score.
 
 
 # %% tags=["solution"]
 def room_for_two(folder):
     best = ModelCheckpoint(dirpath=folder, monitor="val_acc", mode="max")
     last = ModelCheckpoint(
-        dirpath=folder, filename="last", enable_version_counter=False
+        dirpath=folder,
+        filename="last",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
     return [best, last]
 
@@ -115,21 +121,24 @@ def with_its_own_callback(folder):
 check("9.1", with_its_own_callback)
 
 # %% [markdown]
-# Its own state goes into the file, too: without the last two methods, the first epoch after a resume would pass for the best. That is also why `last.ckpt` is written last: it must know the
-# newest best.
+# Its own state goes into the file, too: without the last two methods, the first epoch after resuming would count as the best. That is also why `last.ckpt` is written last: it must know the
+# newest best. This callback, too, counts on validation once per epoch.
 #
 # ## 9.2 A job that is started again and again
 #
-# Save at the end of each epoch under a fixed name, and begin with that file. `ckpt_path="last"` looks in the folder of the callback for a file that begins with `last`. The first call finds none, and trains
-# from the start: the one case in which that is right. A complete run is resumed, too, and has nothing left to do.
+# Save at the end of every training epoch under a fixed name, and begin with that file. `save_on_train_epoch_end=True` keeps the bits equal when validation is added later, at any interval. `ckpt_path="last"` looks in the folder of the callback for a file whose name begins with `last`. The first call finds none, and trains
+# from the start: the one case in which that is right. A complete run is resumed, too, and makes no more updates.
 #
-# Tempting and wrong: `save_on_exception=True`. A killed process raises no exception.
+# Tempting and wrong: `save_on_exception=True` alone. A killed process raises no exception.
 
 
 # %% tags=["solution"]
 def job(model, loader, folder):
     last = ModelCheckpoint(
-        dirpath=folder, filename="last", enable_version_counter=False
+        dirpath=folder,
+        filename="last",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
     options = quiet_trainer(accelerator="cpu", enable_checkpointing=True)
     trainer = L.Trainer(max_epochs=4, callbacks=[last], **options)
@@ -140,14 +149,17 @@ def job(model, loader, folder):
 check("9.2", job)
 
 # %% [markdown]
-# **Another way.** Ask for the file yourself. Then your own line says when a run begins anew. (A wrong path still does so without a word.)
+# **Another way.** Ask for the file yourself. Then your own line says when a run starts from scratch. (With a wrong path it still does, without a warning.)
 
 
 # %%
 def asks_for_the_file(model, loader, folder):
     file = os.path.join(folder, "newest.ckpt")
     saves = ModelCheckpoint(
-        dirpath=folder, filename="newest", enable_version_counter=False
+        dirpath=folder,
+        filename="newest",
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
     )
     options = quiet_trainer(accelerator="cpu", enable_checkpointing=True)
     trainer = L.Trainer(max_epochs=4, callbacks=[saves], **options)

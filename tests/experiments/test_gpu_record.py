@@ -1,6 +1,8 @@
+import json
+
 import pytest
 
-from course_utils.experiments import gpu_line, gpu_record, recorded_on_gpu
+from course_utils.experiments import gpu_line, gpu_record, gpu_table, recorded_on_gpu
 
 PAIR = {"practice": "7.1", "name": "memory (MB)", "bad": 812.5, "good": 203}
 
@@ -50,3 +52,52 @@ def test_before_there_is_a_record_nothing_was_measured(monkeypatch):
 def test_an_unknown_practice_is_refused():
     with pytest.raises(ValueError, match="Expected a practice from"):
         recorded_on_gpu("77.1", "loss")
+
+
+STAGES = {
+    "32-true": lambda: {"images per second": 100.0, "allocated (MB)": 8},
+    "bf16-mixed": lambda: {"images per second": 250.5, "allocated (MB)": 5},
+}
+ROWS = (
+    "            images per second  allocated (MB)\n"
+    "32-true     100                8\n"
+    "bf16-mixed  250.5              5"
+)
+
+
+def on_gpu(monkeypatch):
+    monkeypatch.setattr(gpu_record.hardware, "profile", lambda: gpu_record.hardware.GPU)
+    card = {"card": "Tesla T4"}
+    monkeypatch.setattr(gpu_record.hardware, "gpu_details", lambda: card)
+
+
+def test_with_a_gpu_every_stage_is_measured_and_saved(monkeypatch, tmp_path):
+    on_gpu(monkeypatch)
+    file = tmp_path / "evidence.jsonl"
+    monkeypatch.setenv("COURSE_EVIDENCE", str(file))
+    assert gpu_table("7.1", STAGES) == f"On this machine's Tesla T4:\n{ROWS}"
+    saved = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    assert [each["name"] for each in saved] == [
+        "32-true: images per second",
+        "32-true: allocated (MB)",
+        "bf16-mixed: images per second",
+        "bf16-mixed: allocated (MB)",
+    ]
+    assert (saved[2]["bad"], saved[2]["good"]) == (100.0, 250.5)
+
+
+def test_without_a_gpu_the_table_is_that_of_the_record(recorded):
+    pairs = [
+        {"practice": "7.1", "name": f"{stage}: {name}", "bad": 0, "good": value}
+        for stage, measure in STAGES.items()
+        for name, value in measure().items()
+    ]
+    recorded(pairs=[*pairs, PAIR])
+    assert gpu_table("7.1", STAGES) == f"On a Tesla T4 (2026-11-29):\n{ROWS}"
+    assert gpu_table("7.4", STAGES) == "Nobody has measured this on a GPU yet."
+
+
+def test_without_a_gpu_nothing_is_run(recorded):
+    recorded(pairs=[])
+    fails = {"32-true": lambda: pytest.fail("it ran")}
+    assert gpu_table("7.1", fails) == "Nobody has measured this on a GPU yet."

@@ -4,6 +4,7 @@ from course_utils._lazy import lazy
 
 _HOMES = {
     "gpu_line": "gpu_record",
+    "gpu_table": "gpu_record",
     "preserve_global_state": "global_state",
     "recorded_on_gpu": "gpu_record",
 }

@@ -3,33 +3,22 @@
 import textwrap
 
 import pytest
-from learner import assert_correct, assert_incorrect, classifier, each_answer
-
-from course_utils.exercises import api
+from learner import assert_correct, assert_incorrect, each_answer
 
 
 def function(head, body):
     return f"{head}\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}"
 
 
-@pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.5"])
+@pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.4", "6.5"])
 def test_a_class_is_no_function(practice):
     assert_incorrect(practice, "class A:\n    def f(self):\n        0", "but got type")
 
 
-@pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.5"])
+@pytest.mark.parametrize("practice", ["6.1", "6.2", "6.3", "6.4", "6.5"])
 def test_an_answer_that_raises_is_told_where(practice):
     source = "def broken(*args):\n    return args[9]"
     assert_incorrect(practice, source, "broken raised IndexError")
-
-
-def test_6_4_wants_a_class():
-    assert_incorrect("6.4", "def f():\n    pass", "Expected a LightningModule class")
-
-
-def test_6_4_tells_where_the_step_raises():
-    step = "def training_step(self, batch, batch_idx):\n    return batch[9]"
-    assert_incorrect("6.4", classifier(step), "Training raised IndexError")
 
 
 TEST = "def smoke(model, loader):"
@@ -506,177 +495,151 @@ WRONG_6_3 = {
 }
 
 
-HEART = api.find("6.4").solution + "\n"
-MODULES = "nn.ModuleList([nn.Linear(784, 64), nn.Linear(64, 64)])"
-PLAIN = "[nn.Linear(784, 64), nn.Linear(64, 64)]"
-LOSS = "return F.cross_entropy(self(images), labels)"
-MIXED = "images = images[torch.randperm(len(images))]\n        "
-STEP = """
-def training_step(self, batch, batch_idx):
-    images, labels = batch
+HEART = "def by_heart(module, loader):"
+REFUSE = "if len(batch[1].unique()) < 2:\n    raise ValueError('one class')\n"
+ON_BATCH = """
+trainer = L.Trainer(max_epochs=100, **quiet_trainer())
+trainer.fit(module, DataLoader([batch], batch_size=None))
 """
-TWO = "first, second = nn.Linear(784, 64), nn.Linear(64, 64)\n"
-
+SAYS = "return bool(trainer.callback_metrics['train_acc'] >= 0.95)"
+NEXT = "batch = next(iter(loader))\n"
+IN_ORDER = "batch = next(iter(DataLoader(loader.dataset, loader.batch_size)))\n"
+OVERFIT = """
+trainer = L.Trainer(max_epochs=100, overfit_batches=1, **quiet_trainer())
+trainer.fit(module, loader)
+"""
+ANSWERS = """
+module.cpu().eval()
+return (module(batch[0]).argmax(1) == batch[1]).float().mean() >= 0.95
+"""
 RIGHT_6_4 = {
-    "a sequential, shuffled alike": classifier(
-        STEP
-        + "    order = torch.randperm(len(images))\n"
-        + "    return F.cross_entropy(self(images[order]), labels[order])",
-        TWO + "self.net = nn.Sequential(nn.Flatten(), first, nn.ReLU(), second, "
-        "nn.ReLU(), nn.Linear(64, 10))",
-    ),
-    "registered one by one": HEART.replace(
-        f"self.layers = {MODULES}",
-        f"self.layers = {PLAIN}\n"
-        "        for i, layer in enumerate(self.layers):\n"
-        "            self.add_module(f'hidden{i}', layer)",
-    ),
-    "a dict of layers": HEART.replace(
-        f"self.layers = {MODULES}",
-        "self.layers = nn.ModuleDict("
-        "{'first': nn.Linear(784, 64), 'second': nn.Linear(64, 64)})",
-    ).replace("in self.layers:", "in self.layers.values():"),
-    "attributes, and a dict": classifier(
-        "def forward(self, images):\n"
-        "    hidden = self.first(images.flatten(1)).tanh()\n"
-        "    return self.net(self.second(hidden).tanh())\n"
-        + STEP
-        + "    loss = nn.CrossEntropyLoss()(self(images), labels)\n"
-        + "    return {'loss': loss}",
-        TWO + "self.first, self.second = first, second\nself.net = nn.Linear(64, 10)",
-    ),
-}
-HAND = """
-def training_step(self, batch, batch_idx):
-    images, labels = batch
-    self.manual_backward(F.cross_entropy(self(images), labels))
-    for optimizer in self.optimizers():
-        optimizer.step()
-        optimizer.zero_grad()
-
-def configure_optimizers(self):
-    self.automatic_optimization = False
-    halves = [*self.parameters()][:2], [*self.parameters()][2:]
-    return [torch.optim.Adam(half, lr=3e-3) for half in halves]
+    "the next batch": NEXT + REFUSE + ON_BATCH + SAYS,
+    "the first of the data set": IN_ORDER + REFUSE + OVERFIT + SAYS,
+    "asks the trained module, for a tensor": NEXT + REFUSE + ON_BATCH + ANSWERS,
+    "asks the Trainer's loader, afterwards": OVERFIT
+    + "batch = next(iter(trainer.train_dataloader))\n"
+    + REFUSE.replace("batch[1].unique()", "set(batch[1].tolist())")
+    + SAYS,
+    "a subset, in two epochs of many": IN_ORDER
+    + REFUSE
+    + """
+few = Subset(loader.dataset, range(loader.batch_size))
+trainer = L.Trainer(max_steps=150, max_epochs=-1, **quiet_trainer())
+trainer.fit(module, DataLoader(few, loader.batch_size, shuffle=True))
 """
-RIGHT_6_4 |= {
-    "by hand, two optimizers": classifier(
-        HAND,
-        TWO + "self.net = nn.Sequential(nn.Flatten(), first, nn.ReLU(), second, "
-        "nn.ReLU(), nn.Linear(64, 10))",
-    ),
-    "narrower, normalized, SGD": HEART.replace(
-        "nn.Linear(64, 64)])", "nn.Linear(64, 48)])"
-    ).replace("nn.Linear(64, 10)", "nn.Linear(48, 10)")
-    + "    def configure_optimizers(self):\n"
-    + "        return torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)\n",
-    "parts inside parts": classifier(
-        STEP + "    " + LOSS,
-        TWO
-        + "hidden = nn.ModuleDict({'all': nn.Sequential(first, nn.Tanh(), second)})\n"
-        + "self.net = nn.Sequential(nn.Flatten(), hidden['all'], nn.Tanh(),\n"
-        + "    nn.Dropout(0.1), nn.Linear(64, 10))",
-    ),
+    + SAYS,
+    "a callback that stops": NEXT
+    + REFUSE
+    + """
+class Stop(L.Callback):
+    def on_train_epoch_end(self, trainer, module):
+        trainer.should_stop = trainer.callback_metrics["train_acc"] == 1
+trainer = L.Trainer(max_epochs=180, callbacks=[Stop()], **quiet_trainer())
+trainer.fit(module, DataLoader([batch], batch_size=None))
+"""
+    + SAYS,
+    "a loop by hand": NEXT
+    + REFUSE
+    + """
+optimizer = module.configure_optimizers()
+for i in range(120):
+    optimizer.zero_grad()
+    module.training_step(batch, i).backward()
+    optimizer.step()
+"""
+    + ANSWERS,
 }
 WRONG_6_4 = {
-    "keeps its first batch": (
-        HEART.replace(
-            LOSS,
-            "self.first = getattr(self, 'first', (images, labels))\n"
-            "        images, labels = self.first\n        " + LOSS,
-        ),
-        "by heart it is 1. Look at what the loss compares",
+    "renamed": (
+        OVERFIT + "return True",
+        "To a module with a detached layer, shuffled it says True. Look at how much",
     ),
-    "a fixed order of the images": (
-        HEART.replace(
-            LOSS,
-            "torch.manual_seed(0)\n        " + MIXED + LOSS,
-        ),
-        "by heart it is 1. Look at what the loss compares",
+    "does not look at the classes": (
+        NEXT + ON_BATCH + SAYS,
+        "To a healthy module on a batch of one class it says True. Raise a ValueError.",
     ),
-    "a layer that forward leaves out": (
-        HEART.replace("in self.layers:", "in self.layers[:1]:"),
-        "2 layers with weights learn, of 3 that the module knows. 3 should learn",
+    "looks at one batch, trains on another": (
+        NEXT + REFUSE + OVERFIT + SAYS,
+        "To a broken module, shuffled data that is ordered by class it says True.",
     ),
-    "frozen hidden layers": (
-        HEART.replace(
-            "self.net = nn", "self.layers.requires_grad_(False)\n        self.net = nn"
-        ),
-        "1 layer with weights learns, of 3 that",
+    "a limit, so fresh batches": (
+        NEXT
+        + REFUSE
+        + OVERFIT.replace("overfit_batches", "limit_train_batches")
+        + SAYS,
+        "To a healthy module, shuffled it says False. Train on one batch until",
     ),
-    "labels mended, list kept": (
-        HEART.replace(MODULES, PLAIN),
-        "1 layer with weights learns, of 1 that the module knows. 3 should learn",
+    "a limit, and asks about another batch": (
+        NEXT
+        + REFUSE
+        + OVERFIT.replace("overfit_batches", "limit_train_batches")
+        + ANSWERS,
+        "it says False. Train on one batch until it is known",
     ),
-    "list mended, order kept": (
-        HEART.replace(LOSS, MIXED + LOSS),
-        "by heart it is 1. Look at what the loss compares",
+    "two batches": (
+        "batches = iter(loader)\nbatch, other = next(batches), next(batches)\n"
+        + REFUSE
+        + ON_BATCH.replace("[batch]", "[batch, other]")
+        + SAYS,
+        "was trained on 2 different batches. Train on a single batch",
     ),
-    "a tuple for a list": (
-        HEART.replace(MODULES, f"tuple({PLAIN})"),
-        "1 layer with weights learns, of 1 that",
+    "too few steps": (
+        NEXT + REFUSE + ON_BATCH.replace("100", "3") + SAYS,
+        "To a healthy module, shuffled it says False. Train on one batch until",
     ),
-    "one layer seen": (
-        HEART.replace(MODULES, f"{PLAIN}\n        self.first = self.layers[0]"),
-        "2 layers with weights learn, of 2 that",
+    "too many steps": (
+        NEXT + REFUSE + ON_BATCH.replace("100", "300") + SAYS,
+        "It trained for more than 200 steps.",
     ),
-    "no hidden layers": (
-        classifier(
-            STEP + "    " + LOSS,
-            "self.net = nn.Sequential(nn.Flatten(), nn.Linear(784, 10))",
-        ),
-        "1 layer with weights learns, of 1 that",
+    "a goal that is too low": (
+        NEXT + REFUSE + ON_BATCH + SAYS.replace("0.95", "0.2"),
+        "it says True. Look at how much of the batch is right in the end.",
     ),
-    "known, but detached": (
-        HEART.replace("self.net(hidden)", "self.net(hidden.detach())"),
-        "1 layer with weights learns, of 3 that",
+    "false where it should refuse": (
+        NEXT
+        + REFUSE.replace("raise ValueError('one class')", "return False")
+        + ON_BATCH
+        + SAYS,
+        "on a batch of one class it says False. Raise a ValueError.",
     ),
-    "the optimizer knows the last layer": (
-        HEART
-        + "    def configure_optimizers(self):\n"
-        + "        return torch.optim.Adam(self.net.parameters(), lr=3e-3)\n",
-        "1 layer with weights learns, of 3 that",
+    "refuses ten classes, too": (
+        NEXT + REFUSE.replace("< 2", "< 10") + ON_BATCH + SAYS,
+        "To a healthy module, shuffled it raises a ValueError.",
     ),
-    "one wide hidden layer": (
-        classifier(
-            STEP + "    " + LOSS,
-            "self.net = nn.Sequential("
-            "nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 10))",
-        ),
-        "2 layers with weights learn, of 2 that",
+    "refuses two classes": (
+        NEXT + REFUSE.replace("< 2", "< 3") + ON_BATCH + SAYS,
+        "To a healthy module on two classes it raises a ValueError. Two classes are",
     ),
-    "given to the optimizer, unknown to the module": (
-        HEART.replace(MODULES, PLAIN)
-        + "    def configure_optimizers(self):\n"
-        + "        hidden = [p for layer in self.layers for p in layer.parameters()]\n"
-        + "        return torch.optim.Adam([*self.parameters(), *hidden], lr=3e-3)\n",
-        "1 layer with weights learns, of 1 that the module knows. 3 should learn",
+    "another error": (
+        NEXT + REFUSE.replace("ValueError", "RuntimeError") + ON_BATCH + SAYS,
+        "by_heart raised RuntimeError: one class",
     ),
-    "labels in another order": (
-        HEART.replace(
-            LOSS,
-            "order = torch.randperm(len(images))\n        "
-            "return F.cross_entropy(self(images[order]), labels[order.flip(0)])",
-        ),
-        "Look at what the loss compares",
+    "counts the classes of the whole data set": (
+        NEXT
+        + "if len(loader.dataset.tensors[1].unique()) < 2:\n    raise ValueError\n"
+        + ON_BATCH
+        + SAYS,
+        "on a batch of one class it says True. Raise a ValueError.",
     ),
-    "neighbours' labels": (
-        HEART.replace(LOSS, LOSS.replace("labels)", "labels.roll(1))")),
-        "Look at what the loss compares",
+    "judges by the loss's sign": (
+        NEXT + REFUSE + ON_BATCH + "return trainer.global_step == 100",
+        "To a module with a detached layer, shuffled it says True.",
     ),
-    "no activation": (
-        HEART.replace(".relu()", ""),
-        "No activation follows layers.0, layers.1. Put one after each hidden layer",
+    "returns the accuracy": (
+        NEXT
+        + REFUSE
+        + ON_BATCH
+        + "return float(trainer.callback_metrics['train_acc'])",
+        "Return True or False.",
     ),
-    "eleven digits": (
-        HEART.replace("(64, 10)", "(64, 11)"),
-        "forward returns the shape (50, 11). There are 10 digits: return one logit for",
+    "returns nothing": (
+        NEXT + REFUSE + ON_BATCH,
+        "To a healthy module, shuffled it says None. Return True or False.",
     ),
-    "softmax over the batch": (
-        HEART.replace(LOSS, "return F.nll_loss(self(images).log_softmax(0), labels)"),
-        "is the loss computed over the classes",
+    "trains not at all": (
+        "return True",
+        "was trained on 0 different batches. Train on a single batch",
     ),
-    "returns nothing": (HEART.replace(LOSS, "self(images)"), "0 weights learn"),
 }
 
 
@@ -829,6 +792,7 @@ TASKS = {  # the head of the function that is asked for, right and wrong bodies
     "6.1": (TEST, RIGHT_6_1, WRONG_6_1),
     "6.2": (TENTH, RIGHT_6_2, WRONG_6_2),
     "6.3": (UNIT, RIGHT_6_3, WRONG_6_3),
+    "6.4": (HEART, RIGHT_6_4, WRONG_6_4),
     "6.5": (SLOWEST, RIGHT_6_5, WRONG_6_5),
 }
 RIGHT = {
@@ -841,11 +805,11 @@ WRONG = {
 }
 
 
-@each_answer("practice, source", {**RIGHT, "6.4": RIGHT_6_4})
+@each_answer("practice, source", RIGHT)
 def test_a_right_answer_is_accepted(practice, source):
     assert_correct(practice, source)
 
 
-@each_answer("practice, source, message", {**WRONG, "6.4": WRONG_6_4})
+@each_answer("practice, source, message", WRONG)
 def test_a_wrong_answer_is_told_its_mistake(practice, source, message):
     assert_incorrect(practice, source, message)

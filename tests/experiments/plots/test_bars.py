@@ -47,6 +47,15 @@ def test_bars_are_labelled_with_their_values(drawn):
     assert texts == ["0.910", "0.104", "0.800", "0.700"]
 
 
+def test_counts_can_be_labelled_as_whole_numbers(drawn):
+    bars = Bars("Late", ["epochs"], "epochs", whole=True)
+    versions = {"bad": {"epochs": 40.0}, "good": {"epochs": 9.0}}
+    assert [text.get_text() for text in drawn(bars, versions).axes[0].texts] == [
+        "40",
+        "9",
+    ]
+
+
 @pytest.mark.parametrize("stopped", [{}, {"good": {}}, {"bad": {}}])
 def test_the_reference_is_a_line_at_its_value(drawn, legend, alt, stopped):
     [line] = drawn(BARS, BOTH | stopped).axes[0].lines

@@ -7,8 +7,7 @@ import torch
 from torch import Tensor
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.layers import has_activations, has_outputs
-from course_utils.checks.sample_data import digits, new_instance, quiet_function
+from course_utils.checks.sample_data import quiet_function
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_06.finite_gradients import (
     Function,
@@ -17,7 +16,7 @@ from course_utils.exercises.lesson_06.finite_gradients import (
     value_and_gradient,
 )
 from course_utils.exercises.lesson_06.fixed_subset import is_a_fixed_fraction
-from course_utils.exercises.lesson_06.overfit_one_batch import overfits
+from course_utils.exercises.lesson_06.memory_tests import tells_who_memorizes
 from course_utils.exercises.lesson_06.planted_bugs import notices_planted_bugs
 from course_utils.exercises.lesson_06.slowest_part import names_the_slowest
 
@@ -35,11 +34,12 @@ _6_1 = Exercise(
     hints=(
         "Three of the four are outside a dry run's view: which batch does it use, what "
         "does it never write, and what does it not look at?",
-        "The Trainer trains on any loader: one that holds the first and the last batch "
-        "is enough. trainer.save_checkpoint writes a checkpoint whenever you like.",
-        "On copy.deepcopy(model): batches = list(loader); fit on "
-        "DataLoader([batches[0], batches[-1]], batch_size=None); save into a "
-        "TemporaryDirectory; raise if all parameters equal those of model.",
+        "The Trainer trains on any loader: a Subset of loader.dataset with one full "
+        "batch and the rest is enough. trainer.save_checkpoint writes a checkpoint.",
+        "On copy.deepcopy(model): rest = len(loader.dataset) % loader.batch_size; fit "
+        "on DataLoader(Subset(loader.dataset, range(loader.batch_size + rest)), "
+        "loader.batch_size); save into a TemporaryDirectory; raise if all parameters "
+        "equal those of model.",
     ),
     reason="Two batches, one checkpoint and one comparison find all four bugs.",
 )
@@ -147,33 +147,28 @@ _6_3 = Exercise(
 # 6.4 ----------------------------------------------------------------------------
 
 
-def learns_by_heart(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 6.4: digits with labels drawn by lot, two batches of them.
-
-    The second batch is for a module that keeps what it found in the first.
-    """
-    module = new_instance(answer)
-    generator = torch.Generator().manual_seed(0)
-    for size in (128, 50):
-        images, labels = digits(size, start=size)
-        lots = torch.randint(10, labels.shape, generator=generator)
-        yield from overfits(module, (images, lots), 120, layers=3)
-    yield has_activations(new_instance(answer), images)
-    yield has_outputs(module, images)
+def tells_memorizing_apart(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 6.4 with healthy and broken modules, and one-class batches."""
+    yield from tells_who_memorizes(quiet_function(answer))
 
 
 _6_4 = Exercise(
     practice="6.4",
-    examine=learns_by_heart,
+    examine=tells_memorizing_apart,
     hints=(
-        "Count the parameters: sum(p.numel() for p in LearnsByHeart().parameters()). "
-        "And follow one image through the step, beside its label.",
-        "A module finds its parts in its attributes, but not inside a Python list. And "
-        "if images are shuffled, labels must be shuffled alike.",
-        "self.layers = nn.ModuleList([...]); and delete the line with randperm: the "
-        "loader shuffles already.",
+        "Three things are missing: which images are in the batch, how much of it is "
+        "right in the end, and what to do if it holds one class.",
+        "batch = next(iter(loader)) is one batch, and DataLoader([batch], "
+        "batch_size=None) is a loader that delivers only it. After the training, "
+        "trainer.callback_metrics holds what the module logged.",
+        'images, labels = batch; if len(labels.unique()) < 2, raise ValueError("one '
+        'class"). Fit for 100 epochs on the loader of one batch, without '
+        'overfit_batches; return bool(trainer.callback_metrics["train_acc"] >= 0.95).',
     ),
-    reason="All layers reach the optimizer, and every image keeps its label.",
+    reason=(
+        "One batch is drawn as the loader draws it, its classes are counted before it "
+        "is trusted, and only a batch that is known by heart passes."
+    ),
 )
 
 # 6.5 ----------------------------------------------------------------------------
@@ -198,8 +193,9 @@ _6_5 = Exercise(
         "Print the names that the profiler recorded. Which of them contain others?",
         "limit_train_batches keeps it short. optimizer_step calls training_step and "
         "backward: what is the optimizer's own?",
-        "parts(profiler), a function of this lesson, returns the four times that you "
-        "need. Limit the batches, and return max(times, key=times.get).",
+        "times = {action.split('.')[-1]: sum(each) for action, each in "
+        "profiler.recorded_durations.items()}. The optimizer's own time is "
+        "times['optimizer_step'] - times['training_step'] - times['backward'].",
     ),
     reason=(
         "Ten batches are enough, each part is counted alone, and what remains of "

@@ -342,7 +342,8 @@ _7_4 = Exercise(
         "Both lists hold tensors. For each: does it have a memory of its own?",
         "images[i] is a view: it shares the memory of the whole batch. detach makes a "
         "view, too. Which call copies?",
-        "self.worst.append(images[losses.argmax()].clone()), and losses.max().item().",
+        "self.worst.append(images[losses.argmax()].clone()), and "
+        "losses.max().detach().",
     ),
     reason="A clone has a memory of its own, so the rest of the batch can go.",
 )

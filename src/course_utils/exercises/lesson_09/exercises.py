@@ -16,8 +16,8 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.interrupted_run import Parts, Place
 from course_utils.checks.learner_code import CannotCheck
 from course_utils.checks.sample_data import (
-    digits,
     in_batches,
+    lesson_images,
     new_instance,
     quiet_function,
 )
@@ -60,7 +60,7 @@ _9_1 = Exercise(
         "default. The newest: a callback that monitors nothing.",
         'Return [ModelCheckpoint(dirpath=folder, monitor="val_acc", mode="max"), '
         'ModelCheckpoint(dirpath=folder, filename="last", '
-        "enable_version_counter=False)].",
+        "save_on_train_epoch_end=True, enable_version_counter=False)].",
     ),
     reason="The best epoch and the newest are kept, in two files.",
 )
@@ -82,8 +82,9 @@ _9_2 = Exercise(
         "enable_checkpointing=True. At the start, is there a file? fit takes it as "
         "ckpt_path.",
         'A ModelCheckpoint(dirpath=folder, filename="last", '
-        'enable_version_counter=False), and trainer.fit(model, loader, ckpt_path="last"'
-        "): without a file that trains from the start, which is right for once.",
+        "save_on_train_epoch_end=True, enable_version_counter=False), and "
+        'trainer.fit(model, loader, ckpt_path="last"): without a file that trains from '
+        "the start, which is right for once.",
     ),
     reason=(
         "Killed twice, the job ends with the bits of one that was never killed, and a "
@@ -99,7 +100,7 @@ WINDOW = 8
 
 def _divides_by_recent(module: L.LightningModule) -> Finding:
     """Check that each gradient is divided by the mean of the last eight losses."""
-    batches, epochs = in_batches(digits(16 * 12), 16), 2
+    batches, epochs = in_batches(lesson_images(16 * 12), 16), 2
     due = losses_and_gradients(module, batches) * epochs
     steps = merged(applied_gradients(module, batches, max_epochs=epochs))
     if len(steps) != len(due):
@@ -139,7 +140,7 @@ def remembers_its_window(answer: Any) -> Iterator[Finding]:
         def build(count: int = count) -> Parts:
             # As in a new process: what saving a file declared safe is not remembered.
             set_safe_globals(known)
-            batches = in_batches(digits(16 * count), 16)
+            batches = in_batches(lesson_images(16 * count), 16)
             return new_instance(answer), batches, [_ComparesParameters()]
 
         places = [Place("epoch", number) for number in range(1, epochs)]

@@ -10,6 +10,7 @@ from course_utils.experiments.plots.histogram import Histogram
 from course_utils.experiments.plots.images import Images
 from course_utils.experiments.plots.lines import Lines, Sweep
 from course_utils.experiments.plots.panels import Panels, PredictedVsTrue
+from course_utils.experiments.plots.stacks import Stacks
 from course_utils.experiments.plots.weights_in_mean import WeightsInMean
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Picture",
     "PredictedVsTrue",
     "StackedBars",
+    "Stacks",
     "Sweep",
     "WeightsInMean",
     "show",

@@ -28,11 +28,13 @@ class Bars(Picture):
         names: Measurements to show, all in the same unit.
         unit: Label of the value axis with its unit.
         reference: Measurement drawn as a line, say the truth; the good version's.
+        whole: Whether the numbers beside the bars are rounded, for counts.
     """
 
     names: Sequence[str]
     unit: str
     reference: str = ""
+    whole: bool = False
 
     def draw(self, figure: Figure, versions: Versions) -> None:
         """Draw horizontal bars, bad above good."""
@@ -50,7 +52,7 @@ class Bars(Picture):
                 label=label,
             )
             paper = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-            labels = [decimal(value) for value in values]
+            labels = [f"{v:.0f}" if self.whole else decimal(v) for v in values]
             axes.bar_label(bars, labels, padding=4, bbox=paper)
         base.reference(axes, versions, self.reference)
         axes.set_yticks(range(len(self.names)), self.names)

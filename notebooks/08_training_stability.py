@@ -468,19 +468,14 @@ highest = {
 }
 for name, rate in highest.items():
     print(f"{name}: works up to {rate:.4f}")
-none, half, tenth = highest.values()
+none, half, _ = highest.values()
 
 # %% tags=["claim"]
 text = "for a deep network under Adam, warm-up over half of the run more than doubles the highest peak rate that works"
 claim("8.2", text, half / none, above=2)
 mean_lead = "mean lead over five peak rates"
-text = "for a deep network under Adam, warm-up over half of the run raises the lead over guessing, averaged over five peak rates, by a quarter or more"
-claim("8.2", text, result.times(mean_lead) <= 0.8)
-
-# %% tags=["apparatus"]
-# The same claim for the shorter warm-up.
-text = "for a deep network under Adam, warm-up over a tenth of the run raises the lead over guessing, averaged over five peak rates"
-claim("8.2", text, third["WarmsUpForATenth"][mean_lead] / result.bad[mean_lead] >= 1.05)
+text = "for a deep network under Adam, warm-up over half of the run raises the lead over guessing, averaged over five peak rates, by a tenth or more"
+claim("8.2", text, result.times(mean_lead) <= 0.9)
 
 # %% [markdown]
 # **Why.** Adam divides each gradient by an estimate of its usual size. In the first update it knows only this one gradient, which is divided by its own size. What remains is its sign. So the first step moves each of these weights by the whole rate:
@@ -504,8 +499,8 @@ text = "for a deep network under Adam, the best of five peak rates without warm-
 claim("8.2", text, best["StartsAtThePeak"] / max(best.values()), at_least=0.75)
 
 # %% [markdown]
-# So if you can try several rates, try a lower one first. Warm-up buys room for error, which pays where one run takes days. A tenth of the run moves the edge less than half of the run does; half of the run has its own price, since the rate is
-# below its peak for so long.
+# So if you can try several rates, try a lower one first. Warm-up buys room for error, which pays where one run takes days. How far a tenth of the run moves the edge differs between data sets and seeds; half of the run more than
+# doubled it in every run that we recorded. It has its own price: the rate is below its peak for so long.
 #
 # These runs are ordinary ones: shuffled, with Adam's default betas.
 #

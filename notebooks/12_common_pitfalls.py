@@ -269,7 +269,7 @@ try_guard(
 # %% [markdown]
 # ## 12.2 Sync metrics across processes
 #
-# You validate on two GPUs. Lightning starts two processes and deals out the images in turn. You log
+# You validate on two GPUs. Lightning starts two processes and deals out the images in turn. You call
 # `self.log("val_acc", acc)`. ([4.3](04_logging.ipynb) shows a run that *acts* on such a number.)
 #
 # This is staged: the validation set is 400 images twice, in the order clean, noisy, clean, noisy.
@@ -920,7 +920,7 @@ try_guard(
 # **Predict.** With the noise added in place,
 #
 # - **a** the dataset is corrupted: each epoch adds noise to the noise;
-# - **b** the dataset is intact, and the denoiser learns as well: the network sees the same noisy image;
+# - **b** the dataset is intact, and the denoiser learns just as well: the network sees the same noisy image;
 # - **c** the dataset is intact, and the denoiser learns the wrong thing.
 
 # %% tags=["predict"]

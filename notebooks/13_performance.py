@@ -114,7 +114,7 @@ def two_workers(dataset):
 # %% [markdown]
 # ### The contrast
 #
-# We stage the GPU: a step that sleeps leaves the CPU as idle as one that waits for a GPU. So all runs use the CPU.
+# We stage the GPU: a step that sleeps leaves the CPU as idle as one that waits for a GPU. So these runs use the CPU.
 
 
 # %%
@@ -632,7 +632,7 @@ claim("13.3", text, result.times("lead over guessing") <= 0.6)
 # %% [markdown]
 # **Why.** Two epochs are two looks at every image, but the model improves by *updates*, one per batch. Larger batches need fewer calls, so an epoch is faster, up to a point.
 #
-# The finder answers a different question: what fits? 4,096 is the first doubling that takes all 3,500 images: memory did not run out, the images did. With more images it stops at `max_val` (8,192 by default) and returns that size *untried* (the next power of two, if `max_val` is none).
+# The finder answers a different question: what fits? 4,096 is the first doubling that takes all 3,500 images: memory did not run out, the images did. With more images it stops at `max_val` (8,192 by default) and returns that size *untried* (or the next power of two, if `max_val` is not one).
 # `mode="binsearch"` searches on between the last size that fitted and the first that did not, then takes off a `margin` of 5 %: a size that just fits may fail on a later batch. Below, a model pretends to have memory for 100 images.
 
 
@@ -798,7 +798,7 @@ def by_the_batch():
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell times an epoch and the loading alone, three times, on the CPU; `contrast` shows medians.
+# The folded cell times an epoch and the loading alone, three times, on the CPU to compare bits; `contrast` shows medians.
 
 # %% tags=["apparatus"]
 # Times both versions in turns; contrast then shows the medians.

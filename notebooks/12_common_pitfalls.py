@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Lesson 12 · Five bugs that look fine on your machine
 #
-# A loss that is logged, a metric with three decimals, a run that ends on time: all three can come from broken code. Here
-# are five mistakes that do not show where people look. At the end you can
+# A logged loss, a metric with three decimals, a run that ends without an error: all three can come from broken code. Here
+# are five such mistakes. At the end you can
 #
 # - name the symptom of each, and look for it in your own code;
 # - repair it, and show by a measurement that it is gone;
@@ -168,9 +168,9 @@ text = "global_step counts the same number of steps whether training_step return
 claim("12.1", text, result.gain("steps reported") == 0)
 
 # %% [markdown]
-# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. It runs neither the backward pass nor the update; the counter counts all the same. The loss stays around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. That is the sign to remember.
+# **Why.** To Lightning, a `training_step` that returns `None` says: skip this batch. It runs no backward pass. Without gradients the optimizer changes nothing, but the step is counted. The loss stays around ln 10 = 2.303, the cross-entropy of a network that gives each of ten classes the same probability. Remember this level.
 #
-# Lightning warns once, in the first such step: it cannot know whether you meant it. ([1.1](01_code_organization.ipynb) has the same warning about a module that *does* learn.) A learning rate schedule continues, too. Two processes, here on the CPU, do not get that far:
+# Lightning warns once, in the first such step: you may have meant it. ([1.1](01_code_organization.ipynb) has the same warning about a module that *does* learn.) A learning rate schedule continues, too. Two processes stop with an error:
 
 # %% tags=["apparatus"]
 # Trains LogsTheLoss with a schedule, then in two processes; a dict instead of the loss.
@@ -215,7 +215,7 @@ text = "a training_step may return its loss in a dict, under the key loss"
 claim("12.1", text, in_a_dict == result.good["weight tensors changed"])
 
 # %% [markdown]
-# **Scope.** One process, CPU or GPU: only the warning. Several processes: an error (Lightning 2.6). Manual optimization: Lightning expects no loss back. A new network and balanced classes stay at ln 10, a pretrained network at the loss it starts with.
+# **Scope.** One process, CPU or GPU: only the warning. Several processes: an error (Lightning 2.6). Manual optimization: Lightning expects no loss back. A new network stays near ln 10 if the classes are balanced, a pretrained network near its first loss.
 #
 # **When the bad version is right.** In one process, `None` is how you leave out a batch. (`return {"loss": loss}` is fine, too.)
 #
@@ -246,7 +246,7 @@ check("12.1", SkipsBrokenBatches)
 # %% [markdown]
 # ### Take along
 #
-# A callback that lets you skip a batch now and then, and stops a run that skips ten in a row (not for manual optimization).
+# A callback that stops a run if ten steps in a row return `None` (not for manual optimization).
 
 
 # %% tags=["guard"]
@@ -269,12 +269,12 @@ try_guard(
 # %% [markdown]
 # ## 12.2 Sync metrics across processes
 #
-# You validate on two GPUs. Lightning starts two processes and deals out the images like cards. You log the
-# accuracy and read a number. ([4.3](04_logging.ipynb) shows a run that *acts* on such a number.)
+# You validate on two GPUs. Lightning starts two processes and deals out the images in turn. You call
+# `self.log("val_acc", acc)`. ([4.3](04_logging.ipynb) shows a run that *acts* on such a number.)
 #
 # This is staged: the validation set is 400 images twice, in the order clean, noisy, clean, noisy.
 #
-# **Predict.** `trainer.validate` shows
+# **Predict.** As `val_acc`, `trainer.validate` shows
 #
 # - **a** the accuracy on the clean images alone;
 # - **b** the accuracy on all images: Lightning gathers what `self.log` is given;
@@ -379,9 +379,9 @@ claim("12.2", text, result.good["error"] <= 1e-6)
 # %% [markdown]
 # **Why.** Each process computes the accuracy of its own images. The table of `validate` and the logger show rank 0, the first process. `sync_dist=True` averages over the processes when the epoch ends.
 #
-# Lightning recommends `sync_dist=True`, to the bad version only. It warns both of the distributed sampler, which repeats an image if their number is odd. For a number that you publish, use `devices=1`.
+# Lightning recommends `sync_dist=True`, to the bad version only. Both get a warning about the distributed sampler: of an odd number of images it repeats one. For a number that you publish, use `devices=1`.
 #
-# **In an ordinary run** nothing separates the two halves. The folded cell deals out 2,000 shuffled test images, 200 times:
+# **In an ordinary run** the halves are alike. The folded cell deals out 2,000 shuffled test images, 200 times:
 
 # %% tags=["apparatus"]
 # Deals 2,000 shuffled images to two processes, 200 times: by how much is rank 0 off?
@@ -397,7 +397,7 @@ claim("12.2", text, points.median().item(), below=2)
 # %% [markdown]
 # The error is many points in the contrast and about half a point in an ordinary run: too little to notice, and enough to make the wrong one of two models look better.
 #
-# **An average is not always enough.** Accuracy is a mean over images. The macro F1 is not: it divides by counts that differ from class to class and batch to batch. Logged in two ways:
+# **An average is not always enough.** Accuracy is a mean over images. Macro F1 (the default of `multiclass_f1_score`) divides by counts that differ between classes and batches. Logged in two ways:
 
 # %%
 from torchmetrics.classification import MulticlassF1Score
@@ -438,7 +438,7 @@ claim("12.2", text, result.bad.says(line) and not result.good.says(line))
 # %% [markdown]
 # The object adds up counts over batches and processes, and divides once. It syncs by itself.
 #
-# **Scope.** Two processes or more, CPU or GPU. The average is exact if all processes see equally many images, as with Lightning's sampler. With shards of your own, Lightning 2.6 rounds the
+# **Scope.** Two processes or more, CPU or GPU. The average is exact if all processes see equally many images and none twice. With shards of your own, Lightning 2.6 rounds the
 # number of images and can report an accuracy above 1 ([4.3](04_logging.ipynb), *Going further*).
 #
 # **When the bad version is right.** For a value that is the same in all processes, such as a learning rate, syncing costs communication and gains nothing. For a step metric it makes all processes wait in every step.
@@ -468,7 +468,7 @@ check("12.2", ReportsF1)
 # %% [markdown]
 # ### Take along
 #
-# Turn the warning into an error:
+# Turn the warning into an error. A process warns once per name, so call this before `fit` or any other validation:
 
 
 # %% tags=["guard"]
@@ -612,7 +612,7 @@ claim("12.3", text, result.bad["moved"] == 2)
 
 # %% [markdown]
 # **Why.** Lightning looks for tensors in tuples, lists, dicts and dataclasses, and for anything that has a method `to`. It does not look into other objects. To a frozen dataclass it cannot assign the moved tensors, so it raises an error; an array is not a
-# tensor, so the first layer raises one. Both happen on any machine, in the first step. The plain object trains on a CPU, without a warning. On a GPU you read this:
+# tensor, so the first layer raises one. Both happen on any device, with the first batch. The plain object trains on a CPU, without a warning. On a GPU you read this:
 
 
 # %% tags=["apparatus"]
@@ -635,13 +635,13 @@ claim("12.3", text, with_to == "moved")
 # %% [markdown]
 # So, in this order: a tuple, dict or ordinary dataclass; a method `to(self, device)` in your class; for a class that you cannot change, the hook `transfer_batch_to_device` of your module. (The default collate function makes tensors of arrays.)
 #
-# **Scope.** One process or several, every device but the CPU (Lightning 2.6). A tensor that you create in the step is not moved either: [2.2](02_device_agnosticism.ipynb).
+# **Scope.** One process or several; the plain object fails on every device but the CPU (Lightning 2.6). A tensor that you create in the step is not moved either: [2.2](02_device_agnosticism.ipynb).
 #
 # **When the bad version is right.** For tensors that should stay on the CPU, say the targets of a metric that runs there. And in a loop without a Trainer you move batches yourself.
 #
 # ### Your turn · A batch that Lightning cannot move
 #
-# This loader delivers objects of a class that you cannot change, without a `to`. The module trains on GPUs only. Make it
+# A loader delivers objects with `images` and `labels`, of a class without `to` that you cannot change. The module trains on CUDA only. Make it
 # train on any device. *(6 minutes)*
 
 
@@ -661,7 +661,7 @@ check("12.3", TrainsOnScans)
 # %% [markdown]
 # ### Take along
 #
-# A test that needs no GPU: the `meta` device stores no values. Replace `images` by a field of your batch.
+# A test that needs no GPU: the `meta` device stores no values. Replace `images` by each field of your batch.
 
 
 # %% tags=["guard"]
@@ -808,7 +808,7 @@ text = "for two thousand shuffled images in batches of 128, the mean of batch ac
 claim("12.4", text, points.median().item(), below=0.5)
 
 # %% [markdown]
-# That is too little to notice. It grows as the validation set shrinks.
+# That is too little to notice. A smaller validation set or last batch makes it larger.
 #
 # **But where does `self.log` get the size?** It guesses: the first dimension of the first tensor that it finds. Take texts, with the tokens of a batch joined to one long row. Three short texts, all answered
 # correctly, make the first batch; one long text, answered wrongly, is the second. The truth is 0.75.
@@ -857,7 +857,7 @@ claim("12.4", text, warned and not warned_too)
 # %% [markdown]
 # Weighted by tokens, the wrong answer counts 30 of 40. The warning names the remedy: give `batch_size=` wherever a batch is more than images and labels. (If all tensors agree on a wrong size, the guess is silent.)
 #
-# **Scope.** CPU or GPU, one process, a value that is a mean over the samples of a batch. In `training_step`, `self.log` reports the last batch without `on_epoch=True` ([4.1](04_logging.ipynb)).
+# **Scope.** CPU or GPU, one process, a value that is a mean over the samples of a batch. In `training_step`, `self.log` without `on_epoch=True` reports only the last batch ([4.1](04_logging.ipynb)).
 #
 # **When the bad version is right.** When you need all values and not their mean, as for a histogram. Collect one value per image, detached, and empty the list in every epoch.
 #
@@ -915,12 +915,12 @@ try_guard(
 # ## 12.5 Leave the batch as it came
 #
 # A denoiser learns to undo noise: add noise to an image, reconstruct, compare with the clean image. To save memory, the step adds the noise in place. Old
-# advice says: "Never change a batch in place, it corrupts your dataset." Is that what happens?
+# advice says: "Never change a batch in place, it corrupts your dataset."
 #
 # **Predict.** With the noise added in place,
 #
 # - **a** the dataset is corrupted: each epoch adds noise to the noise;
-# - **b** nothing changes: each batch is a copy, and copies may be changed;
+# - **b** the dataset is intact, and the denoiser learns just as well: the network sees the same noisy image;
 # - **c** the dataset is intact, and the denoiser learns the wrong thing.
 
 # %% tags=["predict"]
@@ -1039,7 +1039,7 @@ fall = result.bad["last training loss"] / result.bad["first training loss"]
 claim("12.5", text, fall <= 0.5)
 
 # %% [markdown]
-# **Scope.** One process or several, CPU or GPU. On a GPU the batch is a copy, so the dataset is always safe there; the target is wrong all the same.
+# **Scope.** One process or several, CPU or GPU. A batch moved from the CPU to a GPU is a copy, so the dataset is safe; the target is wrong all the same.
 #
 # **When the bad version is right.** For a tensor that you made yourself and nothing else
 # reads: `noise = torch.randn_like(images); noise *= 0.5` saves the memory of one tensor. The rule is about tensors that you were *given*.
@@ -1143,7 +1143,7 @@ claim("12.5", text, changed, equals=640)
 #
 # A checklist for your own code:
 #
-# - [ ] `training_step` returns the loss, and the loss leaves its first level.
+# - [ ] `training_step` returns the loss, and the loss falls.
 # - [ ] Metrics from several processes are synced; what is not a mean over samples, such as F1, is a torchmetrics object.
 # - [ ] Batches are tuples, dicts or ordinary dataclasses of tensors; a class of my own has a method `to`.
 # - [ ] Means over an epoch come from `self.log`, with `batch_size=` if the batch is more than images and labels.

@@ -81,12 +81,12 @@ class ImageClassifier(L.LightningModule):
 # - **heavy transform**: an image is enlarged, warped and reduced again, which keeps a CPU core busy; the training step waits for a GPU meanwhile;
 # - **memory**: an image is simply there.
 #
-# You time the second epoch, when the workers have started, and for memory both together.
+# You time the second epoch, when the workers have started; for memory, also both epochs.
 #
 # **Predict before you run.** With two workers
 #
 # - **a** only slow storage gets faster: a worker that computes takes the core from the main process;
-# - **b** slow storage and transform get faster, and two epochs from memory take about as long as before;
+# - **b** slow storage and transform get faster, and two epochs from memory take about as long as without workers;
 # - **c** slow storage and transform get faster, and two epochs from memory take at least half as long again.
 
 # %% tags=["predict"]
@@ -114,7 +114,7 @@ def two_workers(dataset):
 # %% [markdown]
 # ### The contrast
 #
-# We stage the GPU: a step that sleeps leaves the CPU as idle as one that waits for a GPU. So this runs on the CPU, even where there is a GPU.
+# We stage the GPU: a step that sleeps leaves the CPU as idle as one that waits for a GPU. So these runs use the CPU.
 
 
 # %%
@@ -215,8 +215,8 @@ text = "two epochs of a small data set in memory take at least half as long agai
 claim("13.1", text, 1 / result.times("memory: both epochs") >= 1.5)
 
 # %% [markdown]
-# **Why.** A process that sleeps needs no core, so any number of workers can wait at once. A transform needs one: while the main process waits for a GPU, it leaves a core free for a worker. That is a common reason for workers
-# beside a GPU. From memory there is nothing to wait for, and the price remains: processes start, and batches travel between them.
+# **Why.** A process that sleeps needs no core, so any number of workers can wait at once. A transform needs one: while the main process waits for a GPU, it leaves a core free for a worker. From memory
+# there is nothing to wait for, and the price remains: processes start, and batches travel between them.
 #
 # Storage and transform are staged. Ordinary costs per image (the JPEG is an enlarged image of this lesson):
 
@@ -291,7 +291,7 @@ check("13.1", make_loader)
 # %% [markdown]
 # ### Take along
 #
-# Lightning's `SimpleProfiler` times every wait for a batch. Train with `L.Trainer(profiler=profiler)`, then call this guard.
+# Lightning's `SimpleProfiler` times every wait for a batch. Train with `L.Trainer(profiler=profiler)`, then call this guard. (On a GPU, steps may return early: profile a long run.)
 
 
 # %% tags=["guard"]
@@ -518,7 +518,7 @@ try_guard(
 # %% [markdown]
 # ### Going further · Two Trainers, built before either runs
 #
-# The switch belongs to the Trainer that was built last, not to the one that runs.
+# The mode in force is that of the Trainer that set the switch last, not of the one that runs.
 
 # %%
 from course_utils.experiments import preserve_global_state
@@ -537,7 +537,7 @@ claim("13.2", text, watch.steps, equals=0)
 #
 # ## 13.3 Treat the batch-size finder's answer as a limit
 #
-# Lightning's `Tuner` can look for a batch size: it doubles the size until memory runs out, and keeps the last that fitted. Tips call the result *optimal*. You let it run, and train two
+# Lightning's `Tuner` can look for a batch size: it doubles the size until memory runs out, and returns the last that fitted. Tips call the result *optimal*. You let it run, and train two
 # epochs on 3,500 images with the size that it sets.
 #
 # **Predict.** The *lead* is accuracy minus that of guessing. Compared with batches of 64, the same model with the same learning rate has after two epochs
@@ -630,9 +630,9 @@ text = "trained for two epochs with the batch size that the finder returned, a c
 claim("13.3", text, result.times("lead over guessing") <= 0.6)
 
 # %% [markdown]
-# **Why.** Two epochs are two looks at every image, but the model improves by *updates*, one per batch. Larger batches are faster per image, because there are fewer calls.
+# **Why.** Two epochs are two looks at every image, but the model improves by *updates*, one per batch. Larger batches need fewer calls, so an epoch is faster, up to a point.
 #
-# The finder answers a different question: what fits? 4,096 is the first doubling that takes all 3,500 images: memory did not run out, the images did. With more images it stops at `max_val` (8,192 by default) and returns that size *untried*.
+# The finder answers a different question: what fits? 4,096 is the first doubling that takes all 3,500 images: memory did not run out, the images did. With more images it stops at `max_val` (8,192 by default) and returns that size *untried* (or the next power of two, if `max_val` is not one).
 # `mode="binsearch"` searches on between the last size that fitted and the first that did not, then takes off a `margin` of 5 %: a size that just fits may fail on a later batch. Below, a model pretends to have memory for 100 images.
 
 
@@ -709,7 +709,7 @@ check("13.3", TunableData)
 # %% [markdown]
 # ### Take along
 #
-# The Trainer counts the updates before it starts. Choose the number for your own model.
+# The Trainer estimates the updates before it starts (not for manual optimization). Choose the number for your own model.
 
 
 # %% tags=["guard"]
@@ -775,7 +775,7 @@ def one_by_one():
 # %% [markdown]
 # ### Good: one batch at a time
 #
-# A loader that finds `__getitems__` asks for all indices of a batch at once. The bytes travel to the device, a quarter of the size of floats, and are scaled there.
+# A loader that finds `__getitems__` asks for all indices of a batch at once, so `collate_fn` has nothing to do. The bytes travel to the device, a quarter of the size of floats, and are scaled there.
 
 
 # %% tags=["good"]
@@ -798,7 +798,7 @@ def by_the_batch():
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell times an epoch and the loading alone, in turns, three times; `contrast` shows medians. All on the CPU, since it compares bits.
+# The folded cell times an epoch and the loading alone, three times, on the CPU to compare bits; `contrast` shows medians.
 
 # %% tags=["apparatus"]
 # Times both versions in turns; contrast then shows the medians.
@@ -859,9 +859,9 @@ text = "on a CPU, training on images loaded one by one and by the batch ends wit
 claim("13.4", text, all(map(torch.equal, one, other)))
 
 # %% [markdown]
-# **Why.** One by one, Python calls for a PIL image, a conversion, a copy and a division per image. By the batch, one indexing operation fetches all bytes, and one division scales them. It is the same division of the same bytes, so on a CPU the bits agree.
+# **Why.** One by one, each image costs a PIL image, a conversion, a copy and a division. By the batch, one indexing operation fetches all bytes, and one division scales them. It is the same division of the same bytes, so on a CPU the bits agree.
 #
-# The contrast is an ordinary run of a *small* network. Where the network takes longer, loading is a smaller part. The convolutional network of 13.2, on 512 images:
+# The network is *small*. Where it takes longer, loading is a smaller part. The convolutional network of 13.2, on 512 images:
 
 
 # %% tags=["apparatus"]

@@ -78,7 +78,7 @@ class ImageClassifier(L.LightningModule):
 # **Predict before you run.** With `"value"` and 1.0, the longest gradient that the optimizer gets in an epoch has a norm of
 #
 # - **a** at most 1: that is the limit;
-# - **b** a little more, below 10: few entries of a gradient are large;
+# - **b** more than 1, at most 75: few entries of a gradient are large;
 # - **c** more than 75.
 
 # %% tags=["predict"]
@@ -116,7 +116,7 @@ def by_norm():
 # ### The contrast
 #
 # The same network, the same batches, one epoch. `quiet_trainer()` keeps a Trainer silent. The folded cells measure the norm (the root of the sum of squares) of the gradient that the optimizer used at each update,
-# and the test accuracy as a *lead over guessing*. Watch the spikes.
+# and the *lead over guessing*: test accuracy minus that of a guess. Watch the spikes.
 
 # %% tags=["apparatus"]
 # Trains one epoch with a way of clipping; measures gradient norms and test accuracy.
@@ -171,8 +171,8 @@ text = "where some batches are not scaled, SGD clipped by value loses a tenth or
 claim("8.1", text, share <= 0.9)
 
 # %% [markdown]
-# **Why.** `"value"` looks at each entry alone and cuts it to the range from -1 to 1. This network has tens of thousands of entries. If 10,000 of them are cut to 1, the norm is still 100, the root of 10,000. `"norm"` looks
-# at the gradient as one arrow and shortens it, all entries by the same factor. The harm outlasts the broken batch: its long step throws the weights far away, so the next gradients are long, too. Lightning says nothing to either version.
+# **Why.** `"value"` looks at each entry alone and cuts it to the range from -1 to 1. This network has over 50,000 weights, one entry each. If 10,000 of them are cut to 1, the norm is still 100, the root of 10,000. `"norm"` shortens
+# the whole gradient, all entries by the same factor. The harm outlasts the broken batch: its long step throws the weights far away, so the next gradients are long, too.
 #
 # **How large a limit?** That depends on the optimizer. The folded cell trains with SGD and with Adam, and also clips by norm to 0.003, far below the usual norm.
 
@@ -226,12 +226,12 @@ for way in (by_value, by_norm):
     print(f"{way.__name__}: lead over guessing {run['lead over guessing']:.3f}")
 
 # %% [markdown]
-# The two lie close together: you notice the wrong algorithm only on the day of a broken batch.
+# They lie close together: you notice the wrong algorithm only with a broken batch.
 #
 # **Scope.** CPU or GPU, one process; with DDP, clipping comes after the processes have averaged their gradients. The Trainer refuses `gradient_clip_val` under manual optimization and, in Lightning 2.6, with
 # `precision="16-mixed"` and a *fused* optimizer (8.3).
 #
-# **When the bad version is right.** When a bound for each weight matters more than the direction, and the limit is small enough for the number of entries. Without long gradients you need neither.
+# **When the bad version is right.** When a bound for each entry matters more than the direction, and the limit is small enough for the number of entries. Without long gradients you need neither.
 #
 # ### Your turn · Clip by hand, over two batches
 #
@@ -268,7 +268,7 @@ check("8.1", ClipsByHand)
 # %% [markdown]
 # ### Take along
 #
-# A callback that checks what the optimizer used, *after* clipping. On a GPU it waits for the device once per update, so use it for a test run.
+# A callback that checks what the optimizer used, *after* clipping. For a test run: on a GPU it waits for the device once per update. Not for `precision="16-mixed"`: an update that the scaler skips fails the check.
 
 
 # %% tags=["guard"]
@@ -330,15 +330,15 @@ print("nan entries after: ", int(weight.grad.isnan().sum()))
 #
 # ## 8.2 Warm up the learning rate
 #
-# Six residual blocks, each of which adds to its input and normalizes the sum, as in the first transformers. The optimizer is Adam, its learning rate falls to zero along a cosine. (The network is in the folded cell.) If you
+# Six residual blocks, each of which adds to its input and normalizes the sum, as in the first transformers. The optimizer is Adam, its learning rate falls almost to zero along a cosine. (The network is in the folded cell.) If you
 # start at a large rate, the run is lost within a few steps. Is the rate too large, or does it come too early?
 #
-# *Warm-up* lets the rate rise to its peak first, here during the first half of the updates. We train with five peak rates, each twice the one before.
+# *Warm-up* lets the rate rise to its peak first, here during the first half of the updates. We train with five peak rates, each twice the one before. A peak rate *works* if the run reaches three quarters of the best lead over guessing.
 #
 # **Predict.** Warm-up raises the highest peak rate that still works
 #
 # - **a** hardly at all: Adam adapts the size of its steps by itself;
-# - **b** by up to a half: the large rates come a little later, and do the same harm;
+# - **b** to at most twice the rate: large rates come later, and do the same harm;
 # - **c** to more than twice the rate.
 
 # %% tags=["predict"]
@@ -404,7 +404,7 @@ class WarmsUp(StartsAtThePeak):
 #
 # ### The contrast
 #
-# The folded cell trains each version with the five peak rates, and draws a third curve: warm-up over a *tenth* of the run, a common setting. A peak rate *works* if the run reaches three quarters of the best lead over guessing; the cell interpolates between rates.
+# The folded cell trains each version with the five peak rates, and draws a third curve: warm-up over a *tenth* of the run, a common setting. It interpolates between rates.
 
 # %% tags=["apparatus"]
 # Trains with five peak rates.
@@ -499,12 +499,12 @@ text = "for a deep network under Adam, the best of five peak rates without warm-
 claim("8.2", text, best["StartsAtThePeak"] / max(best.values()), at_least=0.75)
 
 # %% [markdown]
-# So if you can try several rates, try a lower one first. Warm-up buys room for error, which pays where one run takes days. How far a tenth of the run moves the edge differs between data sets and seeds; half of the run more than
-# doubled it in every run that we recorded. It has its own price: the rate is below its peak for so long.
+# So if you can try several rates, try a lower one first. Warm-up buys room for error, which pays where one run takes days. How far a tenth of the run moves the edge differs between data sets and seeds. Half of the
+# run has its price: the rate is below its peak for so long.
 #
-# These runs are ordinary ones: shuffled, with Adam's default betas.
+# These runs are shuffled, with Adam's default betas.
 #
-# **Scope.** CPU or GPU. Measured in one process, with Adam, in a network that normalizes *after* the sum; most transformers today normalize before the block, which makes the start milder. `OneCycleLR` has a fixed length: it raises an error
+# **Scope.** CPU or GPU. Measured in one process, with Adam, in a network that normalizes *after* the sum; most transformers today normalize before the block. Built that way, this network trained at the two highest rates without warm-up (one trial on MNIST). `OneCycleLR` has a fixed length: it raises an error
 # if the run continues after its end.
 #
 # **When the bad version is right.** With a low peak rate, as the left of the figure shows, or when you resume with the state of the optimizer, whose averages are full.
@@ -534,7 +534,7 @@ check("8.2", RisesAndFalls)
 # %% [markdown]
 # ### Take along
 #
-# A callback that stops a run in its second update if the rate does not rise. It also stops a scheduler that steps once per epoch.
+# A callback for one optimizer. It stops a run in its second update if the rate does not rise, for example because the scheduler steps once per epoch.
 
 
 # %% tags=["guard"]
@@ -608,7 +608,7 @@ claim("8.2", text, later / first, at_most=0.5)
 # **Predict.** Compared with the mean norm of the gradients that the optimizer uses, the logged mean is
 #
 # - **a** about a quarter: each look sees one batch out of four;
-# - **b** between 60 and 90 percent;
+# - **b** between 60 and 90 percent: each look sees a different share;
 # - **c** the same: Lightning logs while the gradients are complete.
 
 # %% tags=["predict"]
@@ -646,7 +646,7 @@ class LooksBeforeTheStep(LogsItsNorm):
 # %% [markdown]
 # ### The contrast
 #
-# Ten updates of four batches each. The folded cell notes after each batch what a callback or a progress bar would show, and what the optimizer used. Watch whether the two curves lie on each other.
+# Ten updates of four batches each. The folded cell notes after each batch the newest logged norm, and the norm that the optimizer used. Do the curves coincide?
 
 # %% tags=["apparatus"]
 # Trains ten updates; compares the norm that is logged with the one that is used.
@@ -706,7 +706,7 @@ claim("8.3", text, abs(result.good["logged / used"] - 1), at_most=1e-4)
 
 # %% [markdown]
 # **Why.** `on_after_backward` runs after every batch. PyTorch adds each gradient to those of the batches before, so the first look sees a quarter of the sum, the second a half, and only the fourth sees what the optimizer gets. Hence the
-# sawtooth. `on_before_optimizer_step` runs once per update, when the sum is complete. Lightning says nothing. The run is an ordinary one that accumulates; with one batch per update both hooks agree:
+# sawtooth. `on_before_optimizer_step` runs once per update, when the sum is complete. The run is an ordinary one that accumulates; with one batch per update both hooks agree:
 
 # %% tags=["apparatus"]
 # Looks after backward without accumulation, in full precision.
@@ -715,7 +715,7 @@ text = "with one batch per update and in full precision, the mean norm logged in
 claim("8.3", text, abs(plain - 1), at_most=1e-4)
 
 # %% [markdown]
-# Both hooks run before clipping: you see how long a gradient was, not where it was cut.
+# Both hooks run before clipping: you see the norm that the limit is compared with.
 #
 # **Layer by layer.** Lightning's `grad_norm` returns one norm per parameter. The folded cell compares the first and the last layer of two new networks, which differ in their activation:
 
@@ -760,8 +760,8 @@ claim("8.3", text, relu / sigmoid, at_least=1e3)
 #
 # ### Your turn · Let the gradient reach every layer
 #
-# This deep network learns little. Three faults keep the gradient from some of its layers. Find them (`norms` helps: it has no entry where there is no gradient), and repair them. Keep all layers, which have nine weight matrices,
-# and an activation of any kind after each of the hidden ones. *(8 minutes)*
+# This deep network learns little. Three faults keep the gradient from some of its layers. Find them (`norms` helps: look for missing entries and zeros), and repair them. Keep all nine weight matrices,
+# and an activation of any kind after each layer but `refine` and `head`. *(8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -794,7 +794,7 @@ check("8.3", LosesItsGradients)
 # %% [markdown]
 # ### Take along
 #
-# A callback for a test run: after every batch, the value logged as `grad_norm` must be that of the latest update.
+# A callback for a test run in which all parameters are trained: after every batch, `grad_norm_step` must be the norm of the latest update. Lightning uses this name if you log `grad_norm` with `on_step` *and* `on_epoch`.
 
 
 # %% tags=["guard"]
@@ -823,7 +823,7 @@ try_guard(
 # ### Going further
 #
 # **Half precision.** With `precision="16-mixed"`, Lightning multiplies the loss by a large factor, so that small gradients survive in 16 bits. Before the step it divides the gradients again, unless the optimizer is *fused*: a fused
-# optimizer divides inside its own step, which is after the hook. The setting is meant for GPUs; the scaler also exists for the CPU, so the cell runs there on every machine.
+# optimizer divides inside its own step, which is after the hook. The scaler also exists for the CPU, so the cell runs there on every machine.
 
 
 # %%
@@ -873,13 +873,13 @@ in_half_precision(LooksBeforeAFusedStep, gradient_clip_val=1.0)
 #
 # ## 8.4 Stop early, and keep the best weights
 #
-# 500 training images, and three in five of their labels were guessed; those of the validation images are right. A network learns the rule first, then memorizes the guesses. `EarlyStopping("val_loss", patience=10)` ends the run when the validation loss has not improved
+# 500 training images, and three in five of their labels were guessed; those of the validation images are right. `EarlyStopping("val_loss", patience=10)` ends the run when the validation loss has not improved
 # ten times in a row. Then you go on to predict with the model.
 #
 # **Predict.** The test loss of the model in memory, compared with that of the best weights of the run, is
 #
 # - **a** the same: the callback puts the best weights back;
-# - **b** at most 2 percent higher: ten epochs after the best one change little;
+# - **b** less than 10 percent higher: ten epochs after the best one change little;
 # - **c** at least 10 percent higher.
 
 # %% tags=["predict"]
@@ -1013,10 +1013,10 @@ text = "where many labels are wrong, the weights in memory after EarlyStopping h
 claim("8.4", text, result.times("test loss") >= 1.1)
 
 # %% [markdown]
-# **Why.** The callback has to wait for ten checks that are no better. Training continues meanwhile, and stops with the weights of the tenth. `EarlyStopping` keeps no weights, and Lightning says nothing. `ModelCheckpoint` with a
-# `monitor` keeps them: load `best_model_path`. (The checkpoint that a Trainer writes by default has no `monitor`: it holds the last epoch.)
+# **Why.** A network learns the rule first, then memorizes the guesses. The callback waits for ten checks without an improvement. Training continues meanwhile, and stops with the weights of the tenth. `EarlyStopping` does not keep weights. `ModelCheckpoint` with a
+# `monitor` keeps them: load `best_model_path`. (The checkpoint that a Trainer writes by default has no `monitor`: it holds the weights of the last validation.)
 #
-# **Patience counts checks,** not epochs: validation runs. The folded cell reports a loss that gets worse every time, with a patience of 3, and counts the epochs.
+# **Patience counts validation runs,** not epochs. The folded cell counts the epochs with a patience of 3, while the loss gets worse every time. A validation loss of `nan` ends the run at once.
 
 
 # %% tags=["apparatus"]
@@ -1083,7 +1083,7 @@ for version in (uses_the_last, uses_the_best):
 # %% [markdown]
 # The loss differs a little, the accuracy hardly. So monitor the metric that you report.
 #
-# **Scope.** CPU or GPU, one process; in several, log the metric with `sync_dist=True`, or each process judges its own part of the images. Patience depends on `val_check_interval` and `check_val_every_n_epoch`. The default of both callbacks is
+# **Scope.** CPU or GPU, one process; in several, log the metric with `sync_dist=True`, or each process judges its own part of the images. How long the patience lasts depends on `val_check_interval` and `check_val_every_n_epoch`. The default of both callbacks is
 # `mode="min"`.
 #
 # **When the bad version is right.** When the two are equally accurate, as in the ordinary run. And do not stop early at all when a schedule needs its end, as in 8.2.

@@ -162,7 +162,7 @@ result = contrast(
 
 # %% tags=["claim"]
 longest = "longest gradient used"
-text = "clipped by value to 1, a gradient still reaches a norm above 75"
+text = "where some batches are not scaled, a gradient clipped by value to 1 still reaches a norm above 75"
 claim("8.1", text, result.bad[longest] >= 75)
 text = "clipped by norm to 1, every gradient has a norm of at most 1"
 claim("8.1", text, result.good[longest] <= 1.001)
@@ -205,10 +205,10 @@ for way, clipping in ways.items():
 # %% tags=["apparatus"]
 # Three claims about the table.
 of_norm = {way: leads["SGD", way] / leads["SGD", "by norm, 1"] for way in ways}
-text = "SGD whose gradients are clipped far below their usual norm loses half or more of the lead over guessing"
+text = "SGD whose gradients are clipped far below their usual norm loses half or more of the lead over guessing that it has when clipped by norm to 1"
 claim("8.1", text, of_norm["by norm, 0.003"], at_most=0.5)
 of_norm = {way: leads["Adam", way] / leads["Adam", "by norm, 1"] for way in ways}
-text = "Adam whose gradients are clipped far below their usual norm keeps three quarters or more of the lead over guessing"
+text = "Adam whose gradients are clipped far below their usual norm keeps three quarters or more of the lead over guessing that it has when clipped by norm to 1"
 claim("8.1", text, of_norm["by norm, 0.003"], at_least=0.75)
 text = "where some batches are not scaled, Adam clipped by value loses a tenth or more of the lead over guessing that it has when clipped by norm"
 claim("8.1", text, of_norm["by value, 1"], at_most=0.9)
@@ -471,10 +471,10 @@ for name, rate in highest.items():
 none, half, _ = highest.values()
 
 # %% tags=["claim"]
-text = "for a deep network under Adam, warm-up over half of the run more than doubles the highest peak rate that works"
+text = "for a deep network that normalizes after each block, trained with Adam, warm-up over half of the run more than doubles the highest peak rate that works"
 claim("8.2", text, half / none, above=2)
 mean_lead = "mean lead over five peak rates"
-text = "for a deep network under Adam, warm-up over half of the run raises the lead over guessing, averaged over five peak rates, by a tenth or more"
+text = "for a deep network that normalizes after each block, trained with Adam, warm-up over half of the run raises the lead over guessing, averaged over five peak rates, by a tenth or more"
 claim("8.2", text, result.times(mean_lead) <= 0.9)
 
 # %% [markdown]
@@ -495,7 +495,7 @@ print(f"median weight of a new block: {block.abs().median():.3f}")
 
 # %% tags=["apparatus"]
 # Compares the best rate without warm-up with the best of all runs.
-text = "for a deep network under Adam, the best of five peak rates without warm-up reaches three quarters or more of the best lead over guessing with warm-up"
+text = "for a deep network that normalizes after each block, trained with Adam, the best of five peak rates without warm-up reaches three quarters or more of the best lead over guessing with warm-up"
 claim("8.2", text, best["StartsAtThePeak"] / max(best.values()), at_least=0.75)
 
 # %% [markdown]
@@ -794,13 +794,14 @@ check("8.3", LosesItsGradients)
 # %% [markdown]
 # ### Take along
 #
-# A callback for a test run in which all parameters are trained: after every batch, `grad_norm_step` must be the norm of the latest update. Lightning uses this name if you log `grad_norm` with `on_step` *and* `on_epoch`.
+# A callback for a test run: after every batch, `grad_norm_step` must be the norm of the latest update. Lightning uses this name if you log `grad_norm` with `on_step` *and* `on_epoch`.
 
 
 # %% tags=["guard"]
 class ComparesTheNorm(L.Callback):
     def on_before_optimizer_step(self, trainer, module, optimizer):
-        self.norm = nn.utils.get_total_norm([p.grad for p in module.parameters()])
+        gradients = [p.grad for p in module.parameters() if p.grad is not None]
+        self.norm = nn.utils.get_total_norm(gradients)
 
     def on_train_batch_end(self, trainer, *_):
         logged = trainer.callback_metrics.get("grad_norm_step")
@@ -855,11 +856,11 @@ after, before, fused = map(
 print(f"after backward:          {after:.1f} times the norm in full precision")
 print(f"before the step:         {before:.1f} times")
 print(f"before the step, fused:  {fused:.1f} times")
-text = "under a gradient scaler, the norm seen in on_after_backward is thousands of times that in full precision"
+text = "under a gradient scaler, the norm seen in on_after_backward is at least ten thousand times that in full precision"
 claim("8.3", text, after, at_least=1e4)
 text = "under a gradient scaler, the norm seen in on_before_optimizer_step is that in full precision if the optimizer is not fused"
 claim("8.3", text, abs(before - 1), at_most=0.05)
-text = "under a gradient scaler, the norm seen in on_before_optimizer_step is thousands of times that in full precision if the optimizer is fused"
+text = "under a gradient scaler, the norm seen in on_before_optimizer_step is at least ten thousand times that in full precision if the optimizer is fused"
 claim("8.3", text, fused, at_least=1e4)
 
 # %% [markdown]
@@ -1009,7 +1010,7 @@ result = contrast(
 )
 
 # %% tags=["claim"]
-text = "where many labels are wrong, the weights in memory after EarlyStopping have a test loss at least 10 percent above that of the best weights"
+text = "where many labels are wrong, the weights in memory after EarlyStopping with a patience of ten have a test loss at least 10 percent above that of the best weights"
 claim("8.4", text, result.times("test loss") >= 1.1)
 
 # %% [markdown]
@@ -1042,9 +1043,10 @@ often = batches_trained(OnlyGetsWorse(), val_check_interval=0.25)
 each = batches_trained(OnlyGetsWorse())
 seldom = batches_trained(OnlyGetsWorse(), check_val_every_n_epoch=5)
 broken = batches_trained(OnlyGetsWorse([3, 2, torch.nan, 1]))
-for name, batches in {"4 times": often, "once": each, "every fifth": seldom}.items():
-    print(f"validation {name} per epoch: {batches // 4} epochs")
-text = "with validation in every fifth epoch, EarlyStopping trains five times as long as with validation in every epoch"
+runs = {"4 times per epoch": often, "once per epoch": each, "every fifth epoch": seldom}
+for name, batches in runs.items():
+    print(f"validation {name}: {batches // 4} epochs")
+text = "where the validation loss never improves, EarlyStopping trains five times as long with validation in every fifth epoch as with validation in every epoch"
 claim("8.4", text, seldom / each, equals=5)
 text = "a validation loss of nan ends a run with EarlyStopping at that check, with patience left"
 claim("8.4", text, broken // 4, equals=3)
@@ -1065,7 +1067,7 @@ def default_checkpoint_is_the_last():
     return torch.equal(flat_weights(kept), flat_weights(model))
 
 
-text = "the checkpoint that a Trainer writes by default holds the weights of the last epoch"
+text = "the checkpoint that a Trainer writes by default holds the weights of the last validation"
 claim("8.4", text, default_checkpoint_is_the_last())
 
 # %% [markdown]
@@ -1113,10 +1115,10 @@ check("8.4", callbacks)
 # %% tags=["guard"]
 class RequiresABestCheckpoint(L.Callback):
     def on_fit_start(self, trainer, module):
-        monitored = {each.monitor for each in trainer.checkpoint_callbacks}
+        kept = {(each.monitor, each.mode) for each in trainer.checkpoint_callbacks}
         for stop in trainer.early_stopping_callbacks:
-            kept = stop.monitor in monitored
-            assert kept, f"Expected a ModelCheckpoint that monitors {stop.monitor}."
+            wanted = stop.monitor, stop.mode
+            assert wanted in kept, f"Expected a ModelCheckpoint with {wanted}."
 
 
 # %% tags=["apparatus"]

@@ -162,9 +162,9 @@ versions = {"bad": LogsTheLoss, "good": ReturnsTheLoss}
 result = contrast("12.1", train, **versions, prediction=prediction, figure=plot)
 
 # %% tags=["claim"]
-text = "if training_step returns None, two epochs do not change a single weight tensor"
+text = "in two epochs in which every training_step returns None, not a single weight tensor changes"
 claim("12.1", text, result.bad["weight tensors changed"] == 0)
-text = "global_step counts the same number of steps whether training_step returns its loss or None"
+text = "global_step counts as many steps if every training_step returns None as if it returns its loss"
 claim("12.1", text, result.gain("steps reported") == 0)
 
 # %% [markdown]
@@ -427,7 +427,7 @@ logged = validate_in_two(LogsF1Twice())[0]
 print(f"all images at once:       {exact:.3f}")
 print(f"synced mean of batch F1:  {logged['mean_of_f1']:.3f}")
 print(f"torchmetrics object:      {logged['f1']:.3f}")
-text = "the synced mean of the macro F1 of batches of 64 images differs from the macro F1 of all images by half a point or more"
+text = "in two processes, one with clean and one with noisy images, the synced mean of the macro F1 of batches of 64 images differs from the macro F1 of all images by half a point or more"
 claim("12.2", text, abs(logged["mean_of_f1"] - exact), at_least=0.005)
 text = "in two processes, a torchmetrics object reports the macro F1 of all images"
 claim("12.2", text, abs(logged["f1"] - exact), at_most=1e-6)
@@ -781,7 +781,7 @@ result = contrast("12.4", report, **versions, prediction=prediction, figure=plot
 # %% tags=["claim"]
 text = "if a batch of one wrong answer follows a full batch, the mean of the batch accuracies is little more than half of the true accuracy"
 claim("12.4", text, result.bad["reported / true"] <= 0.51)
-text = "self.log reports the true accuracy for batches of different size"
+text = "self.log in validation_step reports the true accuracy for batches of different size, if a batch is images and labels"
 claim("12.4", text, result.good["error"] <= 1e-6)
 
 # %% [markdown]

@@ -794,14 +794,13 @@ check("8.3", LosesItsGradients)
 # %% [markdown]
 # ### Take along
 #
-# A callback for a test run: after every batch, `grad_norm_step` must be the norm of the latest update. Lightning uses this name if you log `grad_norm` with `on_step` *and* `on_epoch`.
+# A callback for a test run in which all parameters are trained: after every batch, `grad_norm_step` must be the norm of the latest update. Lightning uses this name if you log `grad_norm` with `on_step` *and* `on_epoch`.
 
 
 # %% tags=["guard"]
 class ComparesTheNorm(L.Callback):
     def on_before_optimizer_step(self, trainer, module, optimizer):
-        gradients = [p.grad for p in module.parameters() if p.grad is not None]
-        self.norm = nn.utils.get_total_norm(gradients)
+        self.norm = nn.utils.get_total_norm([p.grad for p in module.parameters()])
 
     def on_train_batch_end(self, trainer, *_):
         logged = trainer.callback_metrics.get("grad_norm_step")

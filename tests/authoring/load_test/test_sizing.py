@@ -21,15 +21,15 @@ def _load(learners: int, seconds: float, cpu: float, kernels: float) -> Load:
 # Alone: 20 s, 30 s of processor time, 700 MB. The largest: 10 learners, 36 s each.
 BY_HAND = Record(
     date="2026-01-31",
-    lesson="12",
+    lesson="13",
     machine=Machine(2, 16.0, "Some processor", "Linux"),
     loads=(_load(1, 20.0, 30.0, 700.0), _load(10, 180.0, 36.0, 4300.0)),
     versions={"python": "3.11.0"},
 )
 
 
-def test_the_syllabus_gives_lesson_12_thirty_minutes():
-    assert syllabus.load().lesson("12").teaching_minutes == 30
+def test_the_syllabus_gives_lesson_13_thirty_minutes():
+    assert syllabus.load().lesson("13").teaching_minutes == 30
 
 
 def test_a_class_of_the_measured_size_needs_the_measured_memory():
@@ -91,7 +91,7 @@ def test_a_record_is_the_same_after_writing_and_reading(tmp_path):
 
 
 def test_a_new_record_says_where_when_and_with_what():
-    record = records.new_record("12", BY_HAND.loads[::-1])
+    record = records.new_record("13", BY_HAND.loads[::-1])
     assert [load.learners for load in record.loads] == [1, 10]
     assert record.machine.cores >= 1
     assert record.machine.processor

@@ -827,7 +827,7 @@ def reported_and_applied(module_class, name):
 
 def lr_find_works(module_class):
     with TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
-        tuner = Tuner(L.Trainer(**quiet_trainer(default_root_dir=folder)))
+        tuner = Tuner(L.Trainer(**quiet_trainer(max_epochs=1, default_root_dir=folder)))
         try:
             tuner.lr_find(module_class(), data, num_training=20)
         except AttributeError:

@@ -50,51 +50,42 @@ class DigitClassifier(L.LightningModule):
 
     Args:
         hidden: Width of the hidden layer.
-        lr: Learning rate of Adam.
+        learning_rate: Step size of Adam; with a schedule, the highest one.
     """
 
-    def __init__(self, hidden: int = 64, lr: float = 1e-3) -> None:
-        super().__init__()
-        self.lr = lr
-        first = nn.Linear(data.num_features, hidden)
-        last = nn.Linear(hidden, data.num_classes)
-        self.net = nn.Sequential(nn.Flatten(), first, nn.ReLU(), last)
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.net(images)
-
-    def configure_optimizers(self) -> OptimizerLRScheduler:
-        return torch.optim.Adam(self.parameters(), lr=self.lr)
-
-
-# %%
-class LooksItUp(L.LightningModule):
-    """An encoder and a head, trained with a one-cycle schedule."""
-
-    def __init__(self, learning_rate: float = 0.01) -> None:
+    def __init__(self, hidden: int = 64, learning_rate: float = 1e-3) -> None:
         super().__init__()
         self.save_hyperparameters()
-        layers = [nn.Flatten(), nn.Linear(data.num_features, 64), nn.ReLU()]
+        layers = [nn.Flatten(), nn.Linear(data.num_features, hidden), nn.ReLU()]
         self.encoder = nn.Sequential(*layers)
-        self.head = nn.Linear(64, data.num_classes)
-
-    @property
-    def trainable(self) -> list[nn.Parameter]:
-        return [p for p in self.parameters() if p.requires_grad]
+        self.head = nn.Linear(hidden, data.num_classes)
 
     def forward(self, images: Tensor) -> Tensor:
         return self.head(self.encoder(images))
 
     def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
         images, labels = batch
-        return F.cross_entropy(self(images), labels % self.head.out_features)
+        return F.cross_entropy(self(images), labels)
 
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return torch.optim.Adam(self.parameters(), lr=self.hparams.learning_rate)
+
+
+# %%
+class OneCycle(DigitClassifier):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         peak = self.hparams.learning_rate
         steps = int(self.trainer.estimated_stepping_batches)
         optimizer = torch.optim.Adam(self.trainable, lr=peak)
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, steps)
         return [optimizer], [{"scheduler": cycle, "interval": "step"}]
+
+
+# %%
+class LooksItUp(OneCycle):
+    @property
+    def trainable(self) -> list[nn.Parameter]:
+        return [p for p in self.parameters() if p.requires_grad]
 
 
 # %% [markdown]

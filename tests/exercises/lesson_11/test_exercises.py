@@ -53,7 +53,7 @@ def __init__(self):
     super().__init__()
     self.automatic_optimization = False
 def configure_optimizers(self):
-    parts = self.net[1], self.net[3]
+    parts = self.encoder, self.head
     return [torch.optim.SGD(part.parameters(), lr=0.1) for part in parts]
 def training_step(self, batch, batch_idx):
     images, labels, weights = batch
@@ -401,8 +401,8 @@ def knows(body, init=""):
     lines = ["class KnowsItself(LooksItUp):"]
     if init:
         lines += [
-            "    def __init__(self, learning_rate=0.01):",
-            "        super().__init__(learning_rate)",
+            "    def __init__(self, learning_rate=0.001):",
+            "        super().__init__(learning_rate=learning_rate)",
             *(f"        {line}" for line in init.splitlines()),
         ]
     step = """
@@ -592,11 +592,11 @@ WRONG_11_3 = {
     ),
     "the first rate": (
         knows(SIZE + RATE.replace('["lr"]', '["initial_lr"]')),
-        "wrong at 15 of 16 updates: before update 2 it said 0.00040, the rate was 0.00",
+        "wrong at 15 of 16 updates: before update 2 it said 0.00004, the rate was 0.00",
     ),
     "the highest rate": (
         knows(SIZE + RATE.replace('["lr"]', '["max_lr"]')),
-        "wrong at 16 of 16 updates: before update 1 it said 0.01000, the rate was 0.00",
+        "wrong at 16 of 16 updates: before update 1 it said 0.00100, the rate was 0.00",
     ),
     "a little off": (
         knows(SIZE.replace("sum(", "0.5 + sum(") + RATE),
@@ -650,8 +650,8 @@ WRONG_11_3 = {
             + "@property\ndef current_lr(self):\n"
             + "    return self.hparams.learning_rate\n"
         ),
-        "current_lr was wrong at 16 of 16 updates: before update 1 it said 0.01000,"
-        " the rate was 0.00040. It is to be the rate of the next update, at any time.",
+        "current_lr was wrong at 16 of 16 updates: before update 1 it said 0.00100,"
+        " the rate was 0.00004. It is to be the rate of the next update, at any time.",
     ),
     "a rate noted at the start": (
         knows(

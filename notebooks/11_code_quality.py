@@ -78,7 +78,7 @@ class DigitClassifier(L.LightningModule):
         return F.cross_entropy(self(images), labels)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return torch.optim.Adam(self.parameters(), lr=self.hparams.learning_rate)
+        return torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
 
 
 def fit(model: L.LightningModule, *callbacks: L.Callback) -> L.LightningModule:
@@ -648,7 +648,7 @@ print(doctest.testmod(shapes))
 # %%
 class OneCycle(DigitClassifier):
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        peak = self.hparams.learning_rate
+        peak = self.hparams["learning_rate"]
         steps = int(self.trainer.estimated_stepping_batches)
         optimizer = torch.optim.Adam(self.trainable, lr=peak)
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, steps)

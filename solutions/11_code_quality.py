@@ -68,13 +68,13 @@ class DigitClassifier(L.LightningModule):
         return F.cross_entropy(self(images), labels)
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        return torch.optim.Adam(self.parameters(), lr=self.hparams.learning_rate)
+        return torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
 
 
 # %%
 class OneCycle(DigitClassifier):
     def configure_optimizers(self) -> OptimizerLRScheduler:
-        peak = self.hparams.learning_rate
+        peak = self.hparams["learning_rate"]
         steps = int(self.trainer.estimated_stepping_batches)
         optimizer = torch.optim.Adam(self.trainable, lr=peak)
         cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, steps)

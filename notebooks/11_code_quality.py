@@ -296,7 +296,7 @@ else:
     print('Not run: this needs `pip install "jsonargparse[signatures]"`.')
 
 # %% [markdown]
-# With hints, the command line refuses `lots` and names the argument. Its `--help` takes type and default from the signature and the meaning from `Args`. Without hints the text `"lots"` gets as far as a line inside PyTorch that cannot
+# Where it runs, the command line with hints refuses `lots` and names the argument. Its `--help` takes type and default from the signature and the meaning from `Args`. Without hints the text `"lots"` gets as far as a line inside PyTorch that cannot
 # use it.
 #
 # None of these knows a *shape*, which arises only when the code runs; that is why `checked` looks at every call. In your project, use the library of the field, [jaxtyping](https://docs.kidger.site/jaxtyping/), with beartype as its
@@ -373,7 +373,8 @@ print("distances:", tuple(distances(images[:5], images[:9]).shape))
 
 # %% [markdown]
 # **Hints of today.** `tuple[Tensor, Tensor]` and `dict[str, int]` need no import; `Tuple` and `Dict` from `typing` are outdated. And `configure_optimizers` does not return `Dict[str, Any]`, as older code has it. mypy refuses
-# that override, because Lightning's own method promises something narrower. The type to write is the one that this lesson uses:
+# that override, because Lightning's own method promises something narrower. (It also refuses `self.hparams.learning_rate`, since `hparams` is typed as a mapping; `self.hparams["learning_rate"]` passes.) The type to write is the one that
+# this lesson uses:
 
 # %%
 from typing import get_type_hints
@@ -455,7 +456,7 @@ class ShowsProbabilities(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells play both parts. The colleague runs the examples, and repairs the network if one fails. Then you train. So the curves compare the bug with its *repair*; what the docstring is worth stands in the row *examples
+# The folded cells play both parts. The colleague runs the examples, and repairs the network if one fails. Then you train. So the curves compare the bug with its *repair*; what the example is worth stands in the row *examples
 # failed*.
 
 # %% tags=["apparatus"]
@@ -474,8 +475,6 @@ Repaired.forward.__doc__ = ShowsProbabilities.forward.__doc__
 
 # %% tags=["apparatus"]
 # Runs the examples, repairs the network if one fails, then trains on it.
-
-
 def publish_and_train(colleagues):
     examples = run_examples(colleagues.forward)
     network = Repaired if examples.failed else colleagues
@@ -758,7 +757,7 @@ claim("11.3", text, result.bad["weights in tensors that changed"] == 0)
 
 # %% [markdown]
 # **Why.** The stored list holds references, so it follows changes *in* a tensor. But freezing changes which tensors belong in the list, and the new head brings tensors that never were in it. The optimizer skips tensors without
-# gradients, and the libraries say nothing: an optimizer may hold any tensors. Everything that `__init__` computes from the module goes stale in this way: a count of weights, a size in bytes, a list of layers.
+# gradients, and the libraries say nothing: an optimizer may hold any tensors. Whatever `__init__` computes from the module goes stale once the module changes: a count of weights, a size in bytes, a list of layers.
 #
 # **A property can be stale, too.** It is computed whenever it is read, but from what? Two properties for the learning rate:
 
@@ -816,11 +815,11 @@ def lr_find_works(module_class):
 
 # %% tags=["apparatus"]
 # The claims about counts and rates.
-text = "after freezing, a list stored in __init__ reports more than fifty times the trainable weights"
+text = "a list of tensors stored in __init__ still counts the weights of an encoder frozen later"
 claim("11.3", text, result.times("trainable weights, reported") >= 50)
 said, used = reported_and_applied(ReportsTheSetting, "learning_rate")
 text = (
-    "under a one-cycle schedule, hparams.learning_rate ends far above the applied rate"
+    "under a one-cycle schedule, hparams.learning_rate ends far above the rate applied"
 )
 claim("11.3", text, said[-1] / used[-1], at_least=1000)
 said, used = reported_and_applied(ReportsTheOptimizer, "current_lr")
@@ -835,7 +834,7 @@ claim("11.3", text, lr_find_works(ReportsTheOptimizer))
 # %% [markdown]
 # `hparams.learning_rate` is what you *ask for*, here the peak. What is *applied* lives in the optimizer. So give them different names: the setting can be assigned, the property `current_lr` is read only.
 #
-# **Scope.** One process or several, CPU or GPU. Under FSDP or DeepSpeed a process holds only a part of the weights, and counting needs care. `current_lr` as written needs a Trainer that trains, and one optimizer.
+# **Scope.** One process or several, CPU or GPU. Under FSDP or DeepSpeed a process holds only a part of the weights, and counting needs care. `current_lr` as written needs a Trainer that trains, and one optimizer; `lr_find` as in Lightning 2.6.
 #
 # **When the bad version is right.** Store what cannot change, such as the size of an image, and a moment that you want to remember: call it `initial_rate`. A property that computes much hides its cost; make it a method with
 # parentheses, `model.weight_norm()`.

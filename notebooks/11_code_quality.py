@@ -417,7 +417,7 @@ class TrainsOnProbabilities(DigitClassifier):
 # **Predict.** Your training
 #
 # - **a** works: logits and probabilities rank the classes alike, so the right class wins either way;
-# - **b** runs, its loss falls by more than half, and most images are classified wrongly;
+# - **b** runs, its loss falls, and most images are classified wrongly;
 # - **c** runs, but the loss does not fall: logits below the guard get no gradient.
 
 # %% tags=["predict"]

@@ -211,7 +211,7 @@ def lets_lr_find_assign(
     error = ""
     with TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
         options = quiet_trainer(
-            accelerator="cpu", max_epochs=-1, default_root_dir=folder
+            accelerator="cpu", max_epochs=steps, default_root_dir=folder
         )
         try:
             with learners_code("lr_find"):

@@ -191,13 +191,14 @@ text = "fast_dev_run finds crashes in both steps and at the end of epoch and run
 claim("6.1", text, four == 4)
 text = "a full epoch also finds crashes at a checkpoint and in a smaller last batch"
 claim("6.1", text, six == 6)
-text = "to find planted crashes, full epochs run far more batches than fast_dev_run"
+text = "to find planted crashes, full epochs run at least 50 times as many batches as fast_dev_run"
 claim("6.1", text, result.times("batches run in all") >= 50)
 
 # %% [markdown]
-# **Why.** A dry run is an epoch of one batch, with every hook of an epoch. It leaves out all other batches, loggers,
-# checkpoints and early stopping (so a misspelt `monitor` passes, too). Below the figure stands what the libraries say
-# meanwhile: nothing. No warning tells you what a dry run left out.
+# **Why.** A dry run is an epoch of one batch, with the hooks of an epoch. It leaves out all other batches, loggers,
+# checkpoints and early stopping (so their misspelt `monitor` passes, too). Lightning admits half of that in an info
+# message, which this notebook mutes: "Logging and checkpointing is suppressed." The long run, too, finds
+# `validation_step` at once: it first validates two batches (the *sanity check*).
 #
 # Does it train on its batch, or only look at it?
 
@@ -251,7 +252,7 @@ check("6.1", smoke_test)
 # %% [markdown]
 # ### Take along
 #
-# A Trainer from this function has dry-run a model of its own first.
+# A dry run of a second model, then the Trainer for the real run. They share the callbacks in `flags`.
 
 
 # %% tags=["guard"]
@@ -368,16 +369,16 @@ result = contrast(
 
 # %% tags=["claim"]
 many, fixed = result.bad["images in all"], result.good["images in all"]
-text = "a hundred epochs, each limited to two percent of the batches, show most images"
+text = "a hundred epochs, each limited to two percent of the shuffled batches, show most images"
 claim("6.2", text, many >= 0.6 * 7000)
 claim("6.2", "a drawn subset of two percent is the same in every epoch", fixed == 140)
 lead = result.bad["test accuracy"] - guess
-text = "training under a limit beats training on a fixed subset of that size"
+text = "a hundred epochs under a limit of two percent of the shuffled batches beat a hundred on a fixed subset of that size"
 claim("6.2", text, -result.gain("test accuracy") / lead >= 0.08)
 
 # %% [markdown]
 # **Why.** `limit_train_batches` limits the *batches of an epoch*, and the loader shuffles all images again in every
-# epoch. The accuracy is too good, and says nothing about 140 images. Lightning says nothing either.
+# epoch. The accuracy is too good, and says nothing about 140 images.
 #
 # This limit is staged. Here is the tenth of the popular tip, for ten epochs:
 
@@ -389,7 +390,7 @@ loader = DataLoader(labelled, batch_size=70, shuffle=True)
 L.Trainer(**options).fit(ImageClassifier(), loader)
 share = len(seen.ids) / 7000
 print(f"share of all images seen: {share:.2f}")
-text = "ten epochs, each limited to a tenth of the batches, show more than half of the images"
+text = "ten epochs, each limited to a tenth of the shuffled batches, show more than half of the images"
 claim("6.2", text, share, at_least=0.5)
 
 by_class = Subset(labelled, data.train_labels.argsort(stable=True).tolist())
@@ -401,7 +402,7 @@ print("unshuffled and ordered by class, classes seen:", classes, "of", data.num_
 
 # %% [markdown]
 # The last line is the opposite fault. Without shuffling, the limit takes the *first* batches: of files ordered by class,
-# a single class. `limit_val_batches` always works like this, since a validation loader does not shuffle.
+# a single class. `limit_val_batches` works like this, as validation loaders rarely shuffle.
 #
 # **Scope.** Loaders that shuffle, on CPU or GPU, in one process or several; also limits in whole numbers, such as 2.
 #
@@ -453,7 +454,7 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **Mind the decimal point.** `1` is a number of batches, `1.0` is all of them:
+# **Mind the decimal point.** `1` is a number of batches, `1.0` is all of them. A muted info message says so:
 
 # %%
 for limit in (1, 1.0):
@@ -527,7 +528,7 @@ class SeesEdges(ImageClassifier):
 
 
 # %% [markdown]
-# The gain becomes `nan` in the first backward pass, and remains `nan`.
+# The gain becomes `nan` in the first step and stays so.
 #
 # **Predict.** In the two epochs that follow, the test accuracy
 #
@@ -612,11 +613,13 @@ result = contrast(
 
 # %% tags=["claim"]
 one, silent = result.bad["weights that are nan"], result.bad["losses that are nan"]
-claim("6.3", "trained through a root at zero, a network keeps one nan weight", one == 1)
+text = "trained through a square root at zero behind torch.where, a network keeps one nan weight"
+claim("6.3", text, one == 1)
 claim("6.3", "with a nan weight behind torch.where, no loss is nan", silent == 0)
 bad, good = result.bad["test accuracy"] - guess, result.good["test accuracy"] - guess
-claim("6.3", "with a nan in its gain, a network still beats guessing", bad >= 0.02)
-text = "a nan in its gain costs a network much of its lead over guessing"
+text = "with a nan weight behind torch.where, a network still beats guessing"
+claim("6.3", text, bad >= 0.02)
+text = "a nan weight behind torch.where costs a network a quarter or more of its lead over guessing"
 claim("6.3", text, bad / good <= 0.75)
 
 # %% [markdown]
@@ -643,7 +646,7 @@ print(next(line.strip() for line in reversed(lines) if "sqrt()" in line))
 # %% [markdown]
 # **Scope.** Tried on a CPU, in one process: the same in `bf16-mixed`. Clipping by norm makes the bug loud, since one
 # `nan` spreads to all weights; a gradient scaler (`16-mixed`) skips every such step, so no weight moves. The accident is
-# staged, the size ordinary: shuffled, two epochs, default settings.
+# staged, the size ordinary.
 #
 # **When the bad version is right.** Nearly always: the check is slow (*Going further*). Switch it on when a loss
 # or a weight turns `nan`, or when a module with roots, logarithms or divisions learns worse than it should.
@@ -694,7 +697,7 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **What does the check cost?** We train with and without it, in turns, and compare the medians. To name the line, it
+# **What does the check cost?** We train with and without it, in turns. To name the line, it
 # notes the stack of calls at every operation.
 
 # %% tags=["apparatus"]
@@ -728,14 +731,14 @@ with warnings.catch_warnings():
 print("the gradient is", zero.grad.item())
 
 # %% [markdown]
-# **Second sitting.** A good place for a break. In a new kernel, run the cells up to here again: what follows needs them.
+# **Second sitting.** In a new kernel, first run the cells up to here.
 
 # %% [markdown]
 # ## 6.4 Overfit a small batch
 #
 # Does this module learn at all? On fresh images, a mediocre accuracy may be a bug, or all that a small network can do.
 # On images that it sees over and over, a healthy module gets everything right. `overfit_batches=2` repeats the same two
-# batches. If the accuracy does not reach 1, something is wrong.
+# batches. If the accuracy never reaches 1, look for a bug.
 #
 # Here are four modules with a silent bug.
 
@@ -862,14 +865,16 @@ text = (
     "on batches that overfit_batches repeats, a healthy module soon reaches accuracy 1"
 )
 claim("6.4", text, result.good["healthy"] <= 30)
-text = "overfit_batches finds a detached layer, a forgotten layer, and reordered images"
+text = "within 40 epochs on two batches of 96, a small network with a detached layer, a forgotten layer, or reordered images does not reach accuracy 1 under overfit_batches"
 claim("6.4", text, min(result.good[bug.__name__] for bug in bugs[:3]) == 40)
 
 # %% tags=["apparatus"]
 # Three more claims about the contrast.
 none, wrong = result.bad["modules that reach 1"], result.good["TakesNeighboursLabel"]
 claim(
-    "6.4", "on fresh batches, even a healthy module stays below accuracy 1", none == 0
+    "6.4",
+    "trained on two fresh batches per epoch for 40 epochs, even a healthy module stays below accuracy 1",
+    none == 0,
 )
 claim("6.4", "overfit_batches passes a module that learns wrong labels", wrong <= 36)
 test = result.good["TakesNeighboursLabel, test accuracy"]
@@ -877,14 +882,14 @@ text = "wrong labels that were learned by heart are worth nothing on new images"
 claim("6.4", text, test <= 0.25)
 
 # %% [markdown]
-# **Why.** On fresh batches all five bars are equal: no decision. On repeated images you know the goal beforehand,
-# because memorizing takes no skill. A module that misses it has weights that do not learn, a loss that does not fit, or
-# targets that change. Fix the number of epochs beforehand: in the table `DetachesALayer` still rises, and its last layer
-# may get there alone.
+# **Why.** On fresh batches all five bars are equal and decide nothing. On repeated images you know the goal beforehand,
+# because even a small network can memorize. A module that misses it has weights that do not learn, an unfit loss, or
+# targets that change. Fix the number of epochs, too: in the table `DetachesALayer` still rises. In a much wider network, or on
+# a few images, its last layer gets there alone.
 #
-# Passing is necessary, not sufficient: a wrong label is as easy to memorize as a right one. Only new images can tell.
+# Passing is necessary, not sufficient: wrong labels can be memorized, too. Only new images can tell.
 #
-# Lightning speaks up in the good version: it turns shuffling off. So you get the *first* batches of the data set. Test
+# Lightning warns in the good version: it turns shuffling off. So you get the *first* batches of the data set. Test
 # `DetachesALayer` on files ordered by class:
 
 # %%
@@ -910,7 +915,7 @@ print(type(trainer.train_dataloader.sampler).__name__)
 # sampler that balances classes. Before you believe a pass, **print the classes in the batch**.
 #
 # **Scope.** Lightning 2.6, CPU or GPU. Several processes: each repeats the first batches of its own share. Dropout,
-# augmentation and weight decay can keep a healthy module below 1: switch them off. Only the bugs are staged.
+# augmentation, weight decay and small steps can keep a healthy module below 1: avoid them. Only the bugs are staged.
 #
 # **When the bad version is right.** Once the test is passed: wrong labels show on fresh batches (row *last accuracy*).
 #
@@ -1078,8 +1083,8 @@ def prepares_once():
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells measure each change in turns with the program as it was, preparation included, as a share of *that*
-# program's time. `optimizer_step` without forward and backward counts as the optimizer's.
+# The folded cells time each change in turns with the original program, preparation included, in percent of the
+# original's time. `optimizer_step` without forward and backward counts as the optimizer's.
 
 # %% tags=["apparatus"]
 # Reads the five parts of the loop from a profiler, which waits for the GPU if there is one.
@@ -1136,7 +1141,7 @@ def measure(change):
     }
 
 
-title = "The loop waits for its images, whatever the width of the network"
+title = "The loop waits for its images, at both widths of the network"
 unit = "time per batch, in percent of the time before the change"
 plot = StackedBars(title, names, before="before", after="after", unit=unit)
 
@@ -1153,11 +1158,13 @@ result = contrast(
 
 # %% tags=["claim"]
 share, faster = result.good["its share"], result.good["times as fast"]
-text = "with images prepared one by one, loading takes most of a training batch"
+text = "with images prepared one by one, loading takes most of the time of a training batch"
 claim("6.5", text, share >= 0.5)
-claim("6.5", "preparing all images at once makes an epoch far faster", faster >= 2)
+text = "preparing all images at once makes an epoch at least twice as fast, where each was prepared when loaded"
+claim("6.5", text, faster >= 2)
 ratio = faster / result.bad["times as fast"]
-claim("6.5", "where loading leads, a narrower network helps far less", ratio >= 1.75)
+text = "where loading leads, a narrower network helps far less than preparing the images once"
+claim("6.5", text, ratio >= 1.75)
 
 # %% [markdown]
 # **Why.** A part that takes a tenth of the time can save a tenth at most (Amdahl's law). Preparing an image is a chain
@@ -1180,16 +1187,17 @@ def trained_weights(build):
 
 
 same = torch.equal(*map(trained_weights, (as_it_was, prepares_once)))
-claim("6.5", "prepared once or image by image, training ends with the same bits", same)
+text = "on a CPU, prepared once or image by image, training ends with the same bits"
+claim("6.5", text, same)
 print(gpu_line("6.5", "times as fast"))
 
 # %% [markdown]
-# **Scope.** One process, `num_workers=0`; with workers, `train_dataloader_next` is the time *waited*, not worked. On a
-# GPU a call returns before its work is done, and `profiler="simple"` does not wait: forward and backward show the time
-# to *start* the work, and the rest turns up wherever Python waits. (The folded profiler waits.) Such loading is
-# ordinary.
+# **Scope.** One process, automatic optimization (in manual, `training_step` contains all the work), `num_workers=0`;
+# with workers, `train_dataloader_next` is the time *waited*, not worked. On a GPU a call returns before its work is
+# done, and `profiler="simple"` does not wait: forward and backward show the time to *start* the work, and the rest
+# turns up wherever Python waits. Such loading is ordinary.
 #
-# **When the bad version is right.** When trying is cheaper than measuring. And when the profile is flat: then only a
+# **When the bad version is right.** When trying is cheaper than measuring. When the profile is flat, only a
 # smaller problem or a better machine helps.
 #
 # ### Your turn · Name the slowest part
@@ -1217,7 +1225,7 @@ check("6.5", slowest_part)
 # %% [markdown]
 # ### Take along
 #
-# Call this with `trainer.profiler` after a short run with `profiler="simple"`.
+# Call this with `trainer.profiler` after some hundred batches with `profiler="simple"`.
 
 
 # %% tags=["guard"]
@@ -1249,8 +1257,8 @@ try_guard(
 # ### Going further
 #
 # **Which tool finds which bug?** We let each tool, at a cheap setting, loose on the bugs of this lesson, and on the
-# healthy module for false alarms. An error counts as found. Two tools raise nothing and need a judge: learning by heart
-# has failed below 0.95, and loading is too slow if it takes more than 0.6 of the loop. *Rehearsal* is two epochs of two
+# healthy module for false alarms. A raised error counts as found. Two tools raise nothing and need a judge: learning
+# by heart has failed below 0.95, and loading is too slow if it takes more than 0.6 of the loop. *Rehearsal* is two epochs of two
 # batches; *combined* is a rehearsal with anomaly detection.
 
 
@@ -1333,9 +1341,9 @@ combined = sum("combined" in found for found in found_by.values())
 print("found by the combined rehearsal:", combined, "of", len(found_by))
 
 # %% [markdown]
-# We chose the bugs so that each tool has something to find: the grid shows what a tool *sees*, not how often bugs are
-# of that kind. Two escape everything: a broken module on one-class
-# batches, which printing the classes reveals, and wrong labels, which only new images reveal.
+# We chose the bugs so that each tool has something to find: the grid shows what a tool *sees*, not how common
+# such bugs are. Two escape everything: a broken module on one-class batches, which printing the classes reveals, and
+# wrong labels, which only new images reveal.
 
 # %% [markdown]
 # ## Symptoms

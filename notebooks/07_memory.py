@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 07 · Where did the memory go?
 #
-# "Out of memory" comes without an explanation, so people work through a list of tips. Some save half of your memory. Some save nothing. In this lesson you count instead of guessing. At the end you can
+# "Out of memory" comes without an explanation, so people work through a list of tips. Some save half of your memory, some nothing. In this lesson you count instead of guessing. At the end you can
 #
 # - say what a training step holds, byte by byte, and which part is worth attacking;
 # - choose the tool that shrinks that part, and name its price;
@@ -42,7 +42,7 @@ from course_utils.experiments.plots import Bars, Lines, Stacks
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# A small convolutional net with few weights and many activations, and a wide MLP (multilayer perceptron), which is the other way round. Images have the shape `(batch, channel, height, width)`. `quiet_trainer()` holds the options that keep a Trainer silent.
+# We use two networks: a small convolutional net with few weights and many activations, and a wide MLP (multilayer perceptron) with the reverse. Images have the shape `(batch, channel, height, width)`. `quiet_trainer()` holds the options that keep a Trainer silent.
 
 # %%
 data = ImageDataModule(batch_size=64)
@@ -108,7 +108,7 @@ for name, megabytes in two_steps(ConvNet()).items():
 #
 # On a GPU, `torch.cuda.max_memory_allocated()` also counts the batch, temporary tensors and the libraries' workspaces: all that PyTorch's allocator hands out. The card sees what the allocator has *reserved*, plus the CUDA context; "out of memory" is about those (7.4).
 #
-# ## 7.1 Mixed precision, where activations dominate
+# ## 7.1 Mixed precision, counted over the whole step
 #
 # `precision="bf16-mixed"` makes matrix products and convolutions work on `bfloat16`, numbers of two bytes instead of four. "It halves the memory", says the tip. You try it on both networks, with batches of 128 images, and count the *whole* step.
 #
@@ -136,7 +136,7 @@ mixed = {"precision": "bf16-mixed"}
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell also takes the peak of *all* tensors, temporary ones included (`MemoryTrace`).
+# The folded cell also takes the peak of *all* tensors, temporary ones included (`MemoryTrace`). The parts peak at different moments: it can lie below their sum.
 
 # %% tags=["apparatus"]
 # Counts the parts of a step, and the peak of all tensors, for both networks.
@@ -192,7 +192,7 @@ text = "asked for 16-mixed on a CPU, Lightning trains in bf16-mixed"
 claim("7.1", text, asked.precision == "bf16-mixed")
 
 # %% [markdown]
-# **Why.** Weights, gradients and Adam's state keep four bytes per number: 16 per weight. The products work on two-byte *copies* of weights and activations. A saved activation gives two bytes back; a copied weight takes two until its backward pass. So the share of saved activations in the whole decides. The conv net's step is little else; in the MLP's they are a thin slice, and the copies outweigh the gain. Lightning says nothing.
+# **Why.** Weights, gradients and Adam's state keep four bytes per number: 16 per weight. The products work on two-byte *copies* of weights and activations, made by `torch.autocast`. A saved activation gives two bytes back; a copied weight takes two until its backward pass. So the share of saved activations in the whole decides. The conv net's step is little else; in the MLP's they are a thin slice, and the copies outweigh the gain.
 #
 # Batches of 128 are ordinary. In larger ones the slice grows:
 
@@ -218,9 +218,9 @@ from course_utils.exercises.lesson_07 import cache_on_gpu, speed_on_gpu
 print(speed_on_gpu())
 
 # %% [markdown]
-# **Scope.** Bytes counted on a CPU; every process holds all four parts. Tensor cores take float16 since the V100, bfloat16 since the A100. `16-mixed` has a small range, so Lightning scales the loss. On a CPU Lightning (2.6) turns it into `bf16-mixed`, and warns.
+# **Scope.** Bytes counted on a CPU; under DDP, every process holds all four parts. Tensor cores take float16 since the V100, bfloat16 since the A100. `16-mixed` has a small range, so Lightning scales the loss. On a CPU Lightning (2.6) turns it into `bf16-mixed`, and warns.
 #
-# **When the bad version is right.** When the step does not shrink *and* gets no faster, or an operation of yours needs float32's digits: autocast knows that losses do, and cannot know your own.
+# **When the bad version is right.** When the step does not shrink *and* is not faster, or an operation of yours needs float32's digits: autocast knows that losses do, and cannot know your own.
 #
 # ### Your turn · Choose the precision by counting
 #
@@ -378,9 +378,9 @@ result = contrast(
 
 # %% tags=["claim"]
 end = "relative distance from the run with 256, at the end"
-text = "without BatchNorm, four accumulated batches of 64 end where batches of 256 end, to within a fiftieth of the distance that those move"
+text = "without BatchNorm, if every batch has equally many terms, four accumulated batches of 64 end where batches of 256 end, to within a fiftieth of the distance that those move"
 claim("7.2", text, result.good[end] <= 0.02)
-text = "batches of 64 without accumulation end farther from where batches of 256 end than those move in all"
+text = "at the same learning rate, batches of 64 without accumulation end farther from where batches of 256 end than those move in all"
 claim("7.2", text, result.bad[end] >= 1)
 
 # %% tags=["apparatus"]
@@ -390,15 +390,15 @@ text = "four accumulated batches of 64 save at most 0.3 times the bytes for back
 claim("7.2", text, share <= 0.3)
 
 # %% [markdown]
-# **Why.** The gradient of a mean over 256 images is the mean of the gradients of its quarters. Lightning divides each loss by four, PyTorch adds gradients up: nothing is approximated. Small batches alone make four updates where there was one, a different run that needs its own learning rate. Lightning says nothing.
+# **Why.** The gradient of a mean over 256 images is the mean of the gradients of its quarters. Lightning divides each loss by four, PyTorch adds gradients up: nothing is approximated. Small batches alone make four updates where there was one, a different run that needs its own learning rate.
 #
-# Three conditions hide in that. The folded cells break them one by one, and compare an accumulated gradient with that of the same images at once (batches of 64 where the table does not say otherwise).
+# Three conditions hide in that. The folded cells break them one by one, and compare an accumulated gradient with that of the same images at once (batches of 64 unless the table says otherwise).
 #
 # 1. *The loss of an image does not depend on its neighbours.* Batch normalization uses the mean of its batch.
 # 2. *The group is complete.* Five batches are a group of four and a leftover, whose gradient Lightning (2.6) divides by four as well.
 # 3. *Every batch has the same number of terms in its mean.* Ignored padding (`ignore_index`), class weights and a smaller last batch break that. Here one label in ten is known, at random.
 #
-# The class repairs the third: it adds losses up, and divides by the terms of the whole group.
+# The class repairs the third: it adds losses up, and divides by the terms of the whole group, counted beforehand.
 
 
 # %%
@@ -519,7 +519,7 @@ check("7.2", CountsTheLeftover)
 # %% [markdown]
 # ### Take along
 #
-# A callback that checks the size of an update: batch, times accumulation, times processes.
+# A callback that checks the size of an update: batch, times accumulation, times processes. (For a single loader of known length; a smaller last batch passes.)
 
 
 # %% tags=["guard"]
@@ -689,7 +689,7 @@ differ = result.bad.extras["end"] != result.good.extras["end"]
 claim("7.3", text, differ.sum().item(), equals=0)
 
 # %% [markdown]
-# **Why.** Both forward passes end where the first curve is highest. Then the other curve has eight bumps: each block is computed again just before its backward pass, and let go after it. A backward pass costs twice the operations of a forward pass; with a second forward pass, three becomes four. Before it computes a block again, `checkpoint` restores the random generators, so dropout zeroes the same activations. Lightning says nothing.
+# **Why.** Both forward passes end where the first curve is highest. Then the other curve has eight bumps: each block is computed again just before its backward pass, and let go after it. A backward pass costs twice the operations of a forward pass; with a second forward pass, three becomes four. Before it computes a block again, `checkpoint` restores the random generators, so dropout zeroes the same activations.
 #
 # Now compare the two memory rows. If less is *saved*, is the *peak* lower? Put one checkpoint around all eight blocks, `Recomputed(*blocks)`:
 
@@ -715,7 +715,7 @@ claim("7.3", text, less <= 0.8)
 # %% [markdown]
 # When its backward pass begins, all activations come back at once. You need memory for the inputs kept, plus all of the largest group: measure the peak of a whole step. (This one is ordinary.)
 #
-# **Scope.** The bytes and operations: any device. The bits: one process on a CPU, PyTorch 2. On a GPU `checkpoint` restores its generators as well, but two runs need not agree to the last bit there, checkpointed or not; we have not measured it. Names in the `state_dict` change with the wrapper.
+# **Scope.** The trade of bytes for operations: any device; how much depends on its kernels. The bits: one process on a CPU, PyTorch 2. On a GPU two runs need not agree to the last bit, checkpointed or not; we have not measured it. Names in the `state_dict` change with the wrapper.
 #
 # **When the bad version is right.** When it fits. You pay a third more operations in every step.
 #
@@ -905,7 +905,7 @@ text = "detached or not, the reported mean of the collected values is the same"
 claim("7.4", text, abs(result.gain("mean confidence")), at_most=1e-3)
 
 # %% [markdown]
-# **Why.** A tensor made from weights keeps its graph, with all activations that a backward pass would need. For the loss that pass comes, and frees them. For the confidence it never comes, so one number of four bytes keeps the activations of a batch. Clearing comes after the peak. Lightning says nothing. Eight batches make a small sawtooth; it grows with the batches of an epoch.
+# **Why.** A tensor made from weights keeps its graph, with all activations that a backward pass would need. For the loss that pass comes, and frees them. For the confidence it never comes, so one number of four bytes keeps the activations of a batch. Clearing comes after the peak. Eight batches make a small sawtooth; it grows with the batches of an epoch.
 #
 # Better still, compute the confidence under `torch.no_grad()`: then no graph is built.
 
@@ -922,7 +922,7 @@ class BuildsNoGraph(WatchesNoise):
 
 without = from_the_seed(held_over_steps, BuildsNoGraph)
 print(f"detached: {result.good[most]:.1f} MB, without a graph: {without[most]:.1f} MB")
-text = "a side computation takes less under torch.no_grad() than detached afterwards, by a factor of 1.5 or more"
+text = "a training step with a side computation holds less under torch.no_grad() than detached afterwards, by a factor of 1.5 or more"
 claim("7.4", text, result.good[most] / without[most] >= 1.5)
 
 # %% [markdown]
@@ -958,16 +958,16 @@ check("7.4", KeepsTheWorst)
 # %% [markdown]
 # ### Take along
 #
-# A callback that searches the module's attributes after every batch, lists and dicts included.
+# A callback that searches the attributes of the module and of its parts after every batch, lists and dicts included.
 
 
 # %% tags=["guard"]
 class HoldsNoGraph(L.Callback):
     def on_train_batch_end(self, trainer, pl_module, *_):
-        for name, value in vars(pl_module).items():
-            leaves = torch.utils._pytree.tree_leaves(value)
-            graphs = [t for t in leaves if getattr(t, "grad_fn", None) is not None]
-            assert not graphs, f"self.{name} holds {len(graphs)} graph(s)."
+        parts = [vars(module) for module in pl_module.modules()]
+        held = torch.utils._pytree.tree_leaves(parts)
+        graphs = [t for t in held if getattr(t, "grad_fn", None) is not None]
+        assert not graphs, f"The module holds {len(graphs)} graph(s)."
 
 
 # %% tags=["apparatus"]
@@ -982,7 +982,7 @@ try_guard(
 # %% [markdown]
 # ### Going further · What `empty_cache` does
 #
-# PyTorch keeps the blocks of deleted tensors for later: `memory_allocated` falls, `memory_reserved` stays. `empty_cache` gives unused blocks back to the driver; memory that a live tensor holds stays allocated, so the list is beyond its reach. Blocks go back in whole segments: between live tensors (*fragmentation*) much stays reserved. It helps other processes on the card, and between phases with blocks of different sizes. That is PyTorch's documentation of its default allocator; on a GPU the next cell shows it stage by stage:
+# PyTorch keeps the blocks of deleted tensors for later: `memory_allocated` falls, `memory_reserved` stays. `empty_cache` gives unused blocks back to the driver; memory that a live tensor holds stays allocated, so the list is beyond its reach. Blocks go back in whole segments: between live tensors (*fragmentation*) much stays reserved. It helps other processes on the card, and between phases with blocks of different sizes. So says PyTorch's documentation; on a GPU the next cell shows it:
 
 # %%
 print(cache_on_gpu())
@@ -1123,7 +1123,7 @@ print("1 plus 0.003:", (one + 0.003).item())
 print("256 plus 1:", int(many + 1))
 
 # %% [markdown]
-# So mixed precision keeps weights in four bytes. Lightning says nothing. If four do not fit, some optimizers round at random, up or down in proportion (*stochastic rounding*), or keep four-byte weights in CPU memory.
+# So mixed precision keeps weights in four bytes. (Some do not change there either: mostly those of MNIST's always-black pixels.) If four do not fit, some optimizers round at random, up or down in proportion (*stochastic rounding*), or keep four-byte weights in CPU memory.
 #
 # The small steps stage the effect, and the loss moves little. An ordinary run takes a hundred times the learning rate:
 
@@ -1172,7 +1172,7 @@ check("7.5", KnowsItsData)
 # %% [markdown]
 # ### Take along
 #
-# A callback that stops a run whose trained weights have fewer than four bytes.
+# A callback that stops a run whose trained weights are not float32.
 
 
 # %% tags=["guard"]
@@ -1194,8 +1194,8 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# You may read: write `.to(torch.bfloat16)` in `__init__`. That converts the weights and not the images, and the first product raises. The Trainer's `precision` does both sides: it converts the module, and the float images that a loader delivers. (The loaders of this course deliver
-# bytes. The data module scales them on the device, after that conversion, so `FineTuned` converts them itself.)
+# You may read: write `.to(torch.bfloat16)` in `__init__`. That converts the weights and not the images, and the first product raises. The Trainer's `precision` does both sides: it converts the module, and the float images that a loader delivers. (This course's loaders deliver bytes, so
+# `FineTuned` converts its images itself.)
 
 
 # %% tags=["raises-exception"]
@@ -1222,7 +1222,7 @@ two_steps(ConvertsItself())
 # | gradient checkpointing is on, and the memory stays where it was | 7.3 |
 # | memory grows from step to step, until a run fails hours later | 7.4 |
 # | nvidia-smi shows far more memory than your tensors take | 7.4 |
-# | fine-tuning in bf16 changes nothing | 7.5 |
+# | fine-tuning in bf16-true changes almost nothing | 7.5 |
 # | a counter in the model stops at 256 | 7.5 |
 #
 # ## Take away

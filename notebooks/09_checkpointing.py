@@ -18,8 +18,8 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
-# **Time** 35 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores under Linux. Elsewhere, and beside a GPU, four processes
-# import PyTorch again, some seconds each.
+# **Time** 35 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores under Linux. On other systems, and with a GPU, add
+# some seconds for each of four new processes.
 #
 # Two sittings: 9.1 and 9.2 first, 9.3 and the recipe another day.
 
@@ -95,7 +95,7 @@ class DigitNet(L.LightningModule):
 # Here a network learns 500 images for 20 epochs. Three in five labels are random, and once it memorizes them, the validation loss
 # rises. The power fails right after epoch 20.
 #
-# **Predict before you run.** Then `last.ckpt`
+# **Predict before you run.** The file `last.ckpt` that is left
 #
 # - **a** comes from epoch 20, as its name says;
 # - **b** does not exist: it is written when training ends;
@@ -236,15 +236,15 @@ result = contrast(
 # %% tags=["claim"]
 text = "save_last=True beside a monitored loss that rises leaves a last.ckpt that is at least six of twenty epochs old"
 claim("9.1", text, result.bad["epochs lost after 20"] >= 6)
-text = "a checkpoint callback that monitors nothing leaves the newest epoch whenever the run is killed between two epochs"
+text = "a checkpoint callback without monitor and with save_on_train_epoch_end=True leaves the newest epoch whenever the run is killed between two epochs"
 claim("9.1", text, result.good["most epochs ever lost"] == 0)
 
 # %% [markdown]
-# **Why.** Lightning's documentation promises less than the comment: "a `last.ckpt` copy whenever a checkpoint file gets saved". So
-# `last.ckpt` is written only in an epoch in which the same callback also wrote a top-k file. While the loss improves, that is every epoch, so a short trial works.
-# Once the loss rises, nothing gets into the best two, and `last.ckpt` stands still: the flat line in the figure. Lightning says nothing.
+# **Why.** Lightning's documentation promises less than the comment: "a `last.ckpt` copy whenever a checkpoint file gets saved". A callback that saves
+# after epochs writes `last.ckpt` only if it also wrote a top-k file. While the loss improves, it does so every time, and a short trial works.
+# Once the loss rises, nothing gets into the best two, and `last.ckpt` stays as it is: the flat line in the figure. Lightning says nothing.
 #
-# The two test losses are the reason to keep two kinds of files: the newest weights are there to continue from, not to use. (Monitor what you care about: the lowest loss need not be the highest accuracy.)
+# The two test losses are the reason to keep two kinds of files: the newest weights are there to continue from, not to use. (Monitor what you care about: the lowest loss need not be the highest accuracy. For an accuracy say `mode="max"`; the default is `"min"`.)
 #
 # The random labels are staged. An ordinary run has 2,000 images with their own labels:
 
@@ -260,9 +260,9 @@ newest_loss = result.good["test loss, newest weights"]
 claim("9.1", text, newest_loss / result.good["test loss, best weights"] >= 1.1)
 
 # %% [markdown]
-# The accuracies are close now, and a kill still costs epochs.
+# The accuracies are close now, but a kill still costs epochs.
 #
-# **Every epoch?** By default a `ModelCheckpoint` saves after every training epoch only if validation runs exactly once per epoch, or not at all. Otherwise it saves after a validation, so the good version sets
+# **Every epoch?** By default a `ModelCheckpoint` saves after every training epoch only if validation runs exactly once per epoch, or if there is none and `check_val_every_n_epoch` is 1. Otherwise it waits for a validation, so the good version sets
 # `save_on_train_epoch_end=True`. Two other validation intervals, without the option and with it:
 
 
@@ -296,8 +296,8 @@ claim("9.1", text, sum(lost[name, newest_after_every_epoch] for name in interval
 #
 # **Scope.** Lightning 2.6, any device, one process; any validation interval with `save_on_train_epoch_end=True`. A kill *within* an epoch still costs what that epoch has done. The [recipe](#One-recipe-to-paste) limits that.
 #
-# **When the bad version is right.** When the callback saves every epoch anyway: with `save_top_k=-1`, which keeps all files, or without `monitor`. And writing a file every epoch has a price:
-# if the model is large or the epoch short, save less often, with `every_n_epochs`.
+# **When the bad version is right.** When the callback saves every epoch anyway: with `save_top_k=-1`, which keeps all files, or without `monitor`. Writing a file every epoch takes time:
+# if the model is large or the epoch short, set `every_n_epochs`.
 
 
 # %% tags=["apparatus"]
@@ -340,7 +340,7 @@ check("9.1", room_for_two)
 # %% [markdown]
 # ### Take along
 #
-# This callback stops a run as soon as a finished epoch is missing on the disk. (`mmap=True` reads the counter, not the weights.)
+# When an epoch starts, the one before must be on the disk. (`mmap=True` reads the counter, not the weights.)
 
 
 # %% tags=["guard"]
@@ -348,8 +348,8 @@ class RequiresTheNewest(L.Callback):
     def on_train_epoch_start(self, trainer, pl_module):
         files = Path(trainer.checkpoint_callback.dirpath).glob("*.ckpt")
         steps = [torch.load(file, mmap=True)["global_step"] for file in files]
-        lost = trainer.global_step - max(steps, default=0)
-        assert not lost, "a kill now would cost at least one finished epoch"
+        kept = trainer.global_step in (0, *steps)
+        assert kept, "a kill now would cost at least one finished epoch"
 
 
 # %% tags=["apparatus"]
@@ -394,10 +394,10 @@ text = "save_top_k=0 with save_last=True leaves no file after a crash"
 claim("9.1", text, len(after_a_crash), equals=0)
 
 # %% [markdown]
-# With nothing to keep, `last.ckpt` is written once, when training ends. By then the run has finished and does not need it.
+# With nothing to keep, `last.ckpt` is written once, when training ends: too late.
 #
-# **Three more ways to keep the wrong file.** `mode` says whether less is better, and its default is `"min"`. A file name is a template in which a misspelt metric is not an error. And a callback that monitors a metric, saves after every
-# epoch, and is validated every second one, takes an old score for that of the new weights:
+# **Three more ways to keep the wrong file.** `mode` is forgotten. A file name is a template in which a misspelt metric is not an error. And with validation every second epoch, a callback that monitors a metric and saves after every
+# epoch takes an old score for that of the new weights:
 
 
 # %%
@@ -429,9 +429,9 @@ with TemporaryDirectory() as folder:
     print(f"{len(keeps.best_k_models)} files were judged by {scores} scores")
 
 # %% [markdown]
-# The name of the second reads like a perfect loss: what was not logged is filled in as 0. And of the third, every second file carries the score of the epoch before it.
+# The second file name reads like a perfect loss: what was not logged is filled in as 0. In the third case, every second file carries the score of the epoch before it.
 #
-# **Ask your own callbacks.** The check of the exercise asks questions that you can put to your own code. This one scripts a metric, epoch by epoch, and looks at what a kill would leave.
+# **Ask your own callbacks.** The check of the exercise works on your own code, too. It scripts a metric, epoch by epoch, and looks at what a kill would leave.
 
 # %%
 from course_utils.exercises.lesson_09 import (
@@ -622,9 +622,9 @@ result = contrast(
 )
 
 # %% tags=["claim"]
-text = "a run with dropout and shuffling that was killed and resumed by ckpt_path ends with the bits of one that was never killed"
+text = "on the CPU, a run with dropout and shuffling that was killed and resumed by ckpt_path from a file of an epoch's end ends with the bits of one that was never killed, if a callback saves the random state"
 claim("9.2", text, result.good["weight tensors that differ"] == 0)
-text = "restarting a run killed in its third epoch from the loaded weights makes twice as many updates as resuming it"
+text = "restarting a run of four epochs, killed in its third, from the loaded weights makes twice as many updates as resuming it"
 claim("9.2", text, result.times("updates after it") == 2)
 
 # %% [markdown]
@@ -633,7 +633,7 @@ claim("9.2", text, result.times("updates after it") == 2)
 # **Why.** A checkpoint holds weights, the optimizer's averages, the schedule's position, epoch and step, and the state of callbacks. `load_from_checkpoint` is made for *using* a model: it
 # takes the weights and calls the module's own hook. `fit(ckpt_path=...)` takes everything.
 #
-# This is an ordinary run, and the two accuracies are close. The restarted one is just not the experiment that you planned.
+# This is an ordinary run, and the two accuracies are close. The restarted one is not the experiment that you planned.
 #
 # **Bit for bit?** Yes, if the file is from the end of a training epoch. With other validation intervals that takes `save_on_train_epoch_end=True`, as in 9.1. The folded cells try two of them.
 
@@ -680,22 +680,22 @@ intervals = {"four times per epoch": {"val_check_interval": 0.25}}
 intervals["every second epoch"] = {"check_val_every_n_epoch": 2}
 for name, flags in intervals.items():
     count = tensors_that_differ(newest_by_default, **flags)
-    text = f"with validation {name}, a run resumed from a file saved by default does not end with the bits of an uninterrupted one"
+    text = f"with dropout, shuffling and validation {name}, a run stopped within an epoch and resumed from a file saved by default does not end with the bits of an uninterrupted one"
     claim("9.2", text, count, equals=4)
     count = tensors_that_differ(newest_after_every_epoch, **flags)
-    text = f"with validation {name}, a run resumed from a file saved with save_on_train_epoch_end=True ends with the bits of an uninterrupted one"
+    text = f"with dropout, shuffling and validation {name}, a run stopped within an epoch and resumed from a file saved with save_on_train_epoch_end=True ends with the bits of an uninterrupted one"
     claim("9.2", text, count, equals=0)
-text = "a run that is killed and restarted from the loaded weights ends with all weight tensors different"
+text = "a run that is killed and restarted from the loaded weights ends with all weight tensors different from those of a run that was never killed"
 claim("9.2", text, result.bad["weight tensors that differ"] == 4)
-text = "in a resumed run, a one-cycle learning rate falls to the end"
+text = "resumed after its one-cycle learning rate has peaked, a run's rate only falls"
 claim("9.2", text, result.good["updates with a rising rate"] == 0)
 
 # %% [markdown]
-# **More epochs than planned?** A finished run resumes and makes no more updates, unless `max_epochs` is larger. But a OneCycle schedule comes back with its old length and cannot be prolonged: Lightning stops with `ValueError: Tried to step …
+# **More epochs than planned?** A finished run resumes and makes no more updates, unless `max_epochs` is larger. But a OneCycle schedule comes back with its old length: after that, Lightning stops with `ValueError: Tried to step …
 # times` (*Going further*).
 #
 # **Scope.** CPU, one process, Lightning 2.6, files from the end of a training epoch. On a GPU, where we have not measured it, dropout draws from CUDA's generator, which the callback saves; you also need
-# deterministic operations. With several processes, all get the state of the first. If you draw from NumPy or Python's `random`, save those states, too ([5.3](05_reproducibility.ipynb)).
+# deterministic operations. With several processes, all get the state of the first. If you draw from NumPy or Python's `random`, save those states, too ([5.3](05_reproducibility.ipynb)). With `persistent_workers=True` a new loader draws once more, and the bits differ.
 #
 # **When the bad version is right.** For *fine-tuning*: other data, a new schedule, a different number of epochs. A weights-only file is enough for that. Being able to resume costs disk space, since Adam keeps two averages per weight:
 
@@ -737,7 +737,7 @@ check("9.2", job)
 # %% [markdown]
 # ### Take along
 #
-# This callback refuses to start from scratch in a folder that holds a file to resume from:
+# This callback refuses to start from scratch in a folder that holds a `last*.ckpt`:
 
 
 # %% tags=["guard"]
@@ -797,7 +797,7 @@ text = "load_from_checkpoint leaves the random numbers alone if a callback resto
 claim("9.2", text, draws_after_loading(DigitNet, KeepsRandomState()), equals=0)
 
 # %% [markdown]
-# The callback's hook belongs to a Trainer, and asks what the Trainer is about to do. It restores early: in `on_train_start` it would be too late, since by then Lightning has started the loader, which draws as well.
+# The callback's hook belongs to a Trainer, and asks what the Trainer is about to do. `on_train_start` would be too late: by then Lightning has started the loader, which draws as well.
 #
 # **Ways to resume that do not do what you think:**
 
@@ -848,10 +848,10 @@ text = "a file with weights only cannot be given to fit as ckpt_path"
 claim("9.2", text, weights_only != "resumed")
 
 # %% [markdown]
-# Only the first one continued: 32 updates, the second epoch. `ckpt_path="last"` looks for a file whose name begins with `last`; without one
-# it trains all epochs from scratch, with a warning. And that a file with weights only cannot be resumed, you learn when you try.
+# Only the first one continued: 32 updates, the second epoch. `ckpt_path="last"` looks in the folders of the checkpoint callbacks for a file whose name begins with `last`; without one
+# it trains all epochs from scratch, with a warning. A file with weights only fails when you resume.
 #
-# **A file from the middle of an epoch.** Ten batches of 64 images come in fixed order, and the file is saved after the sixth. The module notes which images it sees.
+# **A file from the middle of an epoch.** Ten batches of 64 images come in fixed order, and the file is saved after the sixth.
 
 
 # %%
@@ -886,7 +886,7 @@ claim("9.2", text, len(never) / 640, equals=0.4)
 #
 # ## 9.3 Save your own state
 #
-# Some images are harder than others. This module gives a class more weight in the loss the more errors it made lately: after each batch, the new class weights are
+# Some classes are harder than others. This module gives a class more weight in the loss the more errors it made lately: after each batch, the new class weights are
 # 98 % of the old ones plus 2 % of the errors counted. They begin at one for every class.
 #
 # After two epochs the run is resumed with `ckpt_path`, and all that 9.2 listed comes back.
@@ -1039,13 +1039,13 @@ class UsesHooks(KeepsAnAttribute):
 differ = stop_and_resume(UsesHooks)["weight tensors that differ"]
 text = "a run without randomness whose statistics go through the module's checkpoint hooks resumes bit-identical to an uninterrupted run"
 claim("9.3", text, differ, equals=0)
-text = "if class weights in a plain attribute start over, the resumed run ends with all weight tensors different"
+text = "if class weights in a plain attribute start over, the resumed run ends with all weight tensors different from those of an uninterrupted run"
 claim("9.3", text, result.bad["weight tensors that differ"] == 4)
 
 # %% [markdown]
 # For tensors choose the buffer: it also moves to the GPU. Callbacks and data modules have `state_dict` and `load_state_dict` for the same purpose.
 #
-# **Really anything?** The folded cells put twelve kinds of values through the hooks: numbers, lists, arrays, paths, times. Each is saved, then resumed. How many come back?
+# **Which values?** The folded cells put twelve kinds of values through the hooks: numbers, lists, arrays, paths, times. Each is saved, then resumed. How many come back?
 
 # %% tags=["apparatus"]
 # Twelve kinds of values.
@@ -1129,7 +1129,7 @@ claim("9.3", text, list(resumed.values()).count("UnpicklingError"), equals=7)
 #
 # ### Your turn · A window of losses
 #
-# This module divides each loss by the mean of the last eight. It saves the window, and the file cannot be resumed. Make a resumed run bit-identical to an uninterrupted one, with Lightning's defaults. *(8 minutes)*
+# This module divides each loss by the mean of the last eight. It saves the window, and the file cannot be resumed. Make a resumed run bit-identical to an uninterrupted one, without `weights_only=False`. *(8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -1159,7 +1159,7 @@ check("9.3", DividesByRecent)
 # %% [markdown]
 # ### Take along
 #
-# For a test: no part of the module keeps a tensor that the file will not hold.
+# For a test: no part of the module keeps a tensor in a plain attribute. (It does not look into lists, and does not know your hooks.)
 
 
 # %% tags=["guard"]
@@ -1219,7 +1219,7 @@ claim("9.3", text, found.ok is False)
 RegistersABuffer().load_state_dict(KeepsAnAttribute().state_dict())
 
 # %% [markdown]
-# To take the rest of an old file on purpose: in this cell with `load_state_dict(..., strict=False)`. For `load_from_checkpoint` and `fit(ckpt_path=...)`, set `self.strict_loading = False` in the module's `__init__`; PyTorch's
+# To take the rest of an old file on purpose, call `load_state_dict(..., strict=False)`. For `load_from_checkpoint` and `fit(ckpt_path=...)`, set `self.strict_loading = False` in the module's `__init__`; PyTorch's
 # own `load_state_dict` does not read that attribute. Either way the class weights begin as ones.
 
 
@@ -1337,7 +1337,7 @@ with TemporaryDirectory() as whole, TemporaryDirectory() as killed:
     run_until_killed(lambda: recipe_job(killed, 1, Hit(kill_this_process)))
     print("after SIGKILL, updates in the files:", files_of(killed))
     ended, _ = recipe_job(killed, 2)
-text = "a run with the recipe that was killed by SIGKILL and started again ends with the bits of one that was never killed"
+text = "on the CPU, a run with the recipe that was killed by SIGKILL and started again ends with the bits of one that was never killed"
 claim("9.2", text, ended == expected)
 
 with TemporaryDirectory() as folder:
@@ -1345,8 +1345,8 @@ with TemporaryDirectory() as folder:
     print("after SIGTERM, updates in the files:", files_of(folder))
     left = max(files_of(folder).values())
     print("exit code:", code or 0)
-    updates = recipe_job(folder, 2)[1]
-text = "a run with the recipe that was stopped by SIGTERM loses no update"
+    print("started again, updates in all:", recipe_job(folder, 2)[1])
+text = "on the CPU, a run with the recipe that was stopped by SIGTERM loses no update"
 claim("9.2", text, left, equals=80)
 
 # %% [markdown]

@@ -31,30 +31,30 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils import check
+from course_utils.data import ImageDataModule
 
 # %% [markdown]
 # The classifier of the lesson:
 
-
 # %%
-class DigitClassifier(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+data = ImageDataModule()
 
-    def __init__(self, lr=0.3):
+
+class ImageClassifier(L.LightningModule):
+    """Images of shape (batch, channel, height, width) to one logit per class."""
+
+    def __init__(self, lr=0.1):
         super().__init__()
         self.lr = lr
-        self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
-        )
+        hidden = [nn.Linear(data.num_features, 64), nn.ReLU()]
+        self.net = nn.Sequential(nn.Flatten(), *hidden, nn.Linear(64, data.num_classes))
 
     def forward(self, images):
         return self.net(images)
 
     def training_step(self, batch, batch_idx):
         images, labels = batch
-        loss = F.cross_entropy(self(images), labels)
-        self.log("train_loss", loss)
-        return loss
+        return F.cross_entropy(self(images), labels)
 
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), lr=self.lr)
@@ -63,14 +63,14 @@ class DigitClassifier(L.LightningModule):
 # %% [markdown]
 # ## 8.1 Clip by hand, over two batches
 #
-# The starter has two bugs. It clips by value, which lets a long gradient through and bends it. And it clips after each batch, so that a part of the sum is shortened before the rest is added.
+# The starter has two bugs. It clips by value, which lets a long gradient through and bends it. It also clips after each batch, so that a part of the sum is shortened before the rest is added.
 # Clip once, by norm, when the sum is complete.
 #
 # Tempting and wrong: to clip by norm after *each* batch. No gradient is too long then, but the first batch's share is smaller than it should be, and the direction is not that of both.
 
 
 # %% tags=["solution"]
-class ClipsByHand(DigitClassifier):
+class ClipsByHand(ImageClassifier):
     def __init__(self):
         super().__init__()
         self.automatic_optimization = False
@@ -90,7 +90,7 @@ class ClipsByHand(DigitClassifier):
 check("8.1", ClipsByHand)
 
 # %% [markdown]
-# **Another way.** Lightning has a method for it, `clip_gradients`. It takes the optimizer, so in a module with two optimizers you can give each a limit of its own.
+# **Another way.** Lightning has a method for it, `clip_gradients`. It takes the optimizer, so in a module with two optimizers you can give each its own limit.
 
 
 # %%
@@ -111,14 +111,14 @@ check("8.1", ClipsWithLightning)
 # %% [markdown]
 # ## 8.2 A warm-up that counts updates
 #
-# Three numbers have to fit: how many updates there are, how often the scheduler steps, and what it changes. `estimated_stepping_batches` knows epochs, batches and accumulation. A scheduler in a
+# Three things have to fit: how many updates there are, how often the scheduler steps, and what it changes. `estimated_stepping_batches` knows epochs, batches and accumulation. A scheduler in a
 # dictionary with `"interval": "step"` steps after each update. And `cycle_momentum=False` leaves the momentum at 0.9.
 #
 # Tempting and wrong: `max_epochs * len(loader)`. It counts batches. Under accumulation there are fewer updates, and the run ends while the rate is still high.
 
 
 # %% tags=["solution"]
-class RisesAndFalls(DigitClassifier):
+class RisesAndFalls(ImageClassifier):
     def configure_optimizers(self):
         optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
         updates = self.trainer.estimated_stepping_batches
@@ -136,7 +136,7 @@ check("8.2", RisesAndFalls)
 
 
 # %%
-class AlongTwoLines(DigitClassifier):
+class AlongTwoLines(ImageClassifier):
     def configure_optimizers(self):
         optimizer = torch.optim.SGD(self.parameters(), lr=0.1, momentum=0.9)
         updates = self.trainer.estimated_stepping_batches
@@ -155,20 +155,21 @@ check("8.2", AlongTwoLines)
 # ## 8.3 Let the gradient reach every layer
 #
 # Three faults, three symptoms. `.detach()` cuts the graph: the encoder's `.grad` is `None`. `.round()` is flat between its jumps: the gradient of `refine` is exactly zero. Six sigmoids in a
-# row: the gradient of the first hidden layer is there, and about a millionth of that of the head.
+# row: the gradient of the first hidden layer is there, and only a tiny share of that of the head.
 #
-# Tempting and wrong: to add a tiny multiple of every weight to the loss, so that nothing is `None` or zero. The gradient that arrives then says nothing about the digits.
+# Tempting and wrong: to add a tiny multiple of every weight to the loss, so that nothing is `None` or zero. The gradient that arrives then says nothing about the images.
 
 
 # %% tags=["solution"]
-class DeepAndDeaf(DigitClassifier):
+class LosesItsGradients(ImageClassifier):
     def __init__(self):
         super().__init__()
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
+        first = nn.Linear(data.num_features, 64)
+        self.encoder = nn.Sequential(nn.Flatten(), first, nn.ReLU())
         hidden = [nn.Sequential(nn.Linear(64, 64), nn.ReLU()) for _ in range(6)]
         self.net = nn.Sequential(*hidden)
         self.refine = nn.Linear(64, 64)
-        self.head = nn.Linear(64, 10)
+        self.head = nn.Linear(64, data.num_classes)
 
     def forward(self, images):
         features = self.encoder(images)
@@ -181,14 +182,14 @@ class DeepAndDeaf(DigitClassifier):
 
 
 # %%
-check("8.3", DeepAndDeaf)
+check("8.3", LosesItsGradients)
 
 # %% [markdown]
-# **Another way.** Keep the sigmoids and give the gradient a way around them: each layer *adds* to its input. The slope of `features` is one, whatever the layer does.
+# **Another way.** Keep the sigmoids and give the gradient a way around them: each layer *adds* to its input. The slope of that path is one.
 
 
 # %%
-class AroundTheSigmoids(DeepAndDeaf):
+class AroundTheSigmoids(LosesItsGradients):
     def __init__(self):
         super().__init__()
         hidden = [nn.Sequential(nn.Linear(64, 64), nn.Sigmoid()) for _ in range(6)]
@@ -223,7 +224,7 @@ def callbacks(folder):
 check("8.4", callbacks)
 
 # %% [markdown]
-# **Another way.** A callback of your own, which stops the run through `trainer.should_stop`, and saves at each new high.
+# **Another way.** Your own callback, which stops the run through `trainer.should_stop`, and saves at each new high.
 
 
 # %%

@@ -31,6 +31,7 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassF1Score
 
 from course_utils import check
+from course_utils.data import ImageDataModule
 
 # %% [markdown]
 # The two networks of the lesson:
@@ -38,12 +39,14 @@ from course_utils import check
 
 # %%
 class DigitClassifier(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+    """One hidden layer: images (batch, channel, height, width) to one logit per class."""
 
     def __init__(self):
         super().__init__()
+        sizes = ImageDataModule()
+        hidden = [nn.Linear(sizes.num_features, 64), nn.ReLU()]
         self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
+            nn.Flatten(), *hidden, nn.Linear(64, sizes.num_classes)
         )
 
     def forward(self, images):
@@ -55,19 +58,20 @@ class DigitClassifier(L.LightningModule):
 
 # %%
 class Denoiser(L.LightningModule):
-    """Images of shape (batch, 1, 28, 28) to images of shape (batch, 784)."""
+    """Images to images, each flattened to one row."""
 
     def __init__(self):
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 784)
-        )
+        channels = ImageDataModule().image_shape[0]
+        hidden = [nn.Conv2d(channels, 8, 5, padding=2), nn.ReLU()]
+        last = nn.Conv2d(8, channels, 5, padding=2)
+        self.net = nn.Sequential(*hidden, last, nn.Flatten())
 
     def forward(self, images):
         return self.net(images)
 
     def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=2e-3)
+        return torch.optim.Adam(self.parameters(), lr=5e-3)
 
 
 # %% [markdown]
@@ -193,10 +197,10 @@ class UnpacksFirst(DigitClassifier):
 check("12.3", UnpacksFirst)
 
 # %% [markdown]
-# ## 12.4 One honest number an epoch
+# ## 12.4 One honest number per epoch
 #
 # The starter has two bugs. A batch of three images has the same vote as one of forty, and the list is never emptied, so the second epoch's number still
-# counts the first. `self.log` inside `validation_step` repairs both: it weights by batch size and starts anew each epoch.
+# counts the first. `self.log` inside `validation_step` repairs both: it weights by batch size and starts every epoch at zero.
 
 
 # %% tags=["solution"]
@@ -211,7 +215,7 @@ class ReportsAccuracy(DigitClassifier):
 check("12.4", ReportsAccuracy)
 
 # %% [markdown]
-# **Another way.** Count right answers and images yourself, divide once, and start each epoch at zero.
+# **Another way.** Count right answers and images yourself, divide once, and start every epoch at zero.
 
 
 # %%

@@ -36,7 +36,7 @@ from course_utils.hardware import quiet_trainer
 #
 # Workers that do not exist cannot persist, and PyTorch says so with an error. So the option depends on the number.
 #
-# Tempting and wrong: `persistent_workers=True` with `num_workers=max(workers, 1)`. Whoever asks for no workers wants none, for example to set a breakpoint in the dataset.
+# Tempting and wrong: `persistent_workers=True` with `num_workers=max(workers, 1)`. A user who asks for no workers wants none, for example to set a breakpoint in the dataset.
 
 
 # %% tags=["solution"]
@@ -69,39 +69,43 @@ def make_loader(dataset, workers):
 check("13.1", make_loader)
 
 # %% [markdown]
-# ## 13.2 Leave the switch as you found it
+# ## 13.2 Decide, and leave the switch as you found it
 #
-# Note the value, use yours, put the old one back. `finally` runs whether `fit` succeeds or raises, and the error goes on to the caller afterwards.
+# What decides is the shape of an image, without the number of images in a batch: a smaller last batch costs one more search, and that is all. `benchmark=False` has to be said, since the switch may be on. Save its value, use yours, restore it.
+# `finally` runs whether `fit` succeeds or raises, and the error passes on to the caller afterwards.
+#
+# Tempting and wrong: `benchmark=None` for several sizes. It leaves the switch alone, and that is the leak.
 
 
 # %% tags=["solution"]
-def train_with_benchmark(model, loader):
+def train_one_epoch(model, loader):
+    sizes = {images.shape[1:] for images, _ in loader}
     before = torch.backends.cudnn.benchmark
     options = quiet_trainer(accelerator="cpu", max_epochs=1)
     try:
-        L.Trainer(benchmark=True, **options).fit(model, loader)
+        L.Trainer(benchmark=len(sizes) == 1, **options).fit(model, loader)
     finally:
         torch.backends.cudnn.benchmark = before
 
 
 # %%
-check("13.2", train_with_benchmark)
+check("13.2", train_one_epoch)
 
 # %% [markdown]
-# **Another way.** A context manager does the noting and the putting back. This one restores every sticky switch, the seed among them, so it suits experiments more than a training script:
+# **Another way.** PyTorch's own context manager saves and restores the switch. And where every image can be asked, the dataset knows the sizes before anything is loaded:
+
 
 # %%
-from course_utils.experiments import preserve_global_state
-
-
-def train_with_benchmark(model, loader):
+def train_one_epoch(model, loader):
+    first, *others = (image.shape for image, _ in loader.dataset)
+    fixed = all(shape == first for shape in others)
     options = quiet_trainer(accelerator="cpu", max_epochs=1)
-    with preserve_global_state():
-        L.Trainer(benchmark=True, **options).fit(model, loader)
+    with torch.backends.cudnn.flags(enabled=torch.backends.cudnn.enabled):
+        L.Trainer(benchmark=fixed, **options).fit(model, loader)
 
 
 # %%
-check("13.2", train_with_benchmark)
+check("13.2", train_one_epoch)
 
 # %% [markdown]
 # ## 13.3 A data module that the finder can tune

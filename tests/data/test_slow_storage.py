@@ -28,6 +28,13 @@ def test_without_a_wait_nothing_sleeps(monkeypatch):
     assert int(SlowStorage(IMAGES, LABELS)[5][1]) == 5
 
 
+def test_each_image_goes_through_the_transform_when_it_is_read():
+    storage = SlowStorage(IMAGES, LABELS, transform=lambda image: image + 1)
+    assert [storage[i][0].item() for i in range(6)] == [1, 2, 3, 4, 5, 6]
+    assert storage.images is IMAGES
+    assert [int(storage[i][1]) for i in range(6)] == list(range(6))
+
+
 def test_a_negative_wait_is_refused():
     with pytest.raises(ValueError, match="Expected milliseconds to be 0 or more"):
         SlowStorage(IMAGES, LABELS, milliseconds=-1)

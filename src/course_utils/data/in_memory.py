@@ -1,6 +1,7 @@
 """Images held in memory, fetched a batch at a time, or one by one with a delay."""
 
 import time
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -48,15 +49,22 @@ class SlowStorage(TensorDataset):
     """Images that are read one at a time, each after a delay, as from a network disk.
 
     The delay is a sleep: it uses no processor, so other processes may run meanwhile.
+    A transform does use it.
 
     Attributes:
         images: Shape ``(n, channel, height, width)``, any dtype.
         labels: Shape ``(n,)``, int64.
         milliseconds: Delay per image; 0 for none.
+        transform: What each image goes through when it is read, or None.
     """
 
     def __init__(
-        self, images: Tensor, labels: Tensor, *, milliseconds: float = 0.0
+        self,
+        images: Tensor,
+        labels: Tensor,
+        *,
+        milliseconds: float = 0.0,
+        transform: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         """Hold the tensors; nothing is copied.
 
@@ -69,13 +77,14 @@ class SlowStorage(TensorDataset):
             )
         super().__init__(images, labels)
         self.images, self.labels = images, labels
-        self.milliseconds = milliseconds
+        self.milliseconds, self.transform = milliseconds, transform
 
     def __getitem__(self, index: int) -> Batch:
         """Return an image, ``(channel, height, width)``, and its label, delayed."""
         if self.milliseconds:
             time.sleep(self.milliseconds / 1000)
-        return super().__getitem__(index)
+        image, label = super().__getitem__(index)
+        return (self.transform(image) if self.transform else image), label
 
 
 def identity_collate(batch: Batch) -> Batch:

@@ -140,15 +140,23 @@ def make_loader(dataset, workers):
 
 
 BEFORE = """
-def train_with_benchmark(model, loader):
+def train_one_epoch(model, loader):
     switch = torch.backends.cudnn
+    fixed = len({images.shape[1:] for images, _ in loader}) == 1
     options = quiet_trainer(accelerator="cpu", max_epochs=1)
 """
-FIT = "L.Trainer(benchmark=True, **options).fit(model, loader)"
+FIT = "L.Trainer(benchmark=fixed, **options).fit(model, loader)"
+SAFELY = f"""
+    before = switch.benchmark
+    try:
+        {FIT}
+    finally:
+        switch.benchmark = before
+"""
 RIGHT_13_2 = {
     "sets it by hand": BEFORE
     + """
-    before, switch.benchmark = switch.benchmark, True
+    before, switch.benchmark = switch.benchmark, fixed
     try:
         L.Trainer(**options).fit(model, loader)
     finally:
@@ -156,7 +164,7 @@ RIGHT_13_2 = {
 """,
     "the library's context manager": BEFORE
     + f"""
-    with switch.flags(enabled=switch.enabled, benchmark=True):
+    with switch.flags(enabled=switch.enabled, benchmark=fixed):
         {FIT}
 """,
     "an exit stack": BEFORE
@@ -199,9 +207,11 @@ class Train:
     def __exit__(self, *error):
         torch.backends.cudnn.benchmark = self.before
     def __call__(self, model, loader):
+        sizes = [tuple(x.shape[-2:]) for x, _ in loader]
         options = quiet_trainer(accelerator="cpu", max_epochs=1)
         with self:
-            L.Trainer(benchmark=True, **options).fit(model, loader)
+            fixed = all(size == sizes[0] for size in sizes)
+            L.Trainer(benchmark=fixed, **options).fit(model, loader)
 answer = Train()
 """,
     "catches and raises again": BEFORE
@@ -214,10 +224,56 @@ answer = Train()
         raise
     switch.benchmark = before
 """,
+    "asks the dataset": BEFORE.replace(
+        "images.shape[1:] for images, _ in loader",
+        "image.shape for image, _ in loader.dataset",
+    )
+    + SAFELY,
 }
+ALWAYS_ON = BEFORE.replace("fixed = len", "fixed = True or len")
 WRONG_13_2 = {
+    "always on": (
+        ALWAYS_ON + SAFELY,
+        "With batches of 4 x 16, 8 x 8, 16 x 4 pixels, benchmark mode is on and the",
+    ),
     "the same in other words": (
-        BEFORE + f"    {FIT}\n    switch.benchmark = not True",
+        ALWAYS_ON + f"    {FIT}\n    switch.benchmark = not True",
+        "Look at height and width of all batches, and ask for `benchmark=False` where",
+    ),
+    "always off": (
+        BEFORE.replace("== 1", "== 9") + SAFELY,
+        "All images have one size, and benchmark mode is off while the model trains.",
+    ),
+    "counts the images of a batch": (
+        BEFORE.replace("images.shape[1:]", "images.shape") + SAFELY,
+        "Train with benchmark mode on; a smaller last batch does not matter.",
+    ),
+    "looks at the height": (
+        BEFORE.replace("shape[1:]", "shape[2]") + SAFELY,
+        "With batches of 8 x 8, 8 x 9, 8 x 8 pixels, benchmark mode is on",
+    ),
+    "looks at the width": (
+        BEFORE.replace("shape[1:]", "shape[3]") + SAFELY,
+        "With batches of 9 x 8, 9 x 8, 8 x 8 pixels, benchmark mode is on",
+    ),
+    "counts pixels": (
+        BEFORE.replace("images.shape[1:]", "images[0].numel()") + SAFELY,
+        "With batches of 4 x 16, 8 x 8, 16 x 4 pixels, benchmark mode is on",
+    ),
+    "looks at the first two batches": (
+        BEFORE.replace("in loader}", "in list(loader)[:2]}") + SAFELY,
+        "With batches of 9 x 8, 9 x 8, 8 x 8 pixels, benchmark mode is on",
+    ),
+    "compares the first batch with the last": (
+        BEFORE.replace("in loader}", "in list(loader)[::2]}") + SAFELY,
+        "With batches of 8 x 8, 8 x 9, 8 x 8 pixels, benchmark mode is on",
+    ),
+    "does not mention it": (
+        BEFORE + SAFELY.replace("benchmark=fixed", "benchmark=fixed or None"),
+        "benchmark mode was already on and the model trains in it.",
+    ),
+    "turns it off afterwards": (
+        BEFORE + f"    {FIT}\n    switch.benchmark = False",
         "It was on before; after training it is off. Afterwards it is to be what it wa",
     ),
     "no finally": (
@@ -236,6 +292,19 @@ WRONG_13_2 = {
     switch.benchmark = before
 """,
         "It was off before; after training failed with a ValueError it is on. Restore ",
+    ),
+    "expects two kinds of errors": (
+        BEFORE
+        + f"""
+    before = switch.benchmark
+    try:
+        {FIT}
+    except (RuntimeError, ValueError):
+        switch.benchmark = before
+        raise
+    switch.benchmark = before
+""",
+        "It was on before; after training failed with a KeyError it is off. Restore it",
     ),
     "returns in its finally": (
         BEFORE
@@ -282,10 +351,6 @@ WRONG_13_2 = {
 """,
         "The error of training did not come through. Tidy up, and let the error pass.",
     ),
-    "never turns it on": (
-        BEFORE + "    L.Trainer(**options).fit(model, loader)",
-        "Benchmark mode is off while the model trains.",
-    ),
     "notes it too late": (
         BEFORE
         + f"""
@@ -298,7 +363,7 @@ WRONG_13_2 = {
         "It was off before; after training it is on.",
     ),
     "trains nothing": (
-        BEFORE + "    return L.Trainer(benchmark=True, **options)",
+        BEFORE + "    return L.Trainer(benchmark=fixed, **options)",
         "The function trained on 0 of 3 batches.",
     ),
     "two epochs": (
@@ -310,7 +375,7 @@ WRONG_13_2 = {
         "The function trained on after one epoch. Fit the model on the loader, for one",
     ),
     "one batch": (
-        BEFORE + f"    {FIT.replace('True,', 'True, limit_train_batches=1,')}",
+        BEFORE + f"    {FIT.replace('=fixed,', '=fixed, limit_train_batches=1,')}",
         "The function trained on 1 of 3 batches.",
     ),
     "raises": (

@@ -144,6 +144,14 @@ def test_each_point_has_its_place_on_both_axes_and_the_reference_is_a_line(drawn
     assert list(lines["even"].get_xdata()) == [5, 5]
 
 
+def test_a_level_is_a_horizontal_line_that_the_words_name(drawn, alt):
+    guessing = Lines("Stays", "loss", x="batch", y="loss (nats)", level="guessing")
+    data = {"bad": BOTH["bad"], "good": {**BOTH["good"], "guessing": 2.3}}
+    lines = {line.get_label(): line for line in drawn(guessing, data).axes[0].lines}
+    assert list(lines["guessing"].get_ydata()) == [2.3, 2.3]
+    assert alt(guessing, data).endswith("guessing at 2.300.")
+
+
 def test_a_logarithmic_axis_of_few_places_is_labelled_at_each(drawn):
     picture = Lines("t", "cost", at="size", x="images", y="MB", log=True, log_x=True)
     axes = drawn(picture, COSTS).axes[0]

@@ -16,7 +16,13 @@ from matplotlib.figure import Figure
 
 from course_utils.experiments import plots
 from course_utils.experiments.plots import base
-from course_utils.experiments.plots.base import BAD, GOOD, sample
+from course_utils.experiments.plots.base import (
+    BAD,
+    GOOD,
+    sample,
+    styled,
+    versions_of,
+)
 from course_utils.experiments.result import Contrast, VersionResult
 
 ROWS = torch.arange(3 * 4 * 4).view(3, 1, 4, 4) / 48
@@ -52,6 +58,7 @@ LOSS = {"name": "loss", "x": "batch", "y": "loss (nats)"}
 PICTURES = [
     plots.Bars("Off", ["accuracy", "recall"], "share right", reference="truth"),
     plots.StackedBars("It waits", ["load", "step"], "parts", "parts", "ms"),
+    plots.Stacks("It halves", ["load", "step"], ["parts", "used"], "MB"),
     plots.Lines("Falls", **LOSS, log_x=True, reference="truth"),
     plots.Lines("Falls", **LOSS, log=True, point=("truth", "accuracy"), truth="mean"),
     plots.Lines("Falls", **LOSS, first=0, smallest=0.01),
@@ -258,9 +265,17 @@ def test_a_single_version_needs_no_legend(legend, alt):
     assert legend(bars, {"accuracy": {"said": 0.9, "true": 0.2}}) == []
 
 
-def test_three_versions_are_more_than_there_are_styles(drawn):
-    with pytest.raises(ValueError, match="one or two versions but got 3"):
-        drawn(plots.Lines("t", **LOSS), {"a": {}, "b": {}, "c": {}})
+def test_a_third_version_has_a_style_of_its_own(legend):
+    loss = {name: {"loss": [2.0, 1.0]} for name in ("bad", "good", "further")}
+    names = legend(plots.Lines("t", **LOSS), loss)
+    assert names == ["bad", "good", "further"]
+    styles = [style for _, _, style in styled(versions_of(loss))]
+    assert len({(s.color, s.marker, s.line) for s in styles}) == 3
+
+
+def test_four_versions_are_more_than_there_are_styles(drawn):
+    with pytest.raises(ValueError, match="one to three versions but got 4"):
+        drawn(plots.Lines("t", **LOSS), {"a": {}, "b": {}, "c": {}, "d": {}})
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 11, 12, 13, 20, 25, 100, 209, 1000])

@@ -18,12 +18,13 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.fit import settings_by_group
 from course_utils.checks.layers import has_activations, has_outputs
 from course_utils.checks.sample_data import (
-    digits,
     in_batches,
+    lesson_images,
     new_instance,
     quiet_function,
 )
 from course_utils.checks.weight_updates import updates
+from course_utils.data import ImageDataModule
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_08.clipping import Update, clips_by_norm
 from course_utils.exercises.lesson_08.early_stopping import (
@@ -42,11 +43,11 @@ _FACTORS = (0.02, 0.02, 1.0, 255.0, 255.0, 1.0, 255.0, 255.0, 0.02, 0.02, 1.0, 1
 
 
 def _batches_of_all_lengths() -> list[tuple[Tensor, Tensor]]:
-    """Return a batch for each factor; in the last two, all images are the same digit.
+    """Return a batch for each factor; in the last two, all images are the same one.
 
     Their gradient is longer than 1 although the images are not brighter than usual.
     """
-    images, labels = digits(16 * len(_FACTORS))
+    images, labels = lesson_images(16 * len(_FACTORS))
     images[-32:], labels[-32:] = images[-1], labels[-1]
     batches = in_batches((images, labels), 16)
     return [(f * x, y) for f, (x, y) in zip(_FACTORS, batches, strict=True)]
@@ -124,7 +125,7 @@ def rises_and_falls(answer: Any) -> Iterator[Finding]:
         ("4 epochs that accumulate 4 batches", 4, 5, 4),
         ("6 epochs", 6, 10, 1),
     ):
-        loader = DataLoader(TensorDataset(*digits(8 * batches)), batch_size=8)
+        loader = DataLoader(TensorDataset(*lesson_images(8 * batches)), batch_size=8)
         options = {"max_epochs": epochs, "accumulate_grad_batches": group}
         yield from sgd_warms_up(
             settings_by_group(new_instance(answer), loader, **options),
@@ -133,7 +134,7 @@ def rises_and_falls(answer: Any) -> Iterator[Finding]:
             momentum=_MOMENTUM,
             run=run,
         )
-    batches = in_batches(digits(96), 8)
+    batches = in_batches(lesson_images(96), 8)
     learns = any(updates(new_instance(answer), batches).changed)
     seen = f"{'Batches' if learns else 'No batch'} changed the weights."
     yield Finding(seen, learns, "Return the loss.")
@@ -170,10 +171,10 @@ def _keeps_its_layers(module: torch.nn.Module) -> Finding:
 
 def reaches_every_layer(answer: Any) -> Iterator[Finding]:
     """Examine exercise 8.3: four batches; all nine weight matrices must be there."""
-    images, labels = digits(128)
+    images, labels = lesson_images(128)
     yield _keeps_its_layers(new_instance(answer))
     yield from gradients_flow(new_instance(answer), in_batches((images, labels), 32))
-    others = (labels + 1) % 10
+    others = (labels + 1) % ImageDataModule().num_classes
     yield labels_reach_weights(lambda: new_instance(answer), images, labels, others)
     yield has_activations(new_instance(answer), images, free="refine")
     yield has_outputs(new_instance(answer), images)

@@ -18,8 +18,8 @@ from course_utils.checks.finding import Finding
 from course_utils.checks.metrics import metrics_are_exact
 from course_utils.checks.sample_data import (
     copy_of,
-    digits,
     in_batches,
+    lesson_images,
     logits_of,
     new_instance,
     share_correct,
@@ -55,13 +55,13 @@ _BROKEN = (
 def skips_broken_batches(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.1: one batch, then three others, have ``nan`` pixels."""
     for size, count, broken in _BROKEN:
-        batches = in_batches(digits(size * count), size)
+        batches = in_batches(lesson_images(size * count), size)
         for number, (image, row, column) in broken.items():
             images, labels = batches[number]
             batches[number] = images.clone(), labels
             batches[number][0][image, :, row, column] = torch.nan
         yield from skips_only(new_instance(answer), batches, broken)
-    yield lowers_cross_entropy(new_instance(answer), in_batches(digits(96), 16))
+    yield lowers_cross_entropy(new_instance(answer), in_batches(lesson_images(96), 16))
 
 
 _12_1 = Exercise(
@@ -98,24 +98,24 @@ def _resets_each_epoch(module: L.LightningModule) -> Iterator[Finding]:
     def score(images: Tensor, labels: Tensor) -> float:
         return _f1(logits_of(module, images), labels)
 
-    epochs = [in_batches(digits(40, start), 16) for start in (200, 300)]
+    epochs = [in_batches(lesson_images(40, start), 16) for start in (200, 300)]
     reset = "The first epoch is still in it; reset the metric."
     mistakes = {reset: lambda epochs: exact(pooled(epochs), score)}
     yield from reports_each_epoch(
         module, epochs, "val_f1", score, mistakes, otherwise=_MACRO_F1
     )
-    train = in_batches(digits(96, 500), 32)
+    train = in_batches(lesson_images(96, 500), 32)
     yield from leaves_training_out(module, train, epochs[0], "val_f1", score)
 
 
 def reports_exact_f1(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 12.2: 104 digits in one process, then 52 in each of two.
+    """Examine exercise 12.2: 104 images in one process, then 52 in each of two.
 
     Finally one object validates two epochs, and one more during training, to see
     whether each starts with nothing.
     """
     module, size = trained_instance(answer), 16
-    images, labels = digits(104)
+    images, labels = lesson_images(104)
     logits = logits_of(module, images)
     scored = logits, labels
     loader = DataLoader(TensorDataset(images, labels), batch_size=size)
@@ -179,7 +179,7 @@ class Scans(metaclass=_CannotBeChanged):
 def _runs_on(answer: Any, device: str, gpus: int) -> Finding:
     """Check that a step runs on a device of a machine with some GPUs, built there."""
     with simulated_gpus(gpus):
-        batch = Scans(*digits(16))
+        batch = Scans(*lesson_images(16))
         return runs_on(new_instance(answer), batch, device, with_values=True)
 
 
@@ -188,7 +188,7 @@ def trains_on_scans(answer: Any) -> Iterator[Finding]:
     places = [("cpu", 0), ("cuda:0", 2), ("cuda:1", 2), ("cpu", 1)]
     simulated = [_runs_on(answer, *place) for place in places]
     yield from (finding for finding in simulated if finding.ok is False)
-    done = updates(new_instance(answer), [Scans(*digits(n, n)) for n in (16, 7)])
+    done = updates(new_instance(answer), [Scans(*lesson_images(n, n)) for n in (16, 7)])
     changed = sum(done.changed)
     seen = f"On the CPU the weights changed on {changed} of 2 batches."
     yield Finding(seen, changed == 2, "Return the loss of each batch.")
@@ -213,7 +213,7 @@ _12_3 = Exercise(
 
 def _with_wrong_rest(count: int, size: int, start: int) -> list[tuple[Tensor, Tensor]]:
     """Return batches of which the small last one has wrong labels, so that it shows."""
-    images, labels = digits(count, start)
+    images, labels = lesson_images(count, start)
     rest = count % size
     labels = torch.cat([labels[:-rest], (labels[-rest:] + 1) % 10])
     return in_batches((images, labels), size)
@@ -254,7 +254,7 @@ def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
     yield from reports_each_epoch(
         module, epochs, "val_acc", score, mistakes, otherwise=rule
     )
-    train = in_batches(digits(96, 500), 32)
+    train = in_batches(lesson_images(96, 500), 32)
     yield from leaves_training_out(module, train, epochs[0], "val_acc", score)
 
 
@@ -277,9 +277,10 @@ _12_4 = Exercise(
 def fills_the_hole(answer: Any) -> Iterator[Finding]:
     """Examine exercise 12.5: what the network sees, and what the loss knows."""
     for count in (16, 5):
-        yield batch_untouched(new_instance(answer), digits(count))
-    yield from hides_a_patch(new_instance(answer))
-    yield loss_trains(new_instance(answer), digits(16))
+        yield batch_untouched(new_instance(answer), lesson_images(count))
+    shape = lesson_images(16)[0].shape
+    yield from hides_a_patch(new_instance(answer), shape)
+    yield loss_trains(new_instance(answer), lesson_images(16))
 
 
 _12_5 = Exercise(

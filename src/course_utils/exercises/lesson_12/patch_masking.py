@@ -19,7 +19,7 @@ from course_utils.checks.training_step import is_network_input, step
 SIDE = 3  # pixels: the smallest square that counts as a patch
 
 
-def _two_valued(shape: tuple[int, int, int, int]) -> Tensor:
+def _two_valued(shape: Sequence[int]) -> Tensor:
     """Return images of which a random half of the pixels is dark, the rest bright.
 
     Dark is 0.05 and bright 0.95: no filling equals a pixel by chance, and exchanging
@@ -167,7 +167,7 @@ def _hides(steps: Sequence[_Step]) -> Finding:
 
 
 def hides_a_patch(
-    module: L.LightningModule, shape: tuple[int, int, int, int] = (16, 1, 28, 28)
+    module: L.LightningModule, shape: Sequence[int] = (16, 1, 28, 28)
 ) -> list[Finding]:
     """Check that the network sees a moving hole that the target does not have.
 

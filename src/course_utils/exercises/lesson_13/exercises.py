@@ -5,11 +5,13 @@ from typing import Any
 
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError
-from course_utils.checks.sample_data import digits
+from course_utils.checks.sample_data import lesson_images
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_13.benchmark_mode import (
+    MANY_SIZES,
     restores_benchmark_mode,
     trains_in_benchmark_mode,
+    trains_without_benchmark_mode,
 )
 from course_utils.exercises.lesson_13.per_image_augmentation import (
     differs_per_call,
@@ -70,28 +72,38 @@ _13_1 = Exercise(
 # 13.2 ---------------------------------------------------------------------------
 
 
-def leaves_benchmark_mode_as_it_was(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 13.2: from off and from on, after success and failure."""
+def decides_on_benchmark_mode(answer: Any) -> Iterator[Finding]:
+    """Examine exercise 13.2: one size and many, from off and from on, with errors."""
     train = _callable(answer, "a function")
     yield from trains_in_benchmark_mode(train)
+    for sizes in MANY_SIZES:
+        yield from trains_without_benchmark_mode(train, sizes, before=False)
+    yield from trains_without_benchmark_mode(train, MANY_SIZES[0], before=True)
     errors = {True: RuntimeError("on purpose"), False: ValueError("on purpose")}
     for before in errors:
         yield restores_benchmark_mode(train, before=before)
+    yield restores_benchmark_mode(train, before=True, sizes=MANY_SIZES[0])
     for before, error in errors.items():
         yield restores_benchmark_mode(train, before=before, error=error)
+    failure = KeyError("on purpose")
+    yield restores_benchmark_mode(
+        train, before=True, error=failure, sizes=MANY_SIZES[0]
+    )
 
 
 _13_2 = Exercise(
     practice="13.2",
-    examine=leaves_benchmark_mode_as_it_was,
+    examine=decides_on_benchmark_mode,
     hints=(
-        "What does the last line do for a user who had turned the switch on?",
-        "Note `torch.backends.cudnn.benchmark` before you make the Trainer. Which "
-        "statement of Python runs its block even after an error?",
-        "before = torch.backends.cudnn.benchmark; then `try:` make the Trainer and "
-        "fit, `finally:` torch.backends.cudnn.benchmark = before",
+        "Which part of a batch's shape has to be equal in all batches? And what does "
+        "the last line do for a user who had turned benchmark mode on?",
+        "Collect `images.shape[1:]` of all batches in a set. Save "
+        "`torch.backends.cudnn.benchmark` before you make the Trainer. Which statement "
+        "of Python runs its block even after an error?",
+        "L.Trainer(benchmark=len(sizes) == 1, ...) inside `try:`, and in `finally:` "
+        "torch.backends.cudnn.benchmark = before",
     ),
-    reason="The switch is what it was before, after success and after an error.",
+    reason="The mode is on for one size, off for several, and afterwards as before.",
 )
 
 # 13.3 ---------------------------------------------------------------------------
@@ -124,15 +136,15 @@ _13_3 = Exercise(
 
 
 def shifts_each_image(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 13.4 on digits with three empty columns at both sides.
+    """Examine exercise 13.4 on images with three empty columns at both sides.
 
-    Those in colour have another height and width.
+    Those in colour have a different height and width.
     """
     transform = _callable(answer, "a function")
-    images, _ = digits(140)
+    images, _ = lesson_images(140)
     images[..., :3] = 0
     images[..., -3:] = 0
-    in_colour = images.repeat(1, 3, 1, 1)[..., 4:, 2:]
+    in_colour = images[:, :1].repeat(1, 3, 1, 1)[..., 4:, 2:]
     in_colour[..., :3] = 0
     yield keeps_form(transform, images)
     yield keeps_form(transform, in_colour)

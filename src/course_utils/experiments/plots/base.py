@@ -38,6 +38,7 @@ class Style(NamedTuple):
 # vermilion is darkened so that white text can be read on it.
 BAD = Style("#C25500", "x", "--", "//")
 GOOD = Style("#0072B2", "o", size=6, width=2.2)  # seen behind the other one
+FURTHER = Style("#6B3FA0", "s", "-.", ".", size=5)  # a third version, beyond the good
 REFERENCE = "#4d4d4d"  # what should be, and lines that divide
 
 TITLE_CHARACTERS_PER_INCH = 10.5
@@ -78,10 +79,13 @@ class Picture:
 
 
 def styled(versions: Versions) -> list[tuple[str, VersionResult, Style]]:
-    """Return name, result and style of one or two versions, the bad one first."""
-    if len(versions) not in (1, 2):
-        raise ValueError(f"Expected one or two versions but got {len(versions)}.")
-    styles = (BAD, GOOD)[-len(versions) :]
+    """Return name, result and style of up to three versions, the bad one first.
+
+    A single version is a good one; a third goes further than the good one.
+    """
+    styles = {1: (GOOD,), 2: (BAD, GOOD), 3: (BAD, GOOD, FURTHER)}.get(len(versions))
+    if styles is None:
+        raise ValueError(f"Expected one to three versions but got {len(versions)}.")
     return [
         (name, result, style)
         for (name, result), style in zip(versions.items(), styles, strict=True)
@@ -146,11 +150,14 @@ def line(
     )
 
 
-def reference(axes: Axes, versions: Versions, name: str) -> None:
-    """Draw a vertical line at a measurement, if a version has it."""
+def reference(
+    axes: Axes, versions: Versions, name: str, *, level: bool = False
+) -> None:
+    """Draw a line at a measurement, if a version has it: vertical, or a level."""
     place = last_number(versions, name)
     if math.isfinite(place):  # not a number has no place on a logarithmic axis
-        axes.axvline(place, color=REFERENCE, ls=":", label=name)
+        draw = axes.axhline if level else axes.axvline
+        draw(place, color=REFERENCE, ls=":", label=name)
 
 
 def panels(

@@ -33,6 +33,7 @@ class Lines(Picture):
         smallest: If above 0, the vertical axis is logarithmic from here up, and shows
             0 as a separate line below.
         reference: Measurement drawn as a vertical line; the good version's.
+        level: Measurement drawn as a horizontal line; the good version's.
         point: Measurements with the place and the height of one large mark per
             version, for example the step that it picked and the score of that step.
         truth: Measurement that the height of the mark should have been.
@@ -49,6 +50,7 @@ class Lines(Picture):
     reference: str = ""
     point: tuple[str, str] | None = None
     truth: str = ""
+    level: str = ""
 
     def _curve(self, result: VersionResult) -> list[tuple[float, float]]:
         curve = result.curve(self.name)
@@ -84,6 +86,7 @@ class Lines(Picture):
         for label, result, style in base.styled(versions):
             self._draw_marks(axes, label, result, style)
         base.reference(axes, versions, self.reference)
+        base.reference(axes, versions, self.level, level=True)
         axes.set_xlabel(self.x)
         axes.set_ylabel(self.y)
         base.tidy(axes, whole_steps=not self.log_x)
@@ -153,9 +156,9 @@ class Lines(Picture):
                 for name, x, y in self._marks(result)
             ]
             parts.append(f"{label} {self._course(result)}{''.join(marks)}")
-        if self.reference:
-            place = base.last_number(versions, self.reference)
-            parts.append(f"{self.reference} at {decimal(place)}")
+        for name in filter(None, (self.reference, self.level)):
+            place = base.last_number(versions, name)
+            parts.append(f"{name} at {decimal(place)}")
         return f"Line chart of {self.y} over {self.x}: {'; '.join(parts)}."
 
     def table(self, versions: Versions) -> tuple[tuple[str, ...], Rows]:

@@ -28,14 +28,17 @@ from typing import Annotated
 
 import lightning as L
 import torch
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from course_utils import check
+from course_utils.data import ImageDataModule
 from course_utils.measure import checked
 
 PerImage = Annotated[Tensor, "batch"]
 Scalar = Annotated[Tensor, ""]
+data = ImageDataModule()
 
 # %% [markdown]
 # The two networks that the exercises build on:
@@ -43,49 +46,55 @@ Scalar = Annotated[Tensor, ""]
 
 # %%
 class DigitClassifier(L.LightningModule):
-    """One hidden layer: images of shape (batch, 1, 28, 28) to logits of shape (batch, 10)."""
+    """Images of shape (batch, channel, height, width) to one logit per class.
 
-    def __init__(self):
+    Args:
+        hidden: Width of the hidden layer.
+        learning_rate: Step size of Adam; with a schedule, the highest one.
+    """
+
+    def __init__(self, hidden: int = 64, learning_rate: float = 1e-3) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 10)
-        )
+        self.save_hyperparameters()
+        layers = [nn.Flatten(), nn.Linear(data.num_features, hidden), nn.ReLU()]
+        self.encoder = nn.Sequential(*layers)
+        self.head = nn.Linear(hidden, data.num_classes)
 
-    def forward(self, images):
-        return self.net(images)
+    def forward(self, images: Tensor) -> Tensor:
+        return self.head(self.encoder(images))
 
-    def configure_optimizers(self):
-        return torch.optim.Adam(self.parameters(), lr=1e-3)
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        images, labels = batch
+        return F.cross_entropy(self(images), labels)
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        return torch.optim.Adam(self.parameters(), lr=self.hparams["learning_rate"])
 
 
 # %%
-class SchedulesItsRate(L.LightningModule):
-    """An encoder and a head: images of shape (batch, 1, 28, 28) to logits."""
-
-    def __init__(self, learning_rate=0.01):
-        super().__init__()
-        self.save_hyperparameters()
-        self.encoder = nn.Sequential(nn.Flatten(), nn.Linear(784, 64), nn.ReLU())
-        self.head = nn.Linear(64, 10)
-
-    def forward(self, images):
-        return self.head(self.encoder(images))
-
-    def configure_optimizers(self):
-        peak = self.hparams.learning_rate
-        steps = self.trainer.estimated_stepping_batches
-        optimizer = torch.optim.Adam(self.parameters(), lr=peak)
-        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, int(steps))
+class OneCycle(DigitClassifier):
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        peak = self.hparams["learning_rate"]
+        steps = int(self.trainer.estimated_stepping_batches)
+        optimizer = torch.optim.Adam(self.trainable, lr=peak)
+        cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, peak, steps)
         return [optimizer], [{"scheduler": cycle, "interval": "step"}]
+
+
+# %%
+class LooksItUp(OneCycle):
+    @property
+    def trainable(self) -> list[nn.Parameter]:
+        return [p for p in self.parameters() if p.requires_grad]
 
 
 # %% [markdown]
 # ## 11.1 Refuse weights that count for nothing
 #
 # `losses` has the shape `(batch,)`. Times weights of shape `(batch, 1)` it becomes `(batch, batch)`, each loss times each weight, and the mean of that is the mean loss times the mean
-# weight. No image counts more than another. The hints below say that labels and weights are one an image, *the same* images, since both say `batch`.
+# weight. No image counts more than another. The hints below say that there is one label and one weight per image, of *the same* images, since both say `batch`.
 #
-# Tempting and wrong: `weights.flatten()`. It repairs this loader without a word. The next one may deliver 16 weights as a square of 4 times 4, in an order that nobody knows.
+# Tempting and wrong: `weights.flatten()`. It repairs this loader silently. The next one may deliver 16 weights as a square of 4 times 4, in an unknown order.
 
 
 # %% tags=["solution"]
@@ -123,7 +132,7 @@ check("11.1", ComparesTheShapes)
 # ## 11.2 An example that no wrong version passes
 #
 # Ask of each way to be wrong: what would I have to type in to see it? Two images, so that rows cannot be mixed up. More than one label, so that the order shows. A negative logit that is
-# large without its sign. And no equal logits: which of two equals comes first, nobody promised.
+# large without its sign. And no equal logits: which of two equals comes first is not specified.
 
 
 # %% tags=["solution"]
@@ -165,41 +174,37 @@ check("11.2", top_labels)
 # ## 11.3 Two numbers that stay true
 #
 # Memory is what the tensors hold now, so ask the tensors: how many numbers, and how many bytes each. The rate is what the optimizer will apply, so ask the optimizer. Before `fit` there is no Trainer, and
-# `self.trainer` says so with a `RuntimeError`. In `predict` there is one, without optimizers.
+# `self.trainer` says so with a `RuntimeError`. In `predict` there is one, without optimizers. The name `learning_rate` stays with the setting in `hparams`, where `lr_find` assigns its result.
 #
 # Tempting and wrong: `return self.optimizers().param_groups[0]["lr"]`. Without a Trainer it raises. In `predict`, `self.optimizers()` is an empty list, a list has no `param_groups`, and the message
-# is that your module has no attribute `learning_rate`.
+# says that your module has no attribute `current_lr`.
 
 
 # %% tags=["solution"]
-class KnowsItself(SchedulesItsRate):
+class KnowsItself(LooksItUp):
     @property
     def size_in_bytes(self):
         tensors = [*self.parameters(), *self.buffers()]
         return sum(each.numel() * each.element_size() for each in tensors)
 
     @property
-    def learning_rate(self):
+    def current_lr(self):
         try:
             optimizers = self.trainer.optimizers
         except RuntimeError:  # no Trainer
             return None
         return optimizers[0].param_groups[0]["lr"] if optimizers else None
 
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
-
 
 # %%
 check("11.3", KnowsItself)
 
 # %% [markdown]
-# **Another way.** Keep the *optimizer*, not its number. A reference to the thing itself does not go stale as long as it is made anew with each run, which is what `configure_optimizers` does.
+# **Another way.** Keep the *optimizer*, not its number. A reference to the optimizer does not go stale as long as every run makes it again, which is what `configure_optimizers` does.
 
 
 # %%
-class KeepsTheOptimizer(SchedulesItsRate):
+class KeepsTheOptimizer(LooksItUp):
     used = None
 
     @property
@@ -207,12 +212,8 @@ class KeepsTheOptimizer(SchedulesItsRate):
         return sum(each.nbytes for each in [*self.parameters(), *self.buffers()])
 
     @property
-    def learning_rate(self):
+    def current_lr(self):
         return self.used.param_groups[0]["lr"] if self.used else None
-
-    def training_step(self, batch, batch_idx):
-        images, labels = batch
-        return F.cross_entropy(self(images), labels)
 
     def configure_optimizers(self):
         optimizers, schedulers = super().configure_optimizers()

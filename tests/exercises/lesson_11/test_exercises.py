@@ -19,7 +19,7 @@ def loss(self, logits, labels, weights):
 """
 MEAN = "    return (losses * weights).mean()\n"
 GUARD = "    if weights.shape != labels.shape:\n        "
-RAISE = "raise ValueError('one weight an image')\n"
+RAISE = "raise ValueError('one weight per image')\n"
 HINTED = """
 {0}
 def loss(self, logits: {1}, labels: {2}, weights: {3}) -> Tensor:
@@ -53,7 +53,7 @@ def __init__(self):
     super().__init__()
     self.automatic_optimization = False
 def configure_optimizers(self):
-    parts = self.net[1], self.net[3]
+    parts = self.encoder, self.head
     return [torch.optim.SGD(part.parameters(), lr=0.1) for part in parts]
 def training_step(self, batch, batch_idx):
     images, labels, weights = batch
@@ -211,7 +211,7 @@ WRONG_11_1 = {
     ),
     "knows one size": (
         LOSS + "    if weights.shape != (16,):\n        " + RAISE + MEAN + STEP,
-        "With a right batch, 7 images: Training raised ValueError: one weight an image",
+        "With a right batch, 7 images: Training raised ValueError: one weight per im",
     ),
     "refuses a batch of one": (
         LOSS
@@ -219,7 +219,7 @@ WRONG_11_1 = {
         + RAISE
         + MEAN
         + STEP,
-        "With a right batch, 1 image: Training raised ValueError: one weight an image",
+        "With a right batch, 1 image: Training raised ValueError: one weight per image",
     ),
     "takes a column for a batch of one": (
         LOSS
@@ -237,7 +237,7 @@ WRONG_11_1 = {
         + """
 def on_train_batch_end(self, outputs, batch, batch_idx):
     if batch[2].shape != batch[1].shape:
-        raise ValueError("one weight an image")
+        raise ValueError("one weight per image")
 """,
         "for 16 images was refused after the optimizer had stepped.",
     ),
@@ -398,11 +398,11 @@ OTHER_CODE = {
 
 
 def knows(body, init=""):
-    lines = ["class KnowsItself(SchedulesItsRate):"]
+    lines = ["class KnowsItself(LooksItUp):"]
     if init:
         lines += [
-            "    def __init__(self, learning_rate=0.01):",
-            "        super().__init__(learning_rate)",
+            "    def __init__(self, learning_rate=0.001):",
+            "        super().__init__(learning_rate=learning_rate)",
             *(f"        {line}" for line in init.splitlines()),
         ]
     step = """
@@ -420,7 +420,7 @@ def size_in_bytes(self):
 """
 RATE = """
 @property
-def learning_rate(self):
+def current_lr(self):
     if self._trainer is None or not self.trainer.optimizers:
         return None
     return self.trainer.optimizers[0].param_groups[0]["lr"]
@@ -430,7 +430,7 @@ def configure_optimizers(self):
     self.used = torch.optim.SGD(self.parameters(), lr=0.1)
     return [self.used], [torch.optim.lr_scheduler.StepLR(self.used, 1, 0.5)]
 @property
-def learning_rate(self):
+def current_lr(self):
     return self.used.param_groups[0]["lr"] if self.used else None
 """
 LAST = "lr_schedulers().get_last_lr()[0]"
@@ -451,7 +451,7 @@ RIGHT_11_3 = {
         SIZE
         + """
 @property
-def learning_rate(self):
+def current_lr(self):
     trains = self._trainer is not None and self.trainer.training
     return self.optimizers().param_groups[0]["lr"] if trains else None
 """
@@ -472,7 +472,7 @@ def learning_rate(self):
     + BACKWARD,
     "a base class between": knows(SIZE).replace("KnowsItself", "Sized")
     + "\n"
-    + knows(RATE).replace("(SchedulesItsRate)", "(Sized)"),
+    + knows(RATE).replace("(LooksItUp)", "(Sized)"),
     "counts with NumPy": knows(
         SIZE.replace("t.nbytes", "np.prod(t.shape) * t.element_size()") + RATE
     ),
@@ -486,10 +486,13 @@ def __getattr__(self, name):
     return super().__getattr__(name)
 """
     ),
-    "with a setter": knows(
+    "the setting as a property with a setter": knows(
         SIZE
         + RATE
         + """
+@property
+def learning_rate(self):
+    return self.hparams.learning_rate
 @learning_rate.setter
 def learning_rate(self, value):
     self.hparams.learning_rate = value
@@ -497,6 +500,15 @@ def learning_rate(self, value):
     ),
 }
 WRONG_11_3 = {
+    "the setting as a property without a setter": (
+        knows(
+            SIZE
+            + RATE
+            + "@property\ndef learning_rate(self):\n"
+            + "    return self.hparams.learning_rate\n"
+        ),
+        "The learning-rate finder cannot store its result. lr_find raised AttributeErr",
+    ),
     "cosmetic: a property that reads a note": (
         knows(
             "@property\ndef size_in_bytes(self):\n    return self.noted\n" + RATE,
@@ -580,11 +592,11 @@ WRONG_11_3 = {
     ),
     "the first rate": (
         knows(SIZE + RATE.replace('["lr"]', '["initial_lr"]')),
-        "wrong at 15 of 16 updates: before update 2 it said 0.00040, the rate was 0.00",
+        "wrong at 15 of 16 updates: before update 2 it said 0.00004, the rate was 0.00",
     ),
     "the highest rate": (
         knows(SIZE + RATE.replace('["lr"]', '["max_lr"]')),
-        "wrong at 16 of 16 updates: before update 1 it said 0.01000, the rate was 0.00",
+        "wrong at 16 of 16 updates: before update 1 it said 0.00100, the rate was 0.00",
     ),
     "a little off": (
         knows(SIZE.replace("sum(", "0.5 + sum(") + RATE),
@@ -592,7 +604,7 @@ WRONG_11_3 = {
     ),
     "no size": (knows(RATE), "object has no attribute 'size_in_bytes'"),
     "a rate in words": (
-        knows(SIZE + "@property\ndef learning_rate(self):\n    return '0.1'"),
+        knows(SIZE + "@property\ndef current_lr(self):\n    return '0.1'"),
         "wrong at 16 of 16 updates: before update 1 it said '0.1', the rate was",
     ),
     "zero when it only predicts": (
@@ -604,7 +616,7 @@ WRONG_11_3 = {
                 "    return self.",
             )
         ),
-        "In a Trainer that only predicts learning_rate says 0.0; it is None.",
+        "In a Trainer that only predicts current_lr says 0.0; it is None.",
     ),
     "megabytes": (
         knows(SIZE.replace("t.nbytes", "t.nbytes / 2**20") + RATE),
@@ -635,40 +647,40 @@ WRONG_11_3 = {
     "the rate asked for": (
         knows(
             SIZE
-            + "@property\ndef learning_rate(self):\n"
+            + "@property\ndef current_lr(self):\n"
             + "    return self.hparams.learning_rate\n"
         ),
-        "learning_rate was wrong at 16 of 16 updates: before update 1 it said 0.01000,"
-        " the rate was 0.00040. It is to be the rate of the next update, at any time.",
+        "current_lr was wrong at 16 of 16 updates: before update 1 it said 0.00100,"
+        " the rate was 0.00004. It is to be the rate of the next update, at any time.",
     ),
     "a rate noted at the start": (
         knows(
             SIZE
             + "def on_train_start(self):\n"
-            + "    self.learning_rate = self.optimizers().param_groups[0]['lr']\n",
-            "self.learning_rate = None",
+            + "    self.current_lr = self.optimizers().param_groups[0]['lr']\n",
+            "self.current_lr = None",
         ),
-        "learning_rate was wrong at 15 of 16 updates",
+        "current_lr was wrong at 15 of 16 updates",
     ),
     "needs a Trainer": (
         knows(
             SIZE
-            + "@property\ndef learning_rate(self):\n"
+            + "@property\ndef current_lr(self):\n"
             + "    return self.optimizers().param_groups[0]['lr']\n"
         ),
-        "Reading learning_rate raised RuntimeError: ",
+        "Reading current_lr raised RuntimeError: ",
     ),
     "needs an optimizer": (
         knows(SIZE + RATE.replace(" or not self.trainer.optimizers", "")),
-        "Reading learning_rate raised IndexError: list index out of range",
+        "Reading current_lr raised IndexError: list index out of range",
     ),
     "zero for none": (
         knows(SIZE + RATE.replace("return None", "return 0.0")),
-        "Without a Trainer learning_rate says 0.0; it is None.",
+        "Without a Trainer current_lr says 0.0; it is None.",
     ),
     "a function": ("def answer():\n    return 1", "Expected a LightningModule class"),
     "does not build": (
-        knows(SIZE + RATE, "self.learning_rate = None"),
+        knows(SIZE + RATE, "self.current_lr = None"),
         "__init__ raised AttributeError",
     ),
 }

@@ -11,7 +11,11 @@ from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.checks.finding import Finding
-from course_utils.checks.sample_data import digits, new_instance, quiet_function
+from course_utils.checks.sample_data import (
+    lesson_images,
+    new_instance,
+    quiet_function,
+)
 from course_utils.exercises.exercise import Exercise
 from course_utils.exercises.lesson_11.docstring_examples import (
     examples_allow,
@@ -20,6 +24,7 @@ from course_utils.exercises.lesson_11.docstring_examples import (
 )
 from course_utils.exercises.lesson_11.live_properties import (
     is_none_without_training,
+    lets_lr_find_assign,
     reads_cheaply,
     stays_true,
     tells_the_rate,
@@ -32,7 +37,7 @@ from course_utils.exercises.lesson_11.shape_refusals import learns_from, refuses
 def _weighted(count: int, *shape: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return images, labels, and weights from 0.1 to 1 of the given shape."""
     total = torch.Size(shape).numel()
-    return *digits(count), torch.linspace(0.1, 1.0, total).view(shape)
+    return *lesson_images(count), torch.linspace(0.1, 1.0, total).view(shape)
 
 
 def _weighted_loss(module: L.LightningModule, batch: tuple[Tensor, ...]) -> Tensor:
@@ -71,7 +76,7 @@ _11_1 = Exercise(
         "Put @checked above `loss`, and write labels and weights as PerImage; the "
         'result is Annotated[Tensor, ""].',
     ),
-    reason="One weight an image, or an error before anything is learned.",
+    reason="One weight per image, or an error before anything is learned.",
 )
 
 # 11.2 ---------------------------------------------------------------------------
@@ -132,7 +137,7 @@ _11_2 = Exercise(
         "Try torch.tensor([[0.0, 3.0, 1.0], [2.0, 1.0, -5.0]]) with k=2, and write "
         "below it what Python prints.",
     ),
-    reason="Each way to be wrong changes what the example prints.",
+    reason="Every way to be wrong changes what the example prints.",
 )
 
 # 11.3 ---------------------------------------------------------------------------
@@ -181,7 +186,7 @@ _CHANGES = {
 
 
 def knows_itself(answer: Any) -> Iterator[Finding]:
-    """Examine exercise 11.3: change the module, then train it, and ask each time."""
+    """Examine exercise 11.3: change the module, train it, and read both each time."""
     yield from stays_true(
         new_instance(answer),
         "size_in_bytes",
@@ -190,16 +195,17 @@ def knows_itself(answer: Any) -> Iterator[Finding]:
         rule="It is to be the memory of all parameters and buffers, at any time.",
     )
     yield reads_cheaply(new_instance(answer), "size_in_bytes")
-    loader = DataLoader(TensorDataset(*digits(128)), batch_size=16)
-    yield tells_the_rate(new_instance(answer), loader, "learning_rate")
-    yield from is_none_without_training(new_instance(answer), loader, "learning_rate")
+    loader = DataLoader(TensorDataset(*lesson_images(128)), batch_size=16)
+    yield tells_the_rate(new_instance(answer), loader, "current_lr")
+    yield from is_none_without_training(new_instance(answer), loader, "current_lr")
+    yield lets_lr_find_assign(new_instance(answer), loader)
 
 
 _11_3 = Exercise(
     practice="11.3",
     examine=knows_itself,
     hints=(
-        "Which two lines of `__init__` are notes about one moment?",
+        "Which two lines of `__init__` store what holds at one moment only?",
         "A tensor has element_size(): 4 bytes for float32, 2 for half. Without a "
         "Trainer, self.trainer raises a RuntimeError; one that only predicts has an "
         "empty list of optimizers.",
@@ -207,7 +213,7 @@ _11_3 = Exercise(
         "and buffers. The rate is self.trainer.optimizers[0].param_groups[0]['lr'], "
         "or None if there is a RuntimeError or no optimizer.",
     ),
-    reason="Both are computed from the thing itself, each time somebody asks.",
+    reason="Both come from the tensors and the optimizer whenever they are read.",
 )
 
 EXERCISES = (_11_1, _11_2, _11_3)

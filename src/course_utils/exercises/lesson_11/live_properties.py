@@ -1,9 +1,13 @@
 """Does what a module says about itself stay true when the module changes?"""
 
+import contextlib
+import io
 from collections.abc import Callable, Iterator, Mapping
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import lightning as L
+from lightning.pytorch.tuner import Tuner
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -188,3 +192,33 @@ def is_none_without_training(
         L.Trainer(**options).predict(module, loader)
     when, (_, value) = "In a Trainer that only predicts", reader.values[0]
     yield _judge(name, when, value, None, rule)
+
+
+def lets_lr_find_assign(
+    module: L.LightningModule, loader: DataLoader[Any], steps: int = 20
+) -> Finding:
+    """Check that the learning-rate finder can store what it found.
+
+    It assigns to ``lr`` or ``learning_rate``, of the module if that has one, otherwise
+    of its ``hparams``. What else it may dislike, such as several optimizers, is not
+    judged.
+
+    Args:
+        module: Was not trained.
+        loader: Training batches.
+        steps: Rates to try.
+    """
+    error = ""
+    with TemporaryDirectory() as folder, contextlib.redirect_stderr(io.StringIO()):
+        options = quiet_trainer(
+            accelerator="cpu", max_epochs=steps, default_root_dir=folder
+        )
+        try:
+            with learners_code("lr_find"):
+                Tuner(L.Trainer(**options)).lr_find(module, loader, num_training=steps)
+        except LearnerError as raised:
+            if isinstance(raised.__cause__, AttributeError):
+                error = str(raised)
+    seen = f"The learning-rate finder cannot store its result. {error}"
+    remedy = "Leave the name learning_rate to the setting in hparams."
+    return Finding(seen, not error, remedy)

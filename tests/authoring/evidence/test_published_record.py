@@ -20,7 +20,22 @@ OUTCOMES = store.read(FOLDER / store.NAME)
 SEEDS = {"embedded": 30, "fashion-mnist": 10, "fashion-mnist:all": 1}
 # Lessons that have changed since: until `make evidence` has run whole, and the page
 # says so.
-CHANGED = ("00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "12", "13")
+CHANGED = (
+    "00",
+    "01",
+    "02",
+    "03",
+    "04",
+    "05",
+    "06",
+    "07",
+    "08",
+    "09",
+    "10",
+    "11",
+    "12",
+    "13",
+)
 FIRST_SEEDS = {"embedded": 10, "fashion-mnist": 3, "fashion-mnist:all": 0}
 REMEDY = "run `make evidence`"
 

@@ -18,7 +18,7 @@
 #
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes and explains how an experiment is read.
 #
-# **Time** 35 minutes of reading and running, 30 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
+# **Time** 35 minutes of reading and running, 30 minutes of exercises. All cells together run in about half a minute on two CPU cores.
 #
 # Two sittings: 8.1 and 8.2 first, 8.3 and 8.4 another day.
 

@@ -18,7 +18,7 @@
 #
 # **You need** a `LightningDataModule` and a `Trainer`, as in [lesson 1](01_code_organization.ipynb). [Lesson 6](06_debugging.ipynb) has the profiler, which finds *what* is slow.
 #
-# **Time** 30 minutes of reading and running, 30 minutes of exercises. All cells together run in less than half a minute on two CPU cores.
+# **Time** 30 minutes of reading and running, 30 minutes of exercises. All cells together run in about half a minute on two CPU cores.
 #
 # Two sittings: 13.1 and 13.2 first, 13.3 and 13.4 another day.
 

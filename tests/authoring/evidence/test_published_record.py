@@ -98,9 +98,10 @@ def test_every_run_made_the_claims_that_the_notebook_shows(lesson):
 
 def test_the_page_names_the_lessons_with_fewer_seeds():
     text = (FOLDER / page.NAME).read_text("utf-8")
-    named = re.findall(r"^- lesson (\d\d): \d+ of 30$", text, re.MULTILINE)
+    named = re.findall(r"^- lesson (\d\d): \d+ of \d+$", text, re.MULTILINE)
     counts = {each.id: len(_runs(each, "embedded")) for each in CLAIMING}
-    assert named == [each for each, count in counts.items() if count < 30]
+    top = max(counts.values())
+    assert named == [each for each, count in counts.items() if count < top]
 
 
 def test_the_page_shows_the_record():

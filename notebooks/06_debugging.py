@@ -968,8 +968,8 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **What the Trainer validates on** meanwhile: the first batches of the *validation* loader. It is no second look at the
-# images that were learned.
+# **What the Trainer validates on** meanwhile: the first batches of the *validation* loader. It does not look again at
+# the images that were learned.
 
 # %%
 watched = {"training": set(), "validation": set()}

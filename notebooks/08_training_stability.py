@@ -504,7 +504,7 @@ claim("8.2", text, best["StartsAtThePeak"] / max(best.values()), at_least=0.75)
 #
 # These runs are shuffled, with Adam's default betas.
 #
-# **Scope.** CPU or GPU. Measured in one process, with Adam, in a network that normalizes *after* the sum; most transformers today normalize before the block. Built that way, this network trained at the two highest rates without warm-up (one trial on MNIST). `OneCycleLR` has a fixed length: it raises an error
+# **Scope.** CPU or GPU. Measured in one process, with Adam, in a network that normalizes *after* the sum; most transformers today normalize before the block, which makes warm-up less necessary (Xiong et al., below). `OneCycleLR` has a fixed length: it raises an error
 # if the run continues after its end.
 #
 # **When the bad version is right.** With a low peak rate, as the left of the figure shows, or when you resume with the state of the optimizer, whose averages are full.

@@ -213,7 +213,7 @@ def test_ctrl_c_ends_all_kernels_in_one_sentence(course):
 @pytest.mark.parametrize(
     ("args", "part"),
     [
-        (["77"], "Expected a lesson from 00 to 14 but got '77'"),
+        (["77"], "Expected a lesson from 00 to 15 but got '77'"),
         (["--learners", "some"], "whole numbers separated by commas"),
         (["--learners", "0,4"], "Expected from 1 to 64 learners but got 0."),
         (["--learners", "65"], "Expected from 1 to 64 learners but got 65."),

@@ -84,6 +84,13 @@ def test_the_tables_mark_each_number_as_measured_or_computed():
     assert "learners × 36 s of processor time ÷ (2 × 20 s)" in text
 
 
+def test_what_ready_kernels_need_is_said_to_be_of_one_server():
+    shared = "All kernels are of one server and share its imports"
+    assert shared not in tables.markdown(BY_HAND)
+    ready = dataclasses.replace(BY_HAND, kernel="ready")
+    assert shared in tables.markdown(ready)
+
+
 def test_a_record_is_the_same_after_writing_and_reading(tmp_path):
     file = tmp_path / "new" / "record.json"
     records.write(BY_HAND, file)

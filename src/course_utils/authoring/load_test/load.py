@@ -18,6 +18,7 @@ from pathlib import Path
 import psutil
 from nbformat import NotebookNode
 
+from course_utils import ready_kernel
 from course_utils.authoring.cell_progress import OnCell
 from course_utils.authoring.compare_outputs import (
     ENVIRONMENT,
@@ -94,13 +95,25 @@ def _kill_kernels() -> None:
             process.kill()
 
 
-def _learn_together(
+def learn_together(
     stored: NotebookNode, folder: Path, count: int, on_cell: OnCell
-) -> tuple[list[ExecutedNotebook], Memory]:
-    """Return the executions of all learners, and the memory at its peak."""
-    samples = [kernel_memory()]
+) -> tuple[list[ExecutedNotebook], Memory, Memory | None]:
+    """Run a notebook in as many kernels at once as there are learners.
+
+    Args:
+        stored: The notebook.
+        folder: Where each gets a folder of its own.
+        count: Number of learners.
+        on_cell: Called with (code cells done, code cells in total) of all learners.
+
+    Returns:
+        The executions, the memory at its peak, and that after the last cell of all; it
+        is None if a learner did not come so far.
+    """
+    samples: list[Memory] = [kernel_memory()]
+    at_end: list[Memory] = []
     cells_done = [0] * count
-    everyone = threading.Barrier(count, lambda: samples.append(kernel_memory()))
+    everyone = threading.Barrier(count, lambda: at_end.append(kernel_memory()))
 
     def learn(place: int) -> ExecutedNotebook:
         def follow(done: int, total: int) -> None:
@@ -121,15 +134,22 @@ def _learn_together(
             while wait(futures, 0.1).not_done:
                 _kill_kernels()
             raise
-    return [future.result() for future in futures], max(samples)
+    runs = [future.result() for future in futures]
+    return runs, max(samples + at_end), at_end[0] if at_end else None
 
 
-def _remarks(
+def remarks_on(
     stored: NotebookNode,
     runs: Sequence[ExecutedNotebook],
     sanitize: Callable[[str], str],
 ) -> list[str]:
-    """Return one sentence per learner, ``""`` for one with the stored outputs."""
+    """Return one sentence per learner, ``""`` for one with the stored outputs.
+
+    Args:
+        stored: The notebook with the correct outputs.
+        runs: Its executions.
+        sanitize: What hides the measurements of a text.
+    """
     remarks = []
     for number, run in enumerate(runs, start=1):
         remark = run.failure
@@ -214,10 +234,11 @@ def measure(
     check(notebook, count)
     stored = read_notebook(notebook)
     server = server_megabytes()
+    ready_kernel.begin(wait=True)  # as a server has it before learners come
     before = _processor_seconds()
     with tempfile.TemporaryDirectory() as folder:
-        runs, memory = _learn_together(stored, Path(folder), count, on_cell)
+        runs, memory, _ = learn_together(stored, Path(folder), count, on_cell)
     used = _processor_seconds() - before
-    remarks = _remarks(stored, runs, sanitizer(course / SANITIZE))
+    remarks = remarks_on(stored, runs, sanitizer(course / SANITIZE))
     load = summarize(runs, remarks, memory, used, server)
     return load, tuple(filter(None, remarks))

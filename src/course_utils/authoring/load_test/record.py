@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from pathlib import Path
 
+from course_utils import ready_kernel
 from course_utils.authoring.environment import Machine, this_machine, versions
 
 COMMITTED = "records/learners.json"
@@ -56,6 +57,7 @@ class Record:
         machine: Where it was measured.
         loads: One per number of learners, in ascending order.
         versions: Of Python and of the packages that matter.
+        kernel: How kernels started: ``"ordinary"`` or ``"ready"``.
     """
 
     date: str
@@ -63,6 +65,7 @@ class Record:
     machine: Machine
     loads: tuple[Load, ...]
     versions: dict[str, str]
+    kernel: str = "ordinary"
 
 
 def new_record(lesson: str, loads: Sequence[Load]) -> Record:
@@ -73,6 +76,7 @@ def new_record(lesson: str, loads: Sequence[Load]) -> Record:
         machine=this_machine(),
         loads=tuple(sorted(loads, key=lambda load: load.learners)),
         versions=versions(*_PACKAGES),
+        kernel="ready" if ready_kernel.are_chosen() else "ordinary",
     )
 
 

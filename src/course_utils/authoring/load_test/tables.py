@@ -57,10 +57,16 @@ def _sizing_table(needs: Iterable[sizing.Need]) -> str:
 
 def _how(record: Record) -> str:
     machine = record.machine
+    # Each server of a hub has a process with the imports of its own.
+    shared = (
+        " All kernels are of one server and share its imports; on a hub, where each "
+        "learner has a server, count the first row's memory for each."
+    )
     return (
         f"Measured on {record.date}: lesson {record.lesson}, one kernel per learner, "
         f"all started at the same moment, on {machine.cores} cores "
         f"({machine.processor}) with {machine.gigabytes:.0f} GB."
+        f"{shared if record.kernel == 'ready' else ''}"
     )
 
 

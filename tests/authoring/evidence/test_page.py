@@ -4,7 +4,9 @@ import pytest
 from evidence_samples import claim, outcome, run
 
 from course_utils import syllabus
-from course_utils.authoring.evidence.page import page
+from course_utils.authoring.evidence import page as page_module
+from course_utils.authoring.evidence.page import _DATA, page
+from course_utils.experiments.claims import GUARD_HELD
 
 
 def _row(text, start):
@@ -70,10 +72,12 @@ def test_the_overview_counts_runs_and_claims():
     runs += [run(0, 0.25, data="fashion-mnist:all")]
     text = page(runs)
     assert _row(text, "| embedded | ") == [
-        *("embedded", "seeds 0 to 2", "1", "3", "3 of 3", "1.5"),
+        *("embedded", _DATA["embedded"]),
+        *("seeds 0 to 2", "1", "3", "3 of 3", "1.5"),
     ]
     assert _row(text, "| fashion-mnist, all") == [
-        *("fashion-mnist, all", "seed 0", "1", "1", "0 of 1", "0.0"),
+        *("fashion-mnist, all", _DATA["fashion-mnist, all"]),
+        *("seed 0", "1", "1", "0 of 1", "0.0"),
     ]
 
 
@@ -86,3 +90,30 @@ def test_every_lesson_that_was_run_can_be_linked_to():
     runs = [run(0, 1, lesson=each.id) for each in syllabus.load().lessons[:3]]
     found = re.findall(r'<a id="(lesson-\d\d)"></a>', page(runs))
     assert found == ["lesson-00", "lesson-01", "lesson-02"]
+
+
+def test_the_page_leads_with_what_each_habit_costs():
+    runs = [run(seed, 1.0 + seed, bad=2.0) for seed in range(7)]
+    runs += [run(0, 3.0, bad=2.0, data="fashion-mnist")]
+    text = page(runs)
+    assert _row(text, "| [1.1](#lesson-01) ") == [
+        "[1.1](#lesson-01) Separate research from engineering",
+        *("large", "accuracy: 2, 6", "4 (1 to 7)", "7/7", "3, 1/1"),
+    ]
+    assert text.index("| [1.1](#lesson-01) ") < text.index("## Lesson 01")
+
+
+def test_a_guard_that_held_is_told_in_one_sentence():
+    runs = [outcome(claim(1, text=GUARD_HELD)) for _ in range(2)]
+    text = page(runs)
+    assert "The guard to take along (1.1) stopped the bad version" in text
+    assert "in all 2 runs" in text
+    assert GUARD_HELD not in text
+    assert f"| 1.1 | {GUARD_HELD} |" in page(
+        [outcome(claim(0, text=GUARD_HELD, holds=False))]
+    )
+
+
+def test_a_thin_margin_is_explained(monkeypatch):
+    monkeypatch.setattr(page_module, "thin_reasons", lambda: {"1.1 large": "So it is."})
+    assert "- 1.1 large. *So it is.*" in page([run(0, 0.6)])

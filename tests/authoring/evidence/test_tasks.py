@@ -29,15 +29,17 @@ def test_a_fingerprint_follows_the_code_that_claims_depend_on():
     base = code_digest(_notebook(_cell("a = 1"), _cell("claim(a)", "claim")))
     words = _notebook(
         new_markdown_cell("# Other words"),
+        _cell("course_utils.start('12')", "setup"),
         _cell("a = 1"),
         _cell("prediction = None", "predict"),
         _cell("claim(a)", "claim"),
         _cell("class Mine: ...", "exercise"),
+        _cell("course_utils.check_my(None, select='12.*')", "own-code"),
     )
     assert code_digest(words) == base
-    words["cells"][1]["outputs"] = [{"output_type": "stream", "text": "1"}]
+    words["cells"][2]["outputs"] = [{"output_type": "stream", "text": "1"}]
     assert code_digest(words) == base
-    words["cells"][1]["source"] = "a = 2"
+    words["cells"][2]["source"] = "a = 2"
     assert code_digest(words) != base
 
 

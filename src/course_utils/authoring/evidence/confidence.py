@@ -27,29 +27,42 @@ def _headline(
     return next((effects[n] for n in (*claimed, *effects) if n in effects), None)
 
 
-def confidence(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
-    """Return the paired difference of each practice's contrast, by practice.
+def headlines(outcomes: Sequence[Outcome]) -> dict[str, PairedDifference]:
+    """Return the measurement that tells what each practice's habit costs, by practice.
 
-    Only runs on the data that ships with the course count, and a practice is left out
-    if there are fewer than `LEAST` of them, or if its contrast compares no numbers. The
-    runs of a lesson are expected in the order of their seeds.
+    A practice is left out if its contrast compares no numbers.
+
+    Args:
+        outcomes: Runs on one data set, those of a lesson in the order of their seeds.
     """
-    embedded = [each for each in outcomes if each.task.data == "embedded"]
     table = {}
-    for runs in by_lesson(embedded).values():
+    for runs in by_lesson(outcomes).values():
         rows = paired_differences(runs)
         for practice in dict.fromkeys(row.practice for row in rows):
             claimed = [c.measurement for c in runs[0].claims if c.practice == practice]
             found = [row for row in rows if row.practice == practice]
             row = _headline(found, claimed)
-            if row is not None and row.runs >= LEAST:
-                table[practice] = {
-                    "measurement": row.name,
-                    **asdict(row.difference),
-                    "signs": row.signs,
-                    "runs": row.runs,
-                }
+            if row is not None:
+                table[practice] = row
     return table
+
+
+def confidence(outcomes: Sequence[Outcome]) -> dict[str, dict[str, Any]]:
+    """Return what lessons tell of `headlines` on the data that ships with the course.
+
+    A practice with fewer runs than `LEAST` is left out.
+    """
+    embedded = [each for each in outcomes if each.task.data == "embedded"]
+    return {
+        practice: {
+            "measurement": row.name,
+            **asdict(row.difference),
+            "signs": row.signs,
+            "runs": row.runs,
+        }
+        for practice, row in headlines(embedded).items()
+        if row.runs >= LEAST
+    }
 
 
 def to_text(outcomes: Sequence[Outcome]) -> str:

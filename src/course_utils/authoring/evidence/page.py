@@ -1,9 +1,12 @@
 """The published record as a page: claims and contrasts of every lesson, in Markdown."""
 
+import sys
 from collections.abc import Iterable, Sequence
+from importlib.resources import files
 from itertools import chain
 
 from course_utils import syllabus
+from course_utils.authoring.evidence.confidence import headlines
 from course_utils.authoring.evidence.statistics import THIN, thin
 from course_utils.authoring.evidence.summary import (
     SIGNS,
@@ -17,10 +20,30 @@ from course_utils.authoring.evidence.summary import (
     summarize,
 )
 from course_utils.authoring.evidence.tasks import Outcome
+from course_utils.experiments.claims import GUARD_HELD
 from course_utils.formatting import markdown_table, number
 from course_utils.syllabus import Lesson
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 NAME = "evidence.md"
+_DATA = {
+    "embedded": "MNIST, handwritten digits: the 10,000 images that ship with it",
+    "fashion-mnist": "Fashion-MNIST, photographs of clothes in grey",
+    "fashion-mnist, all": "Fashion-MNIST, all 70,000 images",
+    "cifar10": "CIFAR-10, colour photographs: drawn from a copy stored as JPEG, of "
+    "30,000 of the 60,000 images, since its server could not be reached",
+    "cifar10, all": "the whole of that copy",
+}
+
+
+def thin_reasons() -> dict[str, str]:
+    """Return why a claim's margin is thin, by ``"practice sentence"``."""
+    file = files("course_utils.authoring.evidence") / "thin_claims.toml"
+    return tomllib.loads(file.read_text("utf-8"))
 
 
 def _share(value: float | None) -> str:
@@ -45,6 +68,8 @@ def _claims(groups: Groups) -> str:
     ]
     rows = []
     for claim in summarize([run for runs in groups.values() for run in runs]):
+        if claim.text == GUARD_HELD and claim.holds:
+            continue
         bounds = (f"{SIGNS[kind]} {number(bound)}" for kind, bound in claim.bounds)
         ranges = (_range(each.get((claim.practice, claim.text))) for each in on_data)
         about = [claim.practice, claim.text, " or ".join(bounds)]
@@ -80,13 +105,69 @@ def _contrasts(groups: Groups) -> list[str]:
     return [intro, markdown_table(header, rows)]
 
 
+def _guards(groups: Groups) -> list[str]:
+    """Return one sentence for the claims that are the same in every practice."""
+    runs = [run for runs in groups.values() for run in runs]
+    held = [c.practice for c in summarize(runs) if c.text == GUARD_HELD and c.holds]
+    if not held:
+        return []
+    several = "Each of the guards" if len(held) > 1 else "The guard"
+    return [
+        f"{several} to take along ({', '.join(held)}) stopped the bad version and let "
+        f"the good one pass in all {len(runs)} runs."
+    ]
+
+
 def _lesson(lesson: Lesson, groups: Groups) -> list[str]:
     return [
         f'<a id="lesson-{lesson.id}"></a>',
         f"## Lesson {lesson.id}: {lesson.title}",
+        _bullets(f"**{each.id}** {each.title}" for each in lesson.practices),
         _claims(groups),
+        *_guards(groups),
         *_contrasts(groups),
     ]
+
+
+def _sentence(runs: Sequence[Outcome], row: PairedDifference) -> str:
+    """Return the first claim that rests on a measurement, else the practice's first."""
+    claims = [c for run in runs for c in run.claims if c.practice == row.practice]
+    on_it = (claim for claim in claims if claim.measurement == row.name)
+    return next(on_it, claims[0]).text if claims else number(None)
+
+
+def _practices(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return what each habit costs, one row per practice, on every data set."""
+    groups = by_data(outcomes)
+    first, *others = groups
+    found = headlines(groups[first])
+    rows = []
+    for lesson in syllabus.load().lessons:
+        for practice in lesson.practices:
+            row = found.get(practice.id)
+            if row is None:
+                continue
+            elsewhere = [
+                next(
+                    (
+                        f"{number(each.difference.median)}, {each.signs}/{each.runs}"
+                        for each in paired_differences(groups[name])
+                        if (each.practice, each.name) == (row.practice, row.name)
+                    ),
+                    number(None),
+                )
+                for name in others
+            ]
+            link = f"[{practice.id}](#lesson-{lesson.id}) {practice.title}"
+            sides = f"{row.name}: {number(row.bad)}, {number(row.good)}"
+            signs = f"{row.signs}/{row.runs}"
+            seen = _sentence(groups[first], row)
+            rows.append([link, seen, sides, _interval(row), signs, *elsewhere])
+    if not rows:
+        return []
+    measured = ["measured: bad, good", "good minus bad", "same sign"]
+    header = ["practice", "what was seen", *measured]
+    return ["## What each habit costs", markdown_table(header + others, rows)]
 
 
 def _seeds(runs: Sequence[Outcome]) -> str:
@@ -104,8 +185,9 @@ def _overview(outcomes: Sequence[Outcome]) -> str:
         claims = f"{kept} of {sum(len(run.claims) for run in runs)}"
         lessons = str(len(by_lesson(runs)))
         hours = f"{sum(run.seconds for run in runs) / 3600:.1f}"
-        rows.append([name, _seeds(runs), lessons, str(len(runs)), claims, hours])
-    header = ["data", "seeds", "lessons", "runs", "claims held", "kernel hours"]
+        counts = [_seeds(runs), lessons, str(len(runs)), claims, hours]
+        rows.append([name, _DATA.get(name, "-"), *counts])
+    header = ["data", "what it is", "seeds", "lessons", "runs", "claims held", "hours"]
     return markdown_table(header, rows)
 
 
@@ -121,7 +203,13 @@ def _bullets(items: Iterable[str]) -> str:
     return "\n".join(f"- {each}" for each in items)
 
 
+def _is_thin(claim: Summary) -> bool:
+    return claim.holds and thin(claim.margin)
+
+
 def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
+    """Return one sentence, and the lists of what is to be explained."""
+    reasons = thin_reasons()
     lessons = by_lesson(outcomes).values()
     claims = [claim for runs in lessons for claim in summarize(runs)]
     about = [each.practice for each in claims if not each.practice.startswith("0.")]
@@ -139,7 +227,8 @@ def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
         ),
         f"Claims that hold with a thin margin, less than {100 * THIN:.0f} % of the "
         "worst effect:": [
-            f"{c.practice} {c.text}" for c in claims if c.holds and thin(c.margin)
+            f"{name}. *{reasons[name]}*" if name in reasons else name
+            for name in (f"{c.practice} {c.text}" for c in claims if _is_thin(c))
         ],
     }
     held = "Not every" if lists["Broken:"] or lists["Runs that failed:"] else "Every"
@@ -151,19 +240,30 @@ def _verdict(outcomes: Sequence[Outcome]) -> list[str]:
     ]
 
 
-_HOW_TO_READ = f"""\
-`make evidence` makes this page; `evidence.jsonl` beside it holds every number.
+_INTRO = """\
+Each practice of the course is an experiment: a bad and a good version of a training
+run that differ in one habit, under equal conditions, on real images. Its claims are
+sentences about what was measured, each with a bound. Here is what came of running all
+of them again and again, under other seeds and on other data."""
 
+_HOW_TO_READ = f"""\
 **How to read it**
 
-- *bound*: what the claim promises. Under each data set, with its number of runs:
+- *what was seen*: one of the practice's claims. *bad*, *good*: medians over all runs.
+  *good minus bad*: the difference within a run: its median over the runs, and a 95 %
+  interval of that median, which lies between two of the sorted differences and so
+  assumes no distribution. *same sign*: in how many runs the difference has the
+  median's sign. On further data: the median, and the same sign.
+- *bound*: what a claim promises. Under each data set, with its number of runs:
   smallest / median / largest effect, or one number if all are equal.
 - *margin*: the room between the bound and the worst effect of all runs, as a share of
   that effect. Less than {100 * THIN:.0f} % is *thin*. A claim of equality has none.
-- *good minus bad*: the difference within a run. Its median over the runs, and a 95 %
-  interval of that median, which lies between two of the sorted differences and so
-  assumes no distribution. *same sign*: in how many runs it has the median's sign.
+- *lead over guessing*: accuracy minus that of guessing, 0.1 where there are ten
+  classes.
 - Data sets have the size of the embedded one, drawn by the seed; *all* is every image.
+- *hours*: from the start of a kernel to its end, summed over the runs.
+
+`make evidence` makes this page; `evidence.jsonl` beside it holds every number.
 """
 
 
@@ -189,8 +289,11 @@ def page(outcomes: Sequence[Outcome]) -> str:
     runs = by_lesson(outcomes)
     blocks = [
         "# Evidence: every claim of the course, under many seeds",
+        _INTRO,
         *_verdict(outcomes),
         _overview(outcomes),
+        *_practices(outcomes),
+        "## How it was measured, and how to read it",
         _origin(outcomes),
         _HOW_TO_READ.rstrip(),
     ]

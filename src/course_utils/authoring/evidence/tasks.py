@@ -8,7 +8,8 @@ from typing import Any
 from course_utils import syllabus
 from course_utils.experiments.claims import Claim, Pair
 
-_BESIDE = {"predict", "exercise"}  # tags of cells that no claim depends on
+# Tags of cells that no claim depends on.
+_BESIDE = {"setup", "predict", "exercise", "own-code"}
 # One statement, over several lines if its names stand in parentheses.
 _IMPORT = re.compile(
     r"^[ \t]*(?:import|from [\w.]+ import) (?:\([^)]*\))?.*$", re.MULTILINE
@@ -89,9 +90,10 @@ class Outcome:
 def code_digest(notebook: dict[str, Any]) -> str:
     """Return a fingerprint of the code that a lesson's claims depend on.
 
-    Text, outputs, predictions and exercises do not count, nor does where a cell ends.
-    Nor do imports: in which module a helper lives is not part of an experiment. What
-    a lesson imports it also uses, by the name that remains in the fingerprint.
+    Text, outputs, setup, predictions, exercises and the reader's own module do not
+    count, nor does where a cell ends. Nor do imports: in which module a helper lives is
+    not part of an experiment. What a lesson imports it also uses, by the name that
+    remains in the fingerprint.
 
     Args:
         notebook: A notebook in nbformat 4.

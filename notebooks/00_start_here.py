@@ -24,19 +24,34 @@
 # **How to run a cell.** Click on it and press <kbd>Shift</kbd> + <kbd>Enter</kbd>. The first one loads the libraries and takes a few seconds.
 
 # %% tags=["setup"]
-try:
-    import course_utils
-except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
-    from IPython import get_ipython
+# Starts the notebook. Opened alone, it first fetches the helpers of the course.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
-    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
-    import course_utils
+HELPERS = ""  # where a published copy of this notebook gets the course's helpers
+said = "this copy names no place to fetch them from"
+if not find_spec("course_utils"):  # opened alone: perhaps in a clone, not installed
+    sys.path.append(str(Path("../src").resolve()))
+if HELPERS and not find_spec("course_utils"):  # the helpers alone; nothing is replaced
+    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", HELPERS]
+    told = subprocess.run(install, capture_output=True, text=True).stderr.splitlines()
+    said = next((line for line in told if "WARNING" not in line), "no word from pip")
+    said = said.split(">: ")[-1].strip(" )'")
+if not find_spec("course_utils"):
+    raise ModuleNotFoundError(
+        f"Found no helpers of the course here ({said}): open the "
+        "lesson from the course's published copy, with a network; or inside a clone of "
+        "the course; or first run `%pip install --no-deps FOLDER_OF_A_CLONE`."
+    )
+import course_utils
 
 course_utils.start("00", written_for="0.1")
 
 # %% [markdown]
-# The lines above say which device and which data are in use. Unless you choose other data, the images are real MNIST digits that come with the course, so everything works without a network.
-# `start` also fixes the seed of all random numbers, and mutes Lightning's tips and warnings; wherever they matter, the lesson shows them.
+# The cell above is folded, like all code that is not part of the lesson; a click on its dots opens it. Its lines say which device and which data are in use. Unless you choose other data, the images are real MNIST digits that come with the course, so everything works without a network.
+# It also fixes the seed of all random numbers, and mutes Lightning's tips and warnings; wherever they matter, the lesson shows them.
 #
 # **Is this machine ready?** The next cell looks at its packages, memory, disk, data and settings. Where something is off, it says what to do.
 
@@ -267,7 +282,7 @@ try_guard(
 # %% [markdown]
 # ## Symptoms
 #
-# Each lesson closes with a table like this one. Start from it when something looks odd at work; README has the tables of all lessons in one.
+# Each lesson closes with a table like this one. Start from it when something looks odd at work; [one page](../site/symptoms.md) has the tables of all lessons.
 #
 # | You see | Look at |
 # |---|---|
@@ -277,7 +292,10 @@ try_guard(
 # ## Where to go from here
 #
 # - [Lesson 01](01_code_organization.ipynb) comes next; the others follow in the order of their numbers. In a hurry? [Lesson 12](12_common_pitfalls.ipynb) holds five bugs that look fine on your machine.
-# - In a terminal, `.venv/bin/course status` (Windows: `.venv\Scripts\course status`; with conda: `course status`) shows what you have predicted and solved. It is a file on this machine; nothing is sent anywhere.
+# - The last cell of each lesson asks its practices of a module of your own, and [lesson 15](15_your_own_code.ipynb), the last one, asks all of them.
+# - **One lesson at a time.** An open lesson keeps about 0.6 GB of memory, also when its tab is closed, until its kernel is shut down: *File* > *Close and Shut Down Notebook*, or the panel *Running* (the round sign at the left edge).
+# - This is your own copy, so change what you like. `course reset 00` makes a fresh copy of a lesson and keeps yours beside it. After a new version of the course, `course update` does so with what is new.
+# - `course status` shows what you have predicted and solved. It is a file on this machine; nothing is sent anywhere. Type such commands in a terminal (*File* > *New* > *Terminal*), or in a cell as `!course status`.
 # - The solutions of all exercises, explained, are in the folder `solutions`.
 #
 # **Evidence** Every claim of this lesson under many seeds, with its margin: [the record](../src/course_utils/records/evidence.md#lesson-00).

@@ -23,13 +23,28 @@
 # Two sittings: 11.1 and 11.2 first, 11.3 another day.
 
 # %% tags=["setup"]
-try:
-    import course_utils
-except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
-    from IPython import get_ipython
+# Starts the notebook. Opened alone, it first fetches the helpers of the course.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
-    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
-    import course_utils
+HELPERS = ""  # where a published copy of this notebook gets the course's helpers
+said = "this copy names no place to fetch them from"
+if not find_spec("course_utils"):  # opened alone: perhaps in a clone, not installed
+    sys.path.append(str(Path("../src").resolve()))
+if HELPERS and not find_spec("course_utils"):  # the helpers alone; nothing is replaced
+    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", HELPERS]
+    told = subprocess.run(install, capture_output=True, text=True).stderr.splitlines()
+    said = next((line for line in told if "WARNING" not in line), "no word from pip")
+    said = said.split(">: ")[-1].strip(" )'")
+if not find_spec("course_utils"):
+    raise ModuleNotFoundError(
+        f"Found no helpers of the course here ({said}): open the "
+        "lesson from the course's published copy, with a network; or inside a clone of "
+        "the course; or first run `%pip install --no-deps FOLDER_OF_A_CLONE`."
+    )
+import course_utils
 
 course_utils.start("11", written_for="0.1")
 
@@ -90,7 +105,7 @@ def fit(model: L.LightningModule, *callbacks: L.Callback) -> L.LightningModule:
 # %% [markdown]
 # ## 11.1 Type hints that are checked
 #
-# A network sees the left half of an image and predicts how bright the right half is, in percent above or below the usual brightness. Its last layer has one output, so the predictions have the shape `(64, 1)`. The
+# A network sees the left half of an image and predicts the brightness of the right half: its mean in percent, minus the usual mean. Its last layer has one output, so the predictions have the shape `(64, 1)`. The
 # brightness of 64 right halves has the shape `(64,)`. The module is fully typed, and takes its loss as an argument.
 
 # %%
@@ -139,7 +154,7 @@ def plain_hints(preds: Tensor, values: Tensor) -> Tensor:
 # %% [markdown]
 # ### Good: hints with a shape, checked at every call
 #
-# `Annotated[Tensor, "batch"]` is a hint with a remark: a tensor of shape `(batch,)`. Python ignores the remark; the decorator `checked`, a helper of this course, reads it. Within one call the same name stands for the same
+# `Annotated[Tensor, "batch"]` is a hint with a note: a tensor of shape `(batch,)`. Python ignores the note; the decorator `checked`, a helper of this course, reads it. Within one call the same name stands for the same
 # size. `""` is a scalar.
 
 # %% tags=["good"]
@@ -220,20 +235,20 @@ claim("11.1", text, result.good["updates in the first run"] == 0)
 
 # %% [markdown]
 # **Why.** PyTorch stretches tensors to a common shape, which is called *broadcasting*. `(64, 1) - (64,)` gives `(64, 64)`: every prediction minus every value. The mean of those squares is smallest if every prediction is the mean of
-# all values, and that is what the network learns. The libraries say nothing: `F.mse_loss` warns of it, arithmetic does not. The run is an ordinary one, shuffled and with default settings.
+# the batch, and the network learns little else. One pair in 64 is right; smaller batches have a larger share, and hide the bug better. `F.mse_loss` warns of it, arithmetic does not.
 
 # %% tags=["apparatus"]
 # What the bug costs; what F.mse_loss says of it; what Python makes of plain hints.
 import warnings
 
-text = "a network whose loss subtracts (batch,) from (batch, 1) explains next to nothing of the variance"
+text = "in batches of 64, a network whose squared error subtracts (batch,) from (batch, 1) explains next to nothing of the variance"
 claim("11.1", text, result.bad["R2"] <= 0.1)
 
 with warnings.catch_warnings(record=True) as caught:
     warnings.simplefilter("default")
     for size in (64, 64, 64, 56):
         F.mse_loss(torch.zeros(size, 1), torch.zeros(size))
-text = "F.mse_loss warns of broadcasting once per pair of sizes"
+text = "called from one line, F.mse_loss warns of broadcasting once per pair of sizes"
 claim("11.1", text, len(caught), equals=2)
 
 
@@ -296,7 +311,7 @@ else:
     print('Not run: this needs `pip install "jsonargparse[signatures]"`.')
 
 # %% [markdown]
-# Where it runs, the command line with hints refuses `lots` and names the argument. Its `--help` takes type and default from the signature and the meaning from `Args`. Without hints the text `"lots"` gets as far as a line inside PyTorch that cannot
+# With hints, the command line refuses `lots` and names the argument. Its `--help` takes type and default from the signature and the meaning from `Args`. Without hints, `"lots"` gets as far as a line inside PyTorch that cannot
 # use it.
 #
 # None of these knows a *shape*, which arises only when the code runs; that is why `checked` looks at every call. In your project, use the library of the field, [jaxtyping](https://docs.kidger.site/jaxtyping/), with beartype as its
@@ -319,7 +334,9 @@ class WeighsImages(DigitClassifier):
         losses = F.cross_entropy(logits, labels, reduction="none")
         return (losses * weights).mean()
 
-    def training_step(self, batch, batch_idx):
+    def training_step(
+        self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int
+    ) -> Tensor:
         images, labels, weights = batch
         return self.loss(self(images), labels, weights)
 
@@ -341,7 +358,7 @@ check("11.1", WeighsImages)
 
 # %% tags=["guard"]
 def assert_refuses_a_column(loss):
-    with contextlib.suppress(TypeError, ValueError):
+    with contextlib.suppress(RuntimeError, TypeError, ValueError):
         value = loss(torch.zeros(4, 1), torch.zeros(4))
         raise AssertionError(f"(4, 1) and (4,) gave {value}, expected an error")
 
@@ -373,7 +390,7 @@ print("distances:", tuple(distances(images[:5], images[:9]).shape))
 
 # %% [markdown]
 # **Hints of today.** `tuple[Tensor, Tensor]` and `dict[str, int]` need no import; `Tuple` and `Dict` from `typing` are outdated. And `configure_optimizers` does not return `Dict[str, Any]`, as older code has it. mypy refuses
-# that override, because Lightning's own method promises something narrower. (It also refuses `self.hparams.learning_rate`, since `hparams` is typed as a mapping; `self.hparams["learning_rate"]` passes.) The type to write is the one that
+# that override, because Lightning's own method promises something narrower. (It also refuses `self.hparams.learning_rate`, whose type allows a plain mapping; `self.hparams["learning_rate"]` passes.) The type to write is the one that
 # this lesson uses:
 
 # %%
@@ -383,7 +400,7 @@ promised = get_type_hints(L.LightningModule.configure_optimizers)["return"]
 print("Lightning promises OptimizerLRScheduler:", promised == OptimizerLRScheduler)
 
 # %% [markdown]
-# **PyTorch reads plain hints, too.** `torch.library` derives the signature of a custom operator from them, and refuses a function that has none:
+# **PyTorch reads plain hints, too.** `torch.library` infers the signature of a custom operator from them. A function without hints has to be given its signature in text:
 
 # %%
 from torch.library import infer_schema
@@ -394,13 +411,14 @@ try:
     refused = False
 except ValueError:
     refused = True
-claim("11.1", "torch.library refuses an operator without type hints", refused)
+text = "torch.library refuses to infer the signature of an operator without type hints"
+claim("11.1", text, refused)
 
 # %% [markdown]
 # ## 11.2 Docstrings that run
 #
 # You get a network from a colleague. Its docstring says: *return the probability of every class*. It returns logits: the softmax was moved into the loss, and the sentence stayed. You write the loss that belongs to
-# probabilities, the negative log of the probability of the right class, with a guard against the log of zero:
+# probabilities: the negative log of the probability of the right class, with a lower bound against the log of zero:
 
 
 # %%
@@ -418,7 +436,7 @@ class TrainsOnProbabilities(DigitClassifier):
 #
 # - **a** works: logits and probabilities rank the classes alike, so the right class wins either way;
 # - **b** runs, its loss falls, and most images are classified wrongly;
-# - **c** runs, but the loss does not fall: logits below the guard get no gradient.
+# - **c** runs, but the loss does not fall: logits below the bound get no gradient.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -461,6 +479,8 @@ class ShowsProbabilities(DigitClassifier):
 
 # %% tags=["apparatus"]
 # The repaired network: the docstring's promise kept.
+import doctest
+
 from course_utils.exercises.lesson_11 import run_examples
 from course_utils.measure import MetricCurve
 
@@ -521,23 +541,22 @@ text = "the example in a docstring that promises probabilities fails on a networ
 claim("11.2", text, result.good["examples failed"] == 1)
 
 # %% [markdown]
-# **Why.** Probabilities add up to 1, so raising one lowers the others. Logits do not: your loss raises the logit of the right class, and nothing lowers the others. And a logit below the guard gets no gradient. The libraries say
-# nothing; the run is an ordinary one.
+# **Why.** Probabilities add up to 1, so raising one lowers the others. Logits do not: your loss raises the logit of the right class and lowers none. And a logit below the bound gets no gradient.
 #
-# The colleague did not notice because the largest logit is also the largest probability: a test of the accuracy passes in both cases.
+# The colleague did not notice because the largest logit is also the largest probability: a test of the accuracy passes either way.
 
 # %% tags=["apparatus"]
 # What the bug costs; what a test of the accuracy sees; the example after the repair.
 kept = result.bad["lead over guessing"] / result.good["lead over guessing"]
-text = "a network trained on logits as if they were probabilities keeps less than two thirds of its lead over guessing"
+text = "after an epoch with its logits taken for probabilities, a network has less than two thirds of the lead over guessing that softmax gives it"
 claim("11.2", text, kept <= 0.66)
 logits = SaysProbabilities()(scaled(data.test_images))
 differ = int((logits.argmax(1) != logits.softmax(1).argmax(1)).sum())
-text = "logits and their softmax classify every image alike"
+text = "the largest logit and the largest softmax of an untrained network name the same class for every test image"
 claim("11.2", text, differ, equals=0)
 print("before:", run_examples(ShowsProbabilities.forward).first)
 after = run_examples(Repaired.forward, ShowsProbabilities=Repaired)
-text = "the example passes once the network returns probabilities"
+text = "the example in a docstring that promises probabilities passes once the network returns them"
 claim("11.2", text, after.failed, equals=0)
 
 # %% [markdown]
@@ -558,12 +577,12 @@ print("lowest loss:", F.cross_entropy(perfect, perfect.argmax(1)).item())
 #
 # ### Your turn · An example that no wrong version passes
 #
-# The function below is right. Its example is weak: it asks for the shape only. Rewrite the examples so that they pass with this function, and with no wrong version of it. The check tries seven of those, and a right one that is
-# written differently. Leave the code as it is. *(8 minutes)*
+# The function below is right. Its example is weak: it asks for the shape only. Rewrite the examples so that all pass with this function, and at least one fails with each wrong version of it. The check tries seven of those, and a right one
+# that is written differently. Leave the code as it is. *(8 minutes)*
 
 
 # %% tags=["exercise"]
-def top_labels(logits, k):
+def top_labels(logits: Tensor, k: int) -> Tensor:
     """Return the labels of the k largest logits of each image, the largest first.
 
     Example:
@@ -582,13 +601,13 @@ check("11.2", top_labels)
 # %% [markdown]
 # ### Take along
 #
-# A test that a docstring has examples and that they pass. Here it refuses the docstring without an example and lets the repaired network pass.
+# A test that a docstring has examples and that they pass.
 
 
 # %% tags=["guard"]
 def assert_examples_pass(thing, **names):
     examples = doctest.DocTestRunner(verbose=False)
-    for test in doctest.DocTestFinder().find(thing, globs={**globals(), **names}):
+    for test in doctest.DocTestFinder().find(thing, extraglobs=names):
         examples.run(test, out=lambda text: None)
     assert examples.tries, f"{thing.__qualname__} has no example"
     assert not examples.failures, f"{examples.failures} of {examples.tries} failed"
@@ -596,8 +615,6 @@ def assert_examples_pass(thing, **names):
 
 # %% tags=["apparatus"]
 # Tries the guard on the bad version and on the repaired one.
-import doctest
-
 try_guard(
     "11.2",
     bad=lambda: assert_examples_pass(SaysProbabilities.forward),
@@ -665,7 +682,7 @@ def reuse(model):
 
 
 # %% [markdown]
-# **Predict.** `trainable` was stored in `__init__`, before that. The model is trained for an epoch.
+# **Predict.** `__init__` stored `trainable` as a list, before that. Now the model is trained for an epoch.
 #
 # - **a** The run ends normally, and not one weight has changed.
 # - **b** Lightning stops with an error: the optimizer holds tensors that are frozen, or no longer part of the model.
@@ -699,7 +716,7 @@ class LooksItUp(OneCycle):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell trains each version, reused, for one ordinary epoch. It measures how far the new head moves, and compares the weights that `trainable` reports with those that changed.
+# The folded cell reuses each version, with the encoder as initialized, and trains it for one epoch. It measures how far the new head moves, and compares the weights that `trainable` reports with those that changed.
 
 # %% tags=["apparatus"]
 # Trains a reused version; measures how far the head moves and what was trained.
@@ -757,7 +774,7 @@ claim("11.3", text, result.bad["weights in tensors that changed"] == 0)
 
 # %% [markdown]
 # **Why.** The stored list holds references, so it follows changes *in* a tensor. But freezing changes which tensors belong in the list, and the new head brings tensors that never were in it. The optimizer skips tensors without
-# gradients, and the libraries say nothing: an optimizer may hold any tensors. Whatever `__init__` computes from the module goes stale once the module changes: a count of weights, a size in bytes, a list of layers.
+# gradients, and Lightning says nothing: an optimizer may hold any tensors. What `__init__` computes from the module can go stale in the same way: a count of weights, a size in bytes, a list of layers.
 #
 # **A property can be stale, too.** It is computed whenever it is read, but from what? Two properties for the learning rate:
 
@@ -766,7 +783,7 @@ claim("11.3", text, result.bad["weights in tensors that changed"] == 0)
 class ReportsTheSetting(LooksItUp):
     @property
     def learning_rate(self) -> float:  # "current learning rate"
-        return self.hparams.learning_rate
+        return self.hparams["learning_rate"]
 
 
 class ReportsTheOptimizer(LooksItUp):
@@ -776,8 +793,8 @@ class ReportsTheOptimizer(LooksItUp):
 
 
 # %% [markdown]
-# The folded cells compare either one with the rate that every update used. Then they run the learning-rate finder, `lr_find`, on both modules. It assigns its result to the attribute `lr` or `learning_rate` of the module, or of
-# its `hparams`.
+# The folded cells compare either one with the rate that every update used. Then they run the learning-rate finder, `lr_find`, on both modules. Unless you pass `attr_name`, it assigns its result to the attribute `lr` or
+# `learning_rate` of the module, or of its `hparams`.
 
 # %% tags=["apparatus"]
 # Compares reported and applied rates; then asks whether lr_find works.
@@ -824,20 +841,22 @@ text = (
 claim("11.3", text, said[-1] / used[-1], at_least=1000)
 said, used = reported_and_applied(ReportsTheOptimizer, "current_lr")
 wrong = sum(abs(a - b) > 1e-6 * b for a, b in zip(said, used, strict=True))
-text = "a property that reads the optimizer reports the rate of every update"
+text = "under a one-cycle schedule, a property that reads the optimizer reports the rate of every update"
 claim("11.3", text, wrong, equals=0)
 text = "lr_find fails on a module whose learning_rate is a property without a setter"
 claim("11.3", text, not lr_find_works(ReportsTheSetting))
-text = "lr_find works on a module whose applied rate is the property current_lr"
+text = (
+    "lr_find works on a module that reports the applied rate as the property current_lr"
+)
 claim("11.3", text, lr_find_works(ReportsTheOptimizer))
 
 # %% [markdown]
 # `hparams.learning_rate` is what you *ask for*, here the peak. What is *applied* lives in the optimizer. So give them different names: the setting can be assigned, the property `current_lr` is read only.
 #
-# **Scope.** One process or several, CPU or GPU. Under FSDP or DeepSpeed a process holds only a part of the weights, and counting needs care. `current_lr` as written needs a Trainer that trains, and one optimizer; `lr_find` as in Lightning 2.6.
+# **Scope.** One process or several, CPU or GPU. With `16-mixed` the bad version stops: "No inf checks were recorded". Under FSDP or DeepSpeed a process holds only a part of the weights, and counting needs care. `current_lr` as written needs a Trainer that trains, one optimizer and one rate for all its weights; `lr_find` as in Lightning 2.6.
 #
-# **When the bad version is right.** Store what cannot change, such as the size of an image, and a moment that you want to remember: call it `initial_rate`. A property that computes much hides its cost; make it a method with
-# parentheses, `model.weight_norm()`.
+# **When the bad version is right.** Store what cannot change, such as the size of an image, and a past value that you want to keep, under a name that says so: `initial_rate`. A property that computes much hides its cost; make it a
+# method, `model.weight_norm()`.
 #
 # ### Your turn · Two numbers that stay true
 #
@@ -907,7 +926,7 @@ HasATypo().weights_in_head
 HasATypo.weights_in_head.fget(HasATypo())
 
 # %% [markdown]
-# **What a property costs.** Counting weights costs no computation, as a tensor knows its size. The norm of all weights does:
+# **What a property costs.** Listing tensors computes nothing. The norm of all weights does:
 
 # %%
 from course_utils.measure import Operations
@@ -934,9 +953,9 @@ for name in ("trainable", "weight_norm"):
 # |---|---|
 # | a regression network predicts nearly the same for every input | 11.1 |
 # | an argument of the command line arrives as text | 11.1 |
-# | a loss that is a negative log falls below zero | 11.2 |
+# | a loss that is the negative log of a probability falls below zero | 11.2 |
 # | a cross-entropy stays far above zero although the accuracy is high | 11.2 |
-# | after a new head was put in, the training loss does not move | 11.3 |
+# | after a new head was put in, the training loss does not fall | 11.3 |
 # | the logged learning rate is constant although there is a schedule | 11.3 |
 # | "object has no attribute" names a property that is there | 11.3 |
 #
@@ -959,3 +978,8 @@ for name in ("trainable", "weight_norm"):
 #
 # Settings and what is saved of them come from [3.1](03_hyperparameters.ipynb), schedules from [lesson 08](08_training_stability.ipynb), frozen encoders from [1.3](01_code_organization.ipynb). Next:
 # [lesson 12](12_common_pitfalls.ipynb), or look at the [solutions](../solutions/11_code_quality.ipynb) of this one.
+
+# %% tags=["own-code"]
+# This lesson's questions, asked of your own code: name it in place of None.
+my_module, my_data = None, None  # "my_package.model:MyModel", "my_package.data:MyData"
+course_utils.check_my(my_module, my_data, select="11.*")

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 14 · It trains, it looks fine, and sixteen things are wrong with it
 #
-# A colleague leaves the company and leaves you a script. It trains a small network on handwritten digits. There is no error and no warning that anybody reads, and the accuracy it
+# A colleague leaves the company and leaves you a script. It trains a small network on handwritten digits (those shipped with the course, also if you chose other images for the lessons). There is no error and no warning that anybody reads, and the accuracy it
 # prints is a number one can live with. Your job is to take it over. At the end you have
 #
 # - found sixteen bad practices by their symptoms, in code that you did not write;
@@ -31,13 +31,28 @@
 # back,** run the cells up to *Round 1*, then those of the round where you stopped. (Colab deletes its files when it disconnects: download your `train_digits.py` first, and upload it into a folder `my_capstone` before you continue.)
 
 # %% tags=["setup"]
-try:
-    import course_utils
-except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
-    from IPython import get_ipython
+# Starts the notebook. Opened alone, it first fetches the helpers of the course.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
-    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
-    import course_utils
+HELPERS = ""  # where a published copy of this notebook gets the course's helpers
+said = "this copy names no place to fetch them from"
+if not find_spec("course_utils"):  # opened alone: perhaps in a clone, not installed
+    sys.path.append(str(Path("../src").resolve()))
+if HELPERS and not find_spec("course_utils"):  # the helpers alone; nothing is replaced
+    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", HELPERS]
+    told = subprocess.run(install, capture_output=True, text=True).stderr.splitlines()
+    said = next((line for line in told if "WARNING" not in line), "no word from pip")
+    said = said.split(">: ")[-1].strip(" )'")
+if not find_spec("course_utils"):
+    raise ModuleNotFoundError(
+        f"Found no helpers of the course here ({said}): open the "
+        "lesson from the course's published copy, with a network; or inside a clone of "
+        "the course; or first run `%pip install --no-deps FOLDER_OF_A_CLONE`."
+    )
+import course_utils
 
 course_utils.start("14", written_for="0.1")
 
@@ -207,15 +222,20 @@ capstone.scoreboard(suspects=suspects)
 #
 # ## Take away
 #
-# Take a script of your own and check what the scoreboard checked here:
+# Take a script of your own and check what the scoreboard checked here. The lesson in brackets has the practice, and a guard under *Take along* that keeps checking.
 #
-# - [ ] Is a validation image ever trained on, in this run or in a resumed one? Are the data the same after an epoch as before it?
-# - [ ] When a model is saved, loaded and given the same input, are its outputs the same, and its settings?
-# - [ ] Does memory stay level from the first to the last batch?
-# - [ ] Do learning rate, gradient and early stopping do what you think, measured at the optimizer?
-# - [ ] Do two runs with the same seed have the same weights? Does a resumed run train only what is missing?
-# - [ ] Does the number in the report belong to the weights in the file, and to images that had no part in training or in any choice?
+# - [ ] Is a validation image ever trained on, in this run or in a resumed one? Are the data the same after an epoch as before it? ([1](01_code_organization.ipynb), [12](12_common_pitfalls.ipynb))
+# - [ ] When a model is saved, loaded and given the same input, are its outputs the same, and its settings? ([2](02_device_agnosticism.ipynb), [3](03_hyperparameters.ipynb))
+# - [ ] Does memory stay level from the first to the last batch? ([7](07_memory.ipynb))
+# - [ ] Do learning rate, gradient and early stopping do what you think, measured at the optimizer? ([3](03_hyperparameters.ipynb), [4](04_logging.ipynb), [8](08_training_stability.ipynb))
+# - [ ] Do two runs with the same seed have the same weights? Does a resumed run train only what is missing? ([5](05_reproducibility.ipynb), [9](09_checkpointing.ipynb))
+# - [ ] Does the number in the report belong to the weights in the file, and to images that had no part in training or in any choice? ([10](10_evaluation.ipynb))
 #
 # **Sources** Each line belongs to a lesson: its practice id, shown once you have found it, begins with the lesson's number. MNIST by LeCun, Cortes and Burges.
 #
-# Done, or curious? The [solution](../solutions/14_capstone.ipynb) repairs the script line by line.
+# Done, or curious? The [solution](../solutions/14_capstone.ipynb) repairs the script line by line. Next: [your own code](15_your_own_code.ipynb), asked by a command.
+
+# %% tags=["own-code"]
+# All questions of the course, asked of your own code: name it in place of None.
+my_module, my_data = None, None  # "my_package.model:MyModel", "my_package.data:MyData"
+course_utils.check_my(my_module, my_data)

@@ -13,13 +13,28 @@
 # teaches more than a right solution that you read.
 
 # %% tags=["setup"]
-try:
-    import course_utils
-except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
-    from IPython import get_ipython
+# Starts the notebook. Opened alone, it first fetches the helpers of the course.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
-    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
-    import course_utils
+HELPERS = ""  # where a published copy of this notebook gets the course's helpers
+said = "this copy names no place to fetch them from"
+if not find_spec("course_utils"):  # opened alone: perhaps in a clone, not installed
+    sys.path.append(str(Path("../src").resolve()))
+if HELPERS and not find_spec("course_utils"):  # the helpers alone; nothing is replaced
+    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", HELPERS]
+    told = subprocess.run(install, capture_output=True, text=True).stderr.splitlines()
+    said = next((line for line in told if "WARNING" not in line), "no word from pip")
+    said = said.split(">: ")[-1].strip(" )'")
+if not find_spec("course_utils"):
+    raise ModuleNotFoundError(
+        f"Found no helpers of the course here ({said}): open the "
+        "lesson from the course's published copy, with a network; or inside a clone of "
+        "the course; or first run `%pip install --no-deps FOLDER_OF_A_CLONE`."
+    )
+import course_utils
 
 course_utils.start("11", written_for="0.1")
 
@@ -113,7 +128,7 @@ class WeighsImages(DigitClassifier):
 check("11.1", WeighsImages)
 
 # %% [markdown]
-# **Another way.** No hints at all. Two lines of Python do the same for one pair of tensors.
+# **Another way.** Without hints: two lines of Python do the same for one pair of tensors.
 
 
 # %%
@@ -132,11 +147,11 @@ check("11.1", ComparesTheShapes)
 # ## 11.2 An example that no wrong version passes
 #
 # Ask of each way to be wrong: what would I have to type in to see it? Two images, so that rows cannot be mixed up. More than one label, so that the order shows. A negative logit that is
-# large without its sign. And no equal logits: which of two equals comes first is not specified.
+# large without its sign. And all logits of an image different, since the order of equal ones is not specified.
 
 
 # %% tags=["solution"]
-def top_labels(logits, k):
+def top_labels(logits: Tensor, k: int) -> Tensor:
     """Return the labels of the k largest logits of each image, the largest first.
 
     Example:
@@ -156,7 +171,7 @@ check("11.2", top_labels)
 
 
 # %%
-def top_labels(logits, k):
+def top_labels(logits: Tensor, k: int) -> Tensor:
     """Return the labels of the k largest logits of each image, the largest first.
 
     Example:
@@ -183,12 +198,12 @@ check("11.2", top_labels)
 # %% tags=["solution"]
 class KnowsItself(LooksItUp):
     @property
-    def size_in_bytes(self):
+    def size_in_bytes(self) -> int:
         tensors = [*self.parameters(), *self.buffers()]
         return sum(each.numel() * each.element_size() for each in tensors)
 
     @property
-    def current_lr(self):
+    def current_lr(self) -> float | None:
         try:
             optimizers = self.trainer.optimizers
         except RuntimeError:  # no Trainer
@@ -200,7 +215,7 @@ class KnowsItself(LooksItUp):
 check("11.3", KnowsItself)
 
 # %% [markdown]
-# **Another way.** Keep the *optimizer*, not its number. A reference to the optimizer does not go stale as long as every run makes it again, which is what `configure_optimizers` does.
+# **Another way.** Keep the *optimizer*, not its number. The reference does not go stale: every training run calls `configure_optimizers`, which stores the optimizer of that run.
 
 
 # %%
@@ -208,11 +223,11 @@ class KeepsTheOptimizer(LooksItUp):
     used = None
 
     @property
-    def size_in_bytes(self):
+    def size_in_bytes(self) -> int:
         return sum(each.nbytes for each in [*self.parameters(), *self.buffers()])
 
     @property
-    def current_lr(self):
+    def current_lr(self) -> float | None:
         return self.used.param_groups[0]["lr"] if self.used else None
 
     def configure_optimizers(self):

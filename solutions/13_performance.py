@@ -13,13 +13,28 @@
 # teaches more than a right solution that you read.
 
 # %% tags=["setup"]
-try:
-    import course_utils
-except ModuleNotFoundError:  # opened alone, as on Colab: fetch the helpers, keep torch
-    from IPython import get_ipython
+# Starts the notebook. Opened alone, it first fetches the helpers of the course.
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
 
-    get_ipython().run_line_magic("pip", 'install -q "lightning-course-utils==0.1.*"')
-    import course_utils
+HELPERS = ""  # where a published copy of this notebook gets the course's helpers
+said = "this copy names no place to fetch them from"
+if not find_spec("course_utils"):  # opened alone: perhaps in a clone, not installed
+    sys.path.append(str(Path("../src").resolve()))
+if HELPERS and not find_spec("course_utils"):  # the helpers alone; nothing is replaced
+    install = [sys.executable, "-m", "pip", "install", "-qq", "--no-deps", HELPERS]
+    told = subprocess.run(install, capture_output=True, text=True).stderr.splitlines()
+    said = next((line for line in told if "WARNING" not in line), "no word from pip")
+    said = said.split(">: ")[-1].strip(" )'")
+if not find_spec("course_utils"):
+    raise ModuleNotFoundError(
+        f"Found no helpers of the course here ({said}): open the "
+        "lesson from the course's published copy, with a network; or inside a clone of "
+        "the course; or first run `%pip install --no-deps FOLDER_OF_A_CLONE`."
+    )
+import course_utils
 
 course_utils.start("13", written_for="0.1")
 

@@ -286,7 +286,7 @@ WRONG = {
         [
             (
                 "        return digit, self",
-                "        time.sleep(1e-4)\n        return digit, self",
+                "        time.sleep(1e-3)\n        return digit, self",
             ),
             ("DataLoader(digits, 32", "DataLoader(digits, 4"),
             ("from dataclasses", "import time\nfrom dataclasses"),

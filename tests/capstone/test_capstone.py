@@ -262,3 +262,19 @@ def test_a_picture_says_what_was_seen(part, capsys):
 def test_an_unknown_picture_is_one_sentence(capsys):
     capstone.picture("music")
     assert "Expected a part out of data, model" in capsys.readouterr().out
+
+
+def test_the_script_trains_on_digits_whatever_data_set_the_lessons_use(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("COURSE_DATA", "cifar10")
+    path = capstone.copy_script(tmp_path)
+    assert "It trains on digits, whichever images" in capsys.readouterr().out
+    data = capstone.load(path).make_data(0)
+    data.setup()
+    image, label = data.train_set[0]
+    assert (tuple(image.shape), int(label) in range(10)) == ((1, 28, 28), True)
+    assert observed_run.unseen_digits.__wrapped__()[0].shape == (1000, 1, 28, 28)
+    monkeypatch.setenv("COURSE_DATA", "embedded")
+    capstone.copy_script(tmp_path)
+    assert "It trains on digits" not in capsys.readouterr().out

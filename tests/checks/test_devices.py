@@ -309,6 +309,12 @@ class Cuda(Net):
         return images.cuda(), labels.cuda()
 
 
+class LayerOnCuda(Net):
+    def prepared(self, images, labels):
+        layer = nn.Linear(6, 6).cuda()
+        return layer(images.cuda()), labels.cuda()
+
+
 class CudaByName(Net):
     def prepared(self, images, labels):
         return images.to("cuda"), labels.to(torch.device("cuda"))
@@ -371,7 +377,7 @@ def test_numpy_takes_no_tensor_from_a_gpu():
 
 
 @needs_no_gpu
-@pytest.mark.parametrize("module_class", [Cuda, CudaByName, MadeOnCuda])
+@pytest.mark.parametrize("module_class", [Cuda, LayerOnCuda, CudaByName, MadeOnCuda])
 def test_cuda_without_a_number_is_the_gpu_that_the_trainer_chose(module_class):
     assert verdicts(module_class) == [False, True, True]
 

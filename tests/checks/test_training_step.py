@@ -68,3 +68,26 @@ def on_after_batch_transfer(self, batch, dataloader_idx):
     assert saw.eq(1).all()
     torch.testing.assert_close(loss, 2 * module(saw).sum())
     assert vars(copy.deepcopy(module)).keys() == vars(_module(body)).keys()
+
+
+def test_a_backward_pass_without_lightnings_help_tells_its_loss_too():
+    module = _module("    self(images).sum().backward()")
+    module.automatic_optimization = False
+    batch = _batch()
+    loss, _ = step(module, batch)
+    torch.testing.assert_close(loss, module(batch[0]).sum())
+    assert all(p.grad is None for p in module.parameters())
+
+
+def test_callbacks_of_the_module_see_the_batch_before_the_step():
+    body = """    return self(images).sum()
+def configure_callbacks(self):
+    class Darkens(L.Callback):
+        def on_train_batch_start(self, trainer, pl_module, batch, batch_idx):
+            batch[0].mul_(0.5)
+    return Darkens()
+"""
+    batch = _batch()
+    before = batch[0].clone()
+    _, saw = step(_module(body), batch)
+    torch.testing.assert_close(saw, before / 2)

@@ -4,11 +4,13 @@ import hashlib
 import io
 import os
 import pickle
+import socket
 import struct
 import tarfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.error import URLError
 
 import numpy as np
 import pytest
@@ -190,6 +192,21 @@ def test_a_server_that_sends_no_length_still_works(mnist, tmp_path):
     assert len(open_dataset("mnist", train=True, root=tmp_path)) == 3
 
 
+def test_a_machine_without_a_network_is_told_so_in_words(tmp_path, monkeypatch):
+    """What Python says, `<urlopen error [Errno -2] ...>`, is not for a learner."""
+
+    def offline(request, timeout):
+        raise URLError(socket.gaierror(-2, "Name or service not known"))
+
+    monkeypatch.setattr(download_module, "urlopen", offline)
+    with pytest.raises(DataError) as caught:
+        download("cifar10", tmp_path / "root")
+    assert str(caught.value).startswith(
+        "Expected to download cifar-10-python.tar.gz but got no connection "
+        "(www.cs.toronto.edu: Name or service not known): check the connection and try"
+    )
+
+
 @pytest.mark.parametrize(
     ("fault", "reason"),
     [
@@ -209,14 +226,16 @@ def test_a_failing_server_is_one_sentence_and_leaves_nothing(
         download("mnist", tmp_path / "root")
     message = str(caught.value)
     assert message.startswith(f"Expected to download {name} but got {reason}")
-    assert "try again later, set COURSE_DATA_DIR" in message
+    assert "check the connection and try again, set COURSE_DATA_DIR" in message
     assert "\n" not in message
     assert everything(tmp_path / "root") == []
 
 
 def test_a_server_that_is_down_is_one_sentence(mnist, tmp_path, monkeypatch):
     monkeypatch.setattr(datasets.MNIST, "mirrors", ["http://127.0.0.1:9/"])
-    with pytest.raises(DataError, match=r"but got .*refused.* \(127.0.0.1:9\): try"):
+    with pytest.raises(
+        DataError, match=r"no connection \(127.0.0.1:9: .*refused.*\): check"
+    ):
         download("mnist", tmp_path)
     assert everything(tmp_path) == []
 

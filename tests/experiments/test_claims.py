@@ -234,3 +234,12 @@ def test_two_processes_that_write_at_once_lose_nothing(evidence):
     assert [writer.wait(120) for writer in writers] == [0, 0]
     found = [(each["text"], each["measured"]) for each in records(evidence)]
     assert sorted(found) == [(x * 3000, i) for x in "ab" for i in range(100)]
+
+
+def test_a_long_claim_breaks_between_words(capsys):
+    claim("12.1", "a word " * 20 + "ends it", 1, equals=1)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert max(map(len, lines)) <= 92
+    assert lines[1].startswith("  ")
+    assert " ".join(map(str.strip, lines)) == "✓ 12.1 " + "a word " * 20 + "ends it"

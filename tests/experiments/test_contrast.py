@@ -295,12 +295,17 @@ def test_the_answer_speaks_to_the_prediction(capsys, prediction, said):
     assert said in capsys.readouterr().out
 
 
+FIGURE = Lines("The finding", "accuracy", x="repeat", y="accuracy")
+
+
 @pytest.mark.parametrize("prediction", ["z", "", "abc", 1, ["a"]])
-def test_after_a_prediction_that_is_none_of_the_options_the_answer_waits(
-    capsys, prediction
-):
-    run(prediction=prediction)
-    assert "The answer" not in capsys.readouterr().out
+def test_after_a_prediction_that_is_none_of_the_options_the_answer_waits(prediction):
+    with capture_output() as shown:
+        result = run(prediction=prediction, figure=FIGURE)
+    assert result.bad is not None  # the cells below go on
+    assert shown.outputs == []  # no table, and no figure, either
+    [line] = shown.stdout.splitlines()
+    assert line.endswith("run its cell and then this one again to see what happened.")
 
 
 @pytest.mark.parametrize(
@@ -391,10 +396,11 @@ def test_how_sure_we_are_is_read_from_the_table(
     row |= {"low": low, "high": high, "signs": signs}
     monkeypatch.setattr(confidence, "load", lambda: {"12.1": row})
     run()
-    intro = "\nHow sure? Over 11 seeds, loss, good minus bad: "
+    intro = "How sure? Over 11 seeds, loss, good minus bad: "
     if "to" in rest:
-        intro += "median -2.000,\n95 % interval "
-    assert capsys.readouterr().out.endswith(intro + rest)
+        intro += "median -2.000, 95 % interval "
+    _, said = capsys.readouterr().out.split("How sure?")
+    assert ("How sure?" + said).replace("\n", " ") == intro + rest.replace("\n", " ")
 
 
 def test_without_a_row_in_the_table_nothing_is_said(monkeypatch, capsys):

@@ -170,11 +170,11 @@ def test_status_counts_what_can_be_read_and_says_what_cannot(disk, damage, lines
     progress.record("prediction", "12.3", True)
     said = status()
     assert "You predicted 2 of 3 outcomes right" in said
-    sentence = f"Of your progress, {lines} in progress.jsonl cannot be read; all others"
+    sentence = f"{lines} of progress.jsonl cannot be read; all others"
     assert said.count(sentence) == 1
 
 
 def test_a_folder_in_place_of_the_progress_is_named(disk):
     Path("progress.jsonl").mkdir()
     said = status()
-    assert "Your progress in progress.jsonl cannot be read: Is a directory.\n" in said
+    assert "The progress in progress.jsonl cannot be read: Is a directory.\n" in said

@@ -15,7 +15,8 @@ from course_utils.checks.learner_code import LearnerError
 from course_utils.formatting import markdown_table
 
 
-def _code(text: str, language: str = "python") -> None:
+def show_code(text: str, language: str = "python") -> None:
+    """Show code in the colours of a language."""
     display(Markdown(f"```{language}\n{text.rstrip()}\n```"))
 
 
@@ -26,24 +27,29 @@ def show_part(name: str) -> None:
         name: ``"data"``, ``"model"``, ``"training"`` or ``"evaluation"``.
     """
     try:
-        _code(script.part(name))
+        show_code(script.part(name))
     except ValueError as error:
         print(error)
+
+
+def show_difference(before: str, after: str) -> None:
+    """Show the lines of a script that are removed (-) and added (+)."""
+    lines = difflib.unified_diff(
+        before.splitlines(), after.splitlines(), lineterm="", n=1
+    )
+    kept = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    show_code("\n".join(kept), "diff")
 
 
 def show_repair(practice: str) -> None:
     """Show the lines that one repair removes (-) and adds (+)."""
     before = script.ORIGINAL.read_text("utf-8")
-    lines = difflib.unified_diff(
-        before.splitlines(), repaired(before, practice).splitlines(), lineterm="", n=1
-    )
-    kept = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-    _code("\n".join(kept), "diff")
+    show_difference(before, repaired(before, practice))
 
 
 def show_solution() -> None:
     """Show the script with all repairs."""
-    _code(repaired(script.ORIGINAL.read_text("utf-8")))
+    show_code(repaired(script.ORIGINAL.read_text("utf-8")))
 
 
 def write_solution(path: Path) -> Path:

@@ -67,7 +67,7 @@ def unseen_digits() -> tuple[Tensor, Tensor]:
         Images ``(1000, 1, 28, 28)``, uint8, and labels ``(1000,)``, int64. The script
         may test on the first 1,000 of the test half, so these are the next ones.
     """
-    source = open_dataset(train=False)
+    source = open_dataset("embedded", train=False)
     digits, labels = source.data[1000:2000], source.targets[1000:2000]
     return digits.unsqueeze(1), labels
 

@@ -6,6 +6,7 @@ hunks with a line ``@@`` between them. Each repair stands alone.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,22 +31,30 @@ def _repair(text: str) -> Repair:
     return Repair(tuple(hints), tuple(edits))
 
 
-def _read(file: Path) -> dict[str, Repair]:
+def read_repairs(file: Path) -> dict[str, Repair]:
+    """Return the repairs in a file, by practice id."""
     _, *parts = re.split(r"^# (\S+)\n", file.read_text("utf-8"), flags=re.MULTILINE)
     return dict(zip(parts[::2], map(_repair, parts[1::2]), strict=True))
 
 
-REPAIRS = _read(Path(__file__).with_name("repairs.diff"))
+REPAIRS = read_repairs(Path(__file__).with_name("repairs.diff"))
 
 
-def repaired(source: str, *practices: str) -> str:
+def repaired(
+    source: str, *practices: str, repairs: Mapping[str, Repair] = REPAIRS
+) -> str:
     """Return ``source`` with these repairs, with all of them if none is named.
+
+    Args:
+        source: A script.
+        *practices: Practice ids.
+        repairs: Those of that script; by default the capstone's.
 
     Raises:
         ValueError: If the lines that a repair replaces are not there exactly once.
     """
-    for practice in practices or REPAIRS:
-        for before, after in REPAIRS[practice].edits:
+    for practice in practices or repairs:
+        for before, after in repairs[practice].edits:
             if source.count(before) != 1:
                 raise ValueError(f"Expected once in the script but did not: {before}")
             source = source.replace(before, after)

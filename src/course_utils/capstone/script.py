@@ -9,6 +9,7 @@ from types import ModuleType
 
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.data.cache import write_atomically
+from course_utils.data.locate import chosen_name
 
 ORIGINAL = Path(__file__).with_name("train_digits.py")
 FOLDER = "my_capstone"
@@ -24,18 +25,26 @@ PARTS = {
 }
 
 
-def copy_script(folder: str | Path = FOLDER) -> Path:
-    """Put a copy of the script into ``folder`` and return its path.
+def put_copy(original: Path, folder: str | Path) -> Path:
+    """Put a copy of a script into ``folder``, say so, and return its path.
 
     A copy that is there already stays as it is.
     """
-    target = Path(folder) / ORIGINAL.name
+    target = Path(folder) / original.name
     if not target.exists():
         # In one step: half a copy would stay, since a copy is never overwritten.
-        write_atomically(target, ORIGINAL.read_bytes())
+        write_atomically(target, original.read_bytes())
     print(f"Your copy is {target.as_posix()}. It is yours: it is never overwritten.")
-    if target.read_text("utf-8") != ORIGINAL.read_text("utf-8"):
+    if target.read_text("utf-8") != original.read_text("utf-8"):
         print("It differs from the script that the course gave you.")
+    return target
+
+
+def copy_script(folder: str | Path = FOLDER) -> Path:
+    """Put a copy of the script into ``folder`` and return its path."""
+    target = put_copy(ORIGINAL, folder)
+    if chosen_name() != "embedded":
+        print("It trains on digits, whichever images the lessons use.")
     return target
 
 
@@ -55,7 +64,12 @@ def part(name: str) -> str:
     return "\n\n\n".join(pieces)
 
 
-def _source(path: Path) -> str:
+def source_of(path: Path) -> str:
+    """Return the text of the learner's script.
+
+    Raises:
+        LearnerError: If it cannot be read.
+    """
     try:
         return path.read_text("utf-8")
     except OSError as error:
@@ -75,7 +89,7 @@ def load(path: str | Path) -> ModuleType:
         LearnerError: If it is missing, is no Python, raises, or lacks a name.
     """
     path = Path(path)
-    source = _source(path)
+    source = source_of(path)
     try:
         code = compile(source, str(path.absolute()), "exec")
     except SyntaxError as error:

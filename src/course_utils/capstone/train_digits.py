@@ -68,7 +68,7 @@ class DigitData(L.LightningDataModule):
         self.seed = seed
 
     def read(self, train, count):
-        source = open_dataset(train=train)
+        source = open_dataset("embedded", train=train)
         return source.data[:count], source.targets[:count]
 
     def setup(self, stage=None):

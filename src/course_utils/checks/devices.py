@@ -5,12 +5,13 @@ On a machine with a CUDA device the real one is used.
 
 import contextlib
 import copy
+import functools
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
-from lightning import LightningModule
+from lightning import LightningDataModule, LightningModule
 
 from course_utils.checks.fake_gpus import is_here, simulated_gpu_count
 from course_utils.checks.fake_tensors import (
@@ -127,13 +128,18 @@ def values_read(run: Callable[[], Any]) -> Values:
     return read.values
 
 
-def _step_of_copies(module: LightningModule, batch: Any) -> None:
+def _step_of_copies(module: LightningModule, batch: Any, data: Any) -> None:
     module, batch = copy.deepcopy((module, batch))
-    attached_step(attach(module), batch, torch.device("cpu"))
+    attached_step(attach(module, data), batch, torch.device("cpu"))
 
 
 def runs_on(
-    module: LightningModule, batch: Any, device: str, *, with_values: bool = False
+    module: LightningModule,
+    batch: Any,
+    device: str,
+    *,
+    with_values: bool = False,
+    data: LightningDataModule | None = None,
 ) -> Finding:
     """Check whether one training step of ``module`` runs on ``device``.
 
@@ -146,6 +152,7 @@ def runs_on(
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
         with_values: Whether a step on an absent device reads from its tensors what the
             same step reads on the CPU. Without, one that branches is undecided.
+        data: The data module that the batch is from, if the module may ask for it.
 
     Returns:
         A finding; undecided if the step needs what simulated tensors do not have.
@@ -154,9 +161,10 @@ def runs_on(
         LearnerError: If the step fails for a reason other than devices.
     """
     target = torch.device(device)
-    values = values_read(lambda: _step_of_copies(module, batch)) if with_values else ()
+    run = functools.partial(_step_of_copies, module, batch, data)
+    values = values_read(run) if with_values else ()
     with learners_code("setup"):
-        attach(module)
+        attach(module, data)
     finding, loss = result_on(
         device, lambda: attached_step(module, batch, target), "training_step", values
     )

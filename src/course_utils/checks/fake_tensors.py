@@ -132,8 +132,10 @@ class _CurrentGpu(TorchFunctionMode):
             return func(*args, **(kwargs or {}))
         args = tuple(self._indexed(value) for value in args)
         kwargs = {name: self._indexed(value) for name, value in (kwargs or {}).items()}
-        if func is Tensor.cuda and len(args) == 1 and kwargs.get("device") is None:
-            kwargs["device"] = self._gpu()
+        if func is Tensor.cuda:
+            tensor, device, *rest = *args, *([None] if len(args) == 1 else [])
+            device = kwargs.pop("device", device)  # `module.cuda()` hands over a None
+            args = (tensor, self._gpu() if device is None else device, *rest)
         if func.__name__ in _READ_VALUES and self.values:
             name, value = self.values.pop(0)
             if name == func.__name__ and not _needs_another_device(func, args):

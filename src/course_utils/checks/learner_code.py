@@ -54,7 +54,9 @@ def in_words(error: BaseException) -> str:
 
     For errors of torch that name a symptom, the meaning stands instead of the text.
     """
-    text = (str(error).strip() or "no message").splitlines()[0].rstrip(".")
+    first, *more = (str(error).strip() or "no message").splitlines()
+    text = f"{first} {more[0].strip()}" if first.endswith(":") and more else first
+    text = text.rstrip(".")
     text = next((m for words, m in _MEANINGS.items() if words in text), text)
     return f"{type(error).__name__}: {text}{place_in_learners_code(error)}"
 

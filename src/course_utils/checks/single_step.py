@@ -1,7 +1,11 @@
 """One training step of a module, with the hooks and helpers that a Trainer provides."""
 
 import contextlib
+import shutil
+import tempfile
+import weakref
 from typing import Any
+from unittest import mock
 
 import lightning as L
 import torch
@@ -10,22 +14,44 @@ from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signatu
 
 from course_utils.checks.learner_code import LearnerError
 from course_utils.hardware import quiet_trainer
+from course_utils.measure import AnyLogger
 
 
 def _ignore(*_: Any, **__: Any) -> None:
     """Stand in for what a single step cannot do, such as logging."""
 
 
-def attach(module: LightningModule) -> LightningModule:
+def _call(module: LightningModule, hook: str, *arguments: Any) -> None:
+    """Call a hook as Lightning does: first the callbacks', then the module's own."""
+    for callback in module.trainer.callbacks:
+        getattr(callback, hook)(module.trainer, module, *arguments)
+    getattr(module, hook)(*arguments)
+
+
+def attach(
+    module: LightningModule, data: L.LightningDataModule | None = None
+) -> LightningModule:
     """Give ``module`` a Trainer and the hooks that come before it is moved.
 
+    The Trainer has the callbacks that the module itself configures, and no others.
     Logging and manual backward passes do nothing from then on.
+
+    Args:
+        module: Is attached.
+        data: What the module can ask ``trainer.datamodule`` for.
     """
-    trainer = L.Trainer(**quiet_trainer(accelerator="cpu"))
+    folder = tempfile.mkdtemp(prefix="course-")
+    places = {"logger": AnyLogger(folder), "default_root_dir": folder}
+    trainer = L.Trainer(**quiet_trainer(accelerator="cpu", **places))
+    weakref.finalize(trainer, shutil.rmtree, folder, ignore_errors=True)
     trainer.strategy.connect(module)
     module.trainer = trainer
+    if data is not None:
+        trainer.datamodule, data.trainer = data, trainer
     module.log = module.log_dict = module.manual_backward = _ignore
-    module.setup("fit")
+    made = module.configure_callbacks() or []
+    trainer.callbacks = [made] if isinstance(made, L.Callback) else [*made]
+    _call(module, "setup", "fit")
     module.configure_model()
     return module
 
@@ -74,13 +100,18 @@ def attached_step(
     module = module.to(device)
     module.trainer.strategy._root_device = device
     _with_optimizers(module)
-    module.on_fit_start()
-    module.on_train_start()
-    module.on_train_epoch_start()
+    for hook in ("on_fit_start", "on_train_start", "on_train_epoch_start"):
+        _call(module, hook)
     batch = _delivered(module, batch, device)
-    module.on_train_batch_start(batch, batch_idx)
+    _call(module, "on_train_batch_start", batch, batch_idx)
     wants_index = is_param_in_hook_signature(
         module.training_step, "batch_idx", min_args=2
     )
-    output = module.training_step(batch, *([batch_idx] if wants_index else []))
+    with contextlib.ExitStack() as stack:
+        if not module.automatic_optimization:  # which may call the loss's own method
+            backward = mock.patch.object(
+                torch.Tensor, "backward", module.manual_backward
+            )
+            stack.enter_context(backward)
+        output = module.training_step(batch, *([batch_idx] if wants_index else []))
     return output.get("loss") if isinstance(output, dict) else output

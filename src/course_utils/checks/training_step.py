@@ -7,7 +7,10 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+)
 
 from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.learner_code import LearnerError, learners_code
@@ -70,8 +73,34 @@ def _the_loss(loss: Any) -> Tensor:
     return loss
 
 
+@contextmanager
+def inputs_of_first_call(shape: torch.Size) -> Iterator[list[Tensor]]:
+    """Collect copies of what the first network gets, then its parts within that call.
+
+    A network may change the images before its first layer gets them. The list ends
+    where one of them returns; each input has as many values as the images.
+    """
+    seen: list[Tensor] = []
+    ended: list[nn.Module] = []
+
+    def look(module: nn.Module, args: tuple[Any, ...]) -> None:
+        if not ended and is_network_input(module, args, shape.numel()):
+            seen.append(args[0].detach().clone().view(shape))
+
+    def end(module: nn.Module, args: tuple[Any, ...], _: Any) -> None:
+        if is_network_input(module, args, shape.numel()):
+            ended.append(module)
+
+    with register_module_forward_pre_hook(look), register_module_forward_hook(end):
+        yield seen
+
+
 def step(
-    module: L.LightningModule, batch: Any, seed: int = 0
+    module: L.LightningModule,
+    batch: Any,
+    seed: int = 0,
+    depth: int = 0,
+    data: L.LightningDataModule | None = None,
 ) -> tuple[Tensor, Tensor | None]:
     """Run one training step with its hooks; return loss and what the network saw.
 
@@ -81,6 +110,9 @@ def step(
         module: Has a ``training_step``; its weights stay as they are.
         batch: Its first tensor holds the images.
         seed: Seed of Python's, NumPy's and torch's generators, and the batch index.
+        depth: Whose input to return: 0 is the network's, 1 that of the first of its
+            parts, and so on to its first layer.
+        data: The data module that the batch is from, if the module may ask for it.
 
     Returns:
         The loss, and the images that the network saw, None if it saw none.
@@ -89,11 +121,15 @@ def step(
         LearnerError: If the step raises or returns no loss.
     """
     backward: list[Any] = []
+
+    def tell(loss: Any, *_: Any, **__: Any) -> None:
+        backward.append(loss)
+
     shape, cpu = tensors_in(batch)[0].shape, torch.device("cpu")
-    with learners_code("training_step"), inputs_seen(shape) as seen:
-        attach(module).manual_backward = lambda loss, *_, **__: backward.append(loss)
+    with learners_code("training_step"), inputs_of_first_call(shape) as seen:
+        attach(module, data).manual_backward = tell
         scramble_global_rngs(seed)
         returned = attached_step(module, batch, cpu, seed)
     detach(module)
     loss = returned if isinstance(returned, Tensor) else next(iter(backward), returned)
-    return _the_loss(loss), seen[0] if seen else None
+    return _the_loss(loss), seen[min(depth, len(seen) - 1)] if seen else None

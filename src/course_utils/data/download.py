@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
@@ -62,6 +63,15 @@ def _stream(url: str, target: Path, progress: Progress) -> str:
     return digest.hexdigest()
 
 
+def _failure(error: Exception, url: str) -> str:
+    """Return in a few words why nothing came from ``url``."""
+    said, server = str(error) or type(error).__name__, urlsplit(url).netloc
+    if isinstance(error, URLError) and not isinstance(error, HTTPError):
+        said = "no connection"
+        server += f": {getattr(error.reason, 'strerror', None) or error.reason}"
+    return f"{said} ({server})"
+
+
 def _fetch(remote: Remote, folder: Path, progress: Progress) -> Path:
     """Return the file in ``folder``, from the first server that sends it intact."""
     name, md5, urls = remote
@@ -72,15 +82,15 @@ def _fetch(remote: Remote, folder: Path, progress: Progress) -> Path:
         except (OSError, HTTPException) as error:
             if getattr(error, "errno", None) == errno.ENOSPC:
                 raise  # no other server helps a full disk
-            failures.append(f"{error or type(error).__name__} ({urlsplit(url).netloc})")
+            failures.append(_failure(error, url))
             continue
         if found == md5:
             return folder / name
         failures.append(f"a wrong checksum ({urlsplit(url).netloc})")
     raise DataError(
-        f"Expected to download {name} but got {', then '.join(failures)}: try "
-        "again later, set COURSE_DATA_DIR to a folder that holds the data, or use "
-        "COURSE_DATA=embedded."
+        f"Expected to download {name} but got {', then '.join(failures)}: check "
+        "the connection and try again, set COURSE_DATA_DIR to a folder that holds the "
+        "data, or use COURSE_DATA=embedded."
     )
 
 

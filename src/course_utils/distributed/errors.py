@@ -86,7 +86,8 @@ class Worker:
 
     def log(self) -> str:
         """Return the last lines of the process's output, or an empty string."""
-        text = self.files.log.read_text("utf-8", errors="replace")
+        log = self.files.log  # not there before the process has begun
+        text = log.read_text("utf-8", errors="replace") if log.exists() else ""
         lines = text.splitlines()[-LOG_LINES:]
         return "\n".join([f"Last output of rank {self.rank}:", *lines]) if lines else ""
 

@@ -135,7 +135,7 @@ def _verdict(exercise: Exercise, answer: Any) -> tuple[Status, str]:
     except TimeLimitReached:
         return "incorrect", (
             f"Your code was still running after {exercise.seconds:.0f} seconds; "
-            "look for a loop that does not end."
+            "look for a loop that does not end, or check again on a less busy machine."
         )
     except KeyboardInterrupt:
         raise

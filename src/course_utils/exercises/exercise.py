@@ -1,5 +1,6 @@
 """An exercise: its cells, its examination and its hints."""
 
+import ast
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -65,6 +66,21 @@ def _code_of(answer: Any) -> list[CodeType]:
     return [each.__code__ for each in own if isinstance(each, FunctionType)]
 
 
+def _adds(answer: type, starter: str) -> bool:
+    """Return whether a class has other bases than the starter's, or more in its body.
+
+    A mixin, or a property, may be all that the learner writes.
+    """
+    public = {name for name in vars(answer) if not name.startswith("_")}
+    bases = [base.__name__ for base in answer.__bases__]
+    return not any(
+        bases == [ast.unparse(base).rpartition(".")[2] for base in node.bases]
+        and public <= {getattr(part, "name", "") for part in node.body}
+        for node in ast.parse(starter).body
+        if isinstance(node, ast.ClassDef)
+    )
+
+
 def is_untouched(answer: Any, starter: str) -> bool:
     """Return whether ``answer`` still consists of the starter's own functions.
 
@@ -73,4 +89,5 @@ def is_untouched(answer: Any, starter: str) -> bool:
     """
     given = {_fingerprint(code) for code in _functions(compile(starter, "", "exec"))}
     found = {_fingerprint(code) for code in _code_of(answer)}
-    return bool(found) and found == given
+    same = bool(found) and found == given
+    return same and not (isinstance(answer, type) and _adds(answer, starter))

@@ -6,6 +6,10 @@ from typing import Any
 
 from course_utils.experiments import recorder
 from course_utils.experiments.result import Comparison, Measured
+from course_utils.formatting import wrapped
+
+# What every practice claims of its guard.
+GUARD_HELD = "the guard stops the bad version and lets the good one pass"
 
 
 def rounded(value: float | None) -> float | None:
@@ -154,5 +158,5 @@ def claim(
         practice, text, found.kind, threshold, kept, rounded(value), **sides,
         measurement=name,
     )  # fmt: skip
-    print(made)
+    print(wrapped(str(made), indent="  "))
     recorder.save(made.to_json())

@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from course_utils import shipped_records
-from course_utils.formatting import decimal
+from course_utils.formatting import decimal, wrapped
 
 TABLE = "confidence.json"
 
@@ -31,8 +31,8 @@ def how_sure(practice: str) -> str:
     low, median, high = (_signed(row[name]) for name in ("low", "median", "high"))
     intro = f"How sure? Over {runs} seeds, {row['measurement']}, good minus bad: "
     if row["low"] == row["high"] and signs == runs:
-        return f"{intro}{median} each time."
-    return (
-        f"{intro}median {median},\n95 % interval {low} to {high}; {signs} of {runs} "
+        return wrapped(f"{intro}{median} each time.")
+    return wrapped(
+        f"{intro}median {median}, 95 % interval {low} to {high}; {signs} of {runs} "
         "have the sign of the median."
     )

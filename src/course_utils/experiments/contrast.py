@@ -18,6 +18,7 @@ from course_utils.experiments.claims import Pair
 from course_utils.experiments.confidence import how_sure
 from course_utils.experiments.global_state import preserve_global_state
 from course_utils.experiments.result import Contrast, Value, VersionResult
+from course_utils.formatting import wrapped
 from course_utils.library_messages import collect_messages
 
 Measurements = Mapping[str, Any]
@@ -81,16 +82,25 @@ def _run(version: Callable[[], Measurements]) -> VersionResult:
     return replace(result, said=tuple(said))
 
 
+def _letter(prediction: str | None) -> str:
+    return str(prediction).strip().strip("().").strip().lower()
+
+
+def _why_no_prediction(practice: syllabus.Practice, prediction: str | None) -> str:
+    """Return what is wrong with a prediction, or ``""``; none at all is not wrong."""
+    if prediction is None or _letter(prediction) in practice.options:
+        return ""
+    options = ", ".join(f'"{option}"' for option in practice.options)
+    return (
+        f"Expected a prediction out of {options} but got {prediction!r}. Change "
+        "it, run its cell and then this one again to see what happened."
+    )
+
+
 def _answer(practice: syllabus.Practice, prediction: str | None) -> str:
     if prediction is None:
         return f"The answer is {practice.answer}. You made no prediction."
-    letter = str(prediction).strip().strip("().").strip().lower()
-    if letter not in practice.options:
-        options = ", ".join(f'"{option}"' for option in practice.options)
-        return (
-            f"Expected a prediction out of {options} but got {prediction!r}. Change "
-            "it, run its cell and then this one again to see the answer."
-        )
+    letter = _letter(prediction)
     right = letter == practice.answer
     verdict = "as you predicted" if right else f"you predicted {letter}"
     first = progress.load().predictions.get(practice.id)
@@ -105,6 +115,14 @@ def _named(version: Callable[..., Any], otherwise: str) -> str:
     """Return what a version is called: the name of its class or function."""
     name = getattr(version, "__name__", "<lambda>")
     return otherwise if name == "<lambda>" else name
+
+
+def _show(result: Contrast, figure: plots.Picture | None) -> None:
+    display(result)
+    if figure is not None:
+        plots.show(figure, result)
+    for line in result.messages().splitlines():
+        print(wrapped(line, indent="      "))
 
 
 def contrast(
@@ -137,7 +155,8 @@ def contrast(
         names: What tables and legends call the versions; by default the names of the
             two classes or functions.
         prediction: One of the practice's options; ``None`` if none was made. The
-            first is kept: it was made before the answer was seen.
+            first is kept: it was made before the answer was seen. For anything else
+            nothing is shown but that.
         figure: What to draw, one of `course_utils.experiments.plots`.
 
     Returns:
@@ -150,13 +169,13 @@ def contrast(
     names = names or (_named(bad, "bad"), _named(good, "good"))
     runs = [partial(measure, each) if measure else each for each in (bad, good)]
     result = Contrast(known.id, *map(_run, runs), names)
-    display(result)
-    if figure is not None:
-        plots.show(figure, result)
-    print(result.messages())
-    print(_answer(known, prediction))
-    if sentence := how_sure(known.id):
-        print(sentence)
+    if wrong := _why_no_prediction(known, prediction):
+        print(wrong)  # and nothing else: the next answer must be a prediction, too
+    else:
+        _show(result, figure)
+        print(_answer(known, prediction))
+        if sentence := how_sure(known.id):
+            print(sentence)
     pairs = [Pair(known.id, n, *both) for n, both in result.numbers().items()]
     recorder.save(*map(vars, pairs))
     return result

@@ -55,6 +55,7 @@ def _wrong_settings() -> Iterator[str]:
         settings.seed,
         settings.all_images,
         settings.cpu_only,
+        settings.kernel,
         learner_folder,
     ):
         try:

@@ -5,8 +5,9 @@ import io
 import re
 from collections.abc import Callable
 
-from course_utils.experiments.claims import claim
+from course_utils.experiments.claims import GUARD_HELD, claim
 from course_utils.experiments.global_state import preserve_global_state
+from course_utils.formatting import wrapped
 
 _SENTENCE = re.compile(r"(?<=[.!?]) ")
 
@@ -37,8 +38,7 @@ def try_guard(
         good: Runs the guard on the good version; must not.
     """
     stopped, refused = _message(bad), _message(good)
-    text = "the guard stops the bad version and lets the good one pass"
-    claim(practice, text, bool(stopped and not refused))
-    print(f"It says: {stopped or 'nothing'}")
+    claim(practice, GUARD_HELD, bool(stopped and not refused))
+    print(wrapped(f"It says: {stopped or 'nothing'}", indent="  "))
     if refused:
         print(f"To the good version: {refused}")

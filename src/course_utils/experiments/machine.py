@@ -18,6 +18,7 @@ from course_utils.data.cache import cache_folders
 
 PACKAGE = "lightning-course-utils"
 SHOWN = ("torch", "lightning", "torchmetrics", "torchvision", "matplotlib")
+BUILDS = ("torch", "torchvision")  # replaced, as on Colab, they may lose the GPU
 DISK_MEGABYTES = 200  # unpacked digits, and a lesson's checkpoints many times over
 
 
@@ -82,6 +83,8 @@ def packages() -> Iterator[Observation]:
             continue
         fits = need.specifier.contains(version, prereleases=True)
         seen = version if fits else f"{version}, tested with {need.specifier}"
+        if need.name in BUILDS:
+            install = "It stays, built for this machine; numbers may differ"
         yield Observation(need.name, seen, "" if fits else install)
 
 

@@ -1,7 +1,7 @@
 """Measure training: seconds, bytes, copies, operations, updates, accuracy."""
 
 from course_utils.measure.classification import accuracy
-from course_utils.measure.in_memory_logger import EpochEnds, InMemoryLogger
+from course_utils.measure.in_memory_logger import AnyLogger, EpochEnds, InMemoryLogger
 from course_utils.measure.memory import SavedTensors, peak_megabytes
 from course_utils.measure.memory_trace import MemoryTrace
 from course_utils.measure.metric_curve import MetricCurve
@@ -20,6 +20,7 @@ from course_utils.measure.training_memory import TrainingMemory
 from course_utils.measure.workers import worker_processes
 
 __all__ = [
+    "AnyLogger",
     "AppliedRates",
     "EpochEnds",
     "InMemoryLogger",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import Any
+from unittest import mock
 
 import lightning as L
 from lightning.pytorch.callbacks import EarlyStopping
@@ -45,6 +46,26 @@ class InMemoryLogger(Logger):
     def values(self, name: str) -> list[float]:
         """Return all values logged under ``name``, in order; none if there are none."""
         return [row[name] for _, row in self.rows if name in row]
+
+
+class AnyLogger(InMemoryLogger):
+    """One whose ``experiment`` takes anything, for modules that talk to a writer.
+
+    Attributes:
+        save_dir: Where a module may write, which asks its logger or Trainer.
+    """
+
+    save_dir = ""
+
+    def __init__(self, folder: str) -> None:
+        """Name a folder."""
+        super().__init__()
+        self.save_dir = folder
+
+    @property
+    def experiment(self) -> Any:
+        """Stand in for TensorBoard's writer and its like."""
+        return mock.MagicMock()
 
 
 class EpochEnds(EarlyStopping):

@@ -352,7 +352,8 @@ SWEPT_WRONG = {
             START
             + NAME
             + "import numpy.dtypes\n"
-            + "known = [np.dtype, np.dtypes.Float64DType, np._core.multiarray.scalar]\n"
+            + "scalar = np.float64(0).__reduce__()[0]\n"
+            + "known = [np.dtype, np.dtypes.Float64DType, scalar]\n"
             + "torch.serialization.add_safe_globals(known)\n"
             + "self.save_hyperparameters(ignore=['encoder'])"
             + BY_NAME

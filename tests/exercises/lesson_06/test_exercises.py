@@ -84,6 +84,18 @@ RIGHT_6_1 |= {
         finally:
             model.load_state_dict(saved)
     """,
+    "in place, the weights put back, not the running means": FEW
+    + """
+saved = [p.detach().clone() for p in model.parameters()]
+try:
+    trainer.fit(model, few)
+    trainer.save_checkpoint("smoke.ckpt")
+    assert not all(map(torch.equal, saved, model.parameters()))
+finally:
+    with torch.no_grad():
+        for p, value in zip(model.parameters(), saved):
+            p.copy_(value)
+""",
     "two epochs, one batch each, a callback": COPY
     + """
 class Compare(L.Callback):
@@ -101,6 +113,13 @@ for batch in (batches[-1], batches[0]):
 """,
 }
 WRONG_6_1 = {
+    "takes every last batch for one image": (
+        GOOD.replace(
+            "[batches[0], batches[-1]]", "[batches[0], [t[:1] for t in batches[-1]]]"
+        ),
+        "A healthy model with batch normalization and a last batch of 3 images does "
+        "not pass: smoke raised ValueError",
+    ),
     "compares the first weights only": (
         GOOD.replace(COMPARE, "")
         + "first, other = next(model.parameters()), next(trained.parameters())\n"
@@ -240,6 +259,21 @@ RIGHT_6_2 |= {
     """,
 }
 WRONG_6_2 = {
+    "a generator that is kept from call to call": (
+        "global kept\nkept = globals().get('kept') or random.Random(0)\n"
+        + STRATIFIED.replace("random.Random(label)", "kept")
+        + LOADER,
+        "A second call shows other images, also from the same global random state. "
+        "Make and seed the generator inside the function",
+    ),
+    "a generator without a seed": (
+        STRATIFIED.replace("random.Random(label)", "random.Random()") + LOADER,
+        "also from the same global random state. Make and seed the generator",
+    ),
+    "drops the rest of an epoch": (
+        STRATIFIED + LOADER.replace("shuffle=True", "shuffle=True, drop_last=True"),
+        "Three epochs show 3 different sets of images. drop_last=True drops other",
+    ),
     "the ten digits": (
         BY_CLASS.replace("sorted(set(labels))", "range(10)").format(
             draw="chosen += places[: max(1, len(places) // 10)]"
@@ -590,6 +624,15 @@ WRONG_6_4 = {
     "too many steps": (
         NEXT + REFUSE + ON_BATCH.replace("100", "300") + SAYS,
         "It trained for more than 200 steps.",
+    ),
+    "a goal that is nearly as high": (
+        NEXT + REFUSE + ON_BATCH + SAYS.replace("0.95", "0.9"),
+        "To a healthy module that can get 45 of a batch of 48 right it says True. They "
+        "are 93.8% of it, and 95 % are asked.",
+    ),
+    "all of the batch": (
+        NEXT + REFUSE + ON_BATCH + SAYS.replace(">= 0.95", "== 1"),
+        "To a healthy module that can get 46 of a batch of 48 right it says False.",
     ),
     "a goal that is too low": (
         NEXT + REFUSE + ON_BATCH + SAYS.replace("0.95", "0.2"),

@@ -10,6 +10,7 @@ from course_utils.checks.learner_code import LearnerError
 from course_utils.exercises.lesson_06.planted_bugs import (
     PLANTED,
     FirstLayerFrozen,
+    Normalized,
     Sound,
     built,
     loader_with_a_rest,
@@ -17,7 +18,7 @@ from course_utils.exercises.lesson_06.planted_bugs import (
 )
 from course_utils.hardware import quiet_trainer
 
-HEALTHY = (Sound, FirstLayerFrozen)
+HEALTHY = (Sound, FirstLayerFrozen, Normalized)
 KINDS = {planted: kind for planted, kind, _ in PLANTED}
 LET_PASS = [f"It lets pass: {planted}." for planted in KINDS]
 
@@ -125,7 +126,7 @@ def test_weights_that_change_and_bugs_that_pass_are_faults_with_remedies():
 
     faults = [f for f in notices_planted_bugs(trains) if not f.ok]
     seen = [fault.seen for fault in faults]
-    assert seen == ["The weights are changed afterwards."] * 2 + LET_PASS
+    assert seen == ["The weights are changed afterwards."] * 3 + LET_PASS
     assert all(fault.remedy for fault in faults)
 
 

@@ -301,6 +301,17 @@ WRONG_7_2 = {
         ),
         "In 2 epochs of 6 batches",
     ),
+    "a leftover of no batches": (
+        sub(
+            "ConvNet",
+            STEP.format(
+                "n = self.trainer.num_training_batches\n"
+                "    size = n % 4 if batch_idx // 4 == (n - 1) // 4 else 4\n"
+                "    return loss * 4 / size"
+            ),
+        ),
+        "In 2 epochs of 8 batches, update 2 of 4 used a gradient that is not finite.",
+    ),
     "knows groups up to eight": (
         sub(
             "ConvNet",
@@ -740,7 +751,12 @@ WRONG_7_4 = {
     ),
     "flattened": (
         keeps("images[losses.argmax()].clone().flatten()"),
-        "not the images with the highest loss. Keep one image of each batch, in its",
+        "After 10 batches, worst has 10 entries, one of shape (784,); an image's is "
+        "(1, 28, 28). Keep one image of each batch, in its own shape.",
+    ),
+    "a batch of one": (
+        keeps("images[[losses.argmax().item()]]"),
+        "one of shape (1, 1, 28, 28); an image's is (1, 28, 28).",
     ),
     "detached": (
         keeps("images[losses.argmax()].detach()", "losses.max().detach()"),
@@ -779,7 +795,7 @@ WRONG_7_4 = {
     ),
     "the whole batch": (
         keeps("images.clone()"),
-        "After 10 batches, worst has 10 entries, not the images with the highest loss.",
+        "After 10 batches, worst has 10 entries, one of shape (16, 1, 28, 28); an ",
     ),
     "the best": (
         keeps("images[losses.argmin()].clone()"),
@@ -957,7 +973,7 @@ WRONG_7_5 = {
     ),
     "the mean of a batch in two bytes": (
         sub("FineTuned", COUNT.format("mean = images.mean().item()"), init=NUMBERS),
-        "Compute and keep the mean in a type with more digits",
+        "Compute and keep it in a type with more digits",
     ),
     "each batch counts the same": (
         sub(
@@ -967,7 +983,7 @@ WRONG_7_5 = {
             ),
             init=NUMBERS,
         ),
-        "and let each image count the same.",
+        "It is the mean of the batches' means: let each image count the same.",
     ),
     "the first batch's size": (
         sub(
@@ -1003,7 +1019,7 @@ WRONG_7_5 = {
     ),
     "only the counter": (
         sub("FineTuned", COUNT.format("mean = images.mean()"), init=f"{WHOLE}\n{MEAN}"),
-        "Compute and keep the mean in a type with more digits",
+        "Compute and keep it in a type with more digits",
     ),
     "the whole network in four bytes": (
         sub(

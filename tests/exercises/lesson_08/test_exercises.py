@@ -485,7 +485,7 @@ WRONG_8_2 = {
     ),
     "RMSprop with a momentum": (
         schedule().replace("SGD(", "RMSprop("),
-        "In 2 epochs the optimizer is RMSprop. Train with SGD.",
+        "In 2 epochs the optimizer is RMSprop. Train with SGD, momentum=0.9.",
     ),
     "a low rate, then all of it": (
         schedule(
@@ -528,13 +528,21 @@ WRONG_8_2 = {
         schedule("CosineAnnealingLR(optimizer, updates)"),
         "the peak comes in update 1 of 24",
     ),
+    "is at zero half-way": (
+        schedule(
+            "LambdaLR(optimizer, lambda i: min(4 * (i + 1) / updates, "
+            "max(0.0, 2 - 4 * i / updates)))"
+        ),
+        "In 2 epochs the rate is zero in the last 12 of 24 updates. Let it reach zero "
+        "at the end of the run, not before.",
+    ),
     "never falls": (
         schedule("LinearLR(optimizer, 0.04, 1.0, updates // 4)"),
         "the last rate is 0.1000. Rise during the first quarter",
     ),
     "Adam instead": (
         schedule().replace("SGD(", "Adam(").replace(", momentum=0.9", ""),
-        "the momentum is 0.000. Train with SGD and momentum=0.9.",
+        "In 2 epochs the optimizer is Adam. Train with SGD, momentum=0.9.",
     ),
     "no momentum": (
         schedule().replace(", momentum=0.9", ""),
@@ -840,25 +848,25 @@ RIGHT_8_4 = {
 WRONG_8_4 = {
     "only renamed": (
         "def callbacks(to):\n    return [EarlyStopping(monitor='val_acc', patience=2)]",
-        'stop after 19. EarlyStopping has patience=2, mode="min". Stop after 2',
+        'stop after 18. EarlyStopping has patience=2, mode="min". Stop after 2',
     ),
     "patience in epochs": (
         returns(STOP.replace("8", "2"), KEEP),
-        'after 5; it should stop after 19. EarlyStopping has patience=2, mode="max"',
+        'after 4; it should stop after 18. EarlyStopping has patience=2, mode="max"',
     ),
     "mode forgotten": (
         returns("EarlyStopping('val_acc', patience=8)", KEEP),
-        "stopped after 9; it should stop after 19. EarlyStopping has patience=8, "
+        "stopped after 9; it should stop after 18. EarlyStopping has patience=8, "
         'mode="min". Stop after 2 epochs without a new high, which are 8 checks',
     ),
     "no checkpoint": (returns(STOP), "No checkpoint is in the folder. EarlyStopping"),
     "keeps the worst": (
         returns(STOP, "ModelCheckpoint(folder, monitor='val_acc')"),
-        "The weights kept are those of check 1; the best was check 11.",
+        "The weights kept are those of check 1; the best was check 10.",
     ),
     "keeps the last": (
         returns(STOP, "ModelCheckpoint(folder)"),
-        "the best was check 11",
+        "the best was check 10",
     ),
     "keeps elsewhere": (
         returns(STOP, KEEP.replace("folder", "folder + '-mine'")),
@@ -866,7 +874,7 @@ WRONG_8_4 = {
     ),
     "waits too long": (
         returns(STOP.replace("8", "30"), KEEP),
-        "the run never stopped; it should stop after 19.",
+        "the run never stopped; it should stop after 18.",
     ),
     "a class in the list": (
         "def callbacks(folder):\n    return [EarlyStopping]",
@@ -878,24 +886,28 @@ WRONG_8_4 = {
     ),
     "one check too many": (
         returns(STOP.replace("8", "9"), KEEP),
-        "stopped after 20; it should stop after 19. EarlyStopping has patience=9",
+        "stopped after 19; it should stop after 18. EarlyStopping has patience=9",
     ),
     "at the end of an epoch": (
         returns(STOP.replace("8", "2, check_on_train_epoch_end=True"), KEEP),
-        "stopped after 20; it should stop after 19. EarlyStopping has patience=2, "
+        "stopped after 16; it should stop after 18. EarlyStopping has patience=2, "
         'mode="max". Stop after 2 epochs',
     ),
     "a small high does not count": (
         returns(STOP.replace("mode", "min_delta=0.05, mode"), KEEP),
         'EarlyStopping has patience=8, mode="max", min_delta=0.05. Stop after 2 epochs',
     ),
+    "saves after the epoch, whose last check was lower": (
+        returns(STOP, KEEP.replace("mode", "save_on_train_epoch_end=True, mode")),
+        "The weights kept are those of check 8; the best was check 10.",
+    ),
     "looks every second epoch": (
         returns(STOP, KEEP.replace("mode", "every_n_epochs=2, mode")),
-        "The weights kept are those of check 8; the best was check 11.",
+        "The weights kept are those of check 8; the best was check 10.",
     ),
     "a tie counts": (
         returns(STOP.replace("mode", "min_delta=-0.001, mode"), KEEP),
-        "stopped after 20; it should stop after 19. EarlyStopping has patience=8, "
+        "stopped after 19; it should stop after 18. EarlyStopping has patience=8, "
         'mode="max", min_delta=-0.001.',
     ),
     "another metric": (
@@ -912,32 +924,32 @@ WRONG_8_4 = {
     ),
     "saved while training, judged by the check before": (
         returns(STOP, KEEP.replace("mode", "every_n_train_steps=1, mode")),
-        "The weights kept are of no check; the best was check 11. Keep the weights",
+        "The weights kept are of no check; the best was check 10. Keep the weights",
     ),
     "all files, and none is the best": (
         returns(STOP, "ModelCheckpoint(folder, save_top_k=-1)"),
-        "Nothing says which of the 19 checkpoints is the best.",
+        "Nothing says which of the 18 checkpoints is the best.",
     ),
     "whole epochs after that of the high": (
         OWN.replace("self.waited += 1", "self.waited = trainer.current_epoch - self.at")
         .replace("best, waited = -1.0, 0", "best, waited, at = -1.0, 0, 0")
         .replace("self.waited = score, 0", "self.at = score, trainer.current_epoch")
         .replace(">= 8", ">= 2"),
-        "the run stopped after 9; it should stop after 19. Stop after 2 epochs",
+        "the run stopped after 9; it should stop after 18. Stop after 2 epochs",
     ),
     "eight batches": (
         OWN.replace("self.waited += 1", "self.waited = trainer.global_step - self.at")
         .replace("best, waited = -1.0, 0", "best, waited, at = -1.0, 0, 0")
         .replace("self.waited = score, 0", "self.at = score, trainer.global_step"),
-        "the run stopped after 7; it should stop after 19.",
+        "the run stopped after 6; it should stop after 18.",
     ),
     "keeps what it began with": (
         OWN.replace("self.best, self.waited = score, 0", "self.waited = 0"),
-        "it should stop after 19.",
+        "it should stop after 18.",
     ),
     "the last that was not worse": (
         returns(STOP, "ModelCheckpoint(folder, monitor='step', mode='max')"),
-        "The weights kept are those of check 19; the best was check 11.",
+        "The weights kept are those of check 18; the best was check 10.",
     ),
     "a class": (
         "class callbacks:\n    pass",

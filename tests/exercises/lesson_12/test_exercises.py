@@ -11,6 +11,7 @@ from learner import (
     each_answer,
     judged,
 )
+from lightning_utilities.core.imports import RequirementCache
 
 from course_utils.exercises.lesson_12.epoch_metrics import (
     exact,
@@ -275,7 +276,9 @@ WRONG_12_2 = {
         + "    self.log('val_f1', self.f1.compute()); self.f1.reset()"
         + TRAINS.format("self.f1.update(logits, batch[1])"),
         F1,
-        "During fit val_f1 is 0.866, the exact value is 0.831. No other images may cou",
+        "During fit val_f1 is 0.866, the exact value is 0.831. No other images may cou"
+        if RequirementCache("torchmetrics>1.4.1")
+        else "RuntimeError: Inplace update to inference tensor outside InferenceMode",
     ),
     "accuracy, each class alike": (
         LOG_F1,
@@ -362,6 +365,18 @@ BOTH = (
 BY_HAND = TRAIN + MOVED.format("self.device") + LOSS.replace("return", "loss =")
 
 RIGHT_12_3 = {
+    "a callback of the module": "def configure_callbacks(self):\n"
+    "    class Moves(L.Callback):\n"
+    "        def on_train_batch_start(self, trainer, model, batch, batch_idx):\n"
+    "            batch.images = batch.images.to(model.device)\n"
+    "            batch.labels = batch.labels.to(model.device)\n"
+    "    return Moves()\n" + USES,
+    "by hand, with the loss's own backward": "automatic_optimization = False\n"
+    + TRAIN
+    + MOVED.format("self.device")
+    + "    self.optimizers().zero_grad()\n"
+    + LOSS.replace("return ", "").rstrip()
+    + ".backward()\n    self.optimizers().step()\n",
     "where the Trainer trains": TRAIN
     + MOVED.format("self.trainer.strategy.root_device")
     + LOSS,
@@ -645,6 +660,12 @@ MASK_OF_16 = """    mask = torch.ones(16, 1, 28, 28)
 """
 
 RIGHT_12_5 = {
+    "the network hides it before its first layer": "def forward(self, images, hole):\n"
+    "    return self.net(images.masked_fill(hole, 0.0))\n"
+    + DRAWN
+    + "    hole = torch.zeros(28, 28).bool()\n"
+    "    hole[row : row + 8, column : column + 8] = True\n"
+    + MSE.replace("self(patched)", "self(images, hole)"),
     "by hand": "def __init__(self):\n    super().__init__()\n    "
     + MANUAL
     + "\n"

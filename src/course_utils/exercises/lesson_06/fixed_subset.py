@@ -13,6 +13,7 @@ from course_utils.checks.learner_code import LearnerError, learners_code
 
 MakeLoader = Callable[[TensorDataset], Any]
 GENERATOR = "Draw from its own generator: torch.Generator().manual_seed(0)."
+ANEW = "Make and seed the generator inside the function: each call begins anew."
 
 
 def numbered(counts: list[int]) -> TensorDataset:
@@ -62,6 +63,31 @@ def _first_look(
     yield Finding(seen, found == classes, remedy)
 
 
+def _drops(loader: Any) -> bool:
+    sampler = getattr(loader, "batch_sampler", None)
+    return getattr(sampler, "drop_last", False) is True
+
+
+def _same_again(
+    make_loader: MakeLoader, counts: list[int], sets: set[frozenset[int]]
+) -> Finding:
+    """Check that a call in another random state chooses one of ``sets``, too.
+
+    If not, one more call in that state tells what decides: the global generators, or
+    what the first calls have left.
+    """
+
+    def chosen() -> frozenset[int]:
+        scramble_global_rngs(2)
+        return frozenset(_epoch(make_loader(numbered(counts)))[0])  # an equal data set
+
+    again = chosen()
+    if again in sets or again == chosen():
+        return Finding("A second call shows other images.", again in sets, GENERATOR)
+    seen = "A second call shows other images, also from the same global random state."
+    return Finding(seen, False, ANEW)
+
+
 def is_a_fixed_fraction(
     make_loader: MakeLoader, counts: list[int], share: float = 0.1
 ) -> Iterator[Finding]:
@@ -81,11 +107,11 @@ def is_a_fixed_fraction(
     yield from _first_look(epochs[0], dataset, share)
     sets = {frozenset(numbers) for numbers, _ in epochs}
     seen = f"Three epochs show {len(sets)} different sets of images."
-    yield Finding(seen, len(sets) == 1, "Choose once.")
-    scramble_global_rngs(2)
-    again = frozenset(_epoch(make_loader(numbered(counts)))[0])  # an equal data set
-    seen = "A second call shows other images."
-    yield Finding(seen, again in sets, GENERATOR)
+    remedy = "Choose once."
+    if _drops(loader):
+        remedy = "drop_last=True drops other images each time; deliver the last batch."
+    yield Finding(seen, len(sets) == 1, remedy)
+    yield _same_again(make_loader, counts, sets)
     seen = "The call changes the global random state."
     yield Finding(seen, untouched, GENERATOR)
     orders = {tuple(numbers) for numbers, _ in epochs}

@@ -96,6 +96,18 @@ class _Case:
     remedy: str
 
 
+def _in_part(wrong: int) -> DataLoader[Any]:
+    """Return a loader of one batch that at most ``SIZE - wrong`` can be right about.
+
+    Pairs of equal inputs have different labels.
+    """
+    inputs, labels = _loader(_labels(CLASSES)[:SIZE], shuffle=False).dataset.tensors
+    for first in range(0, 2 * wrong, 2):
+        inputs[first + 1] = inputs[first]
+        labels[first + 1] = (labels[first] + 1) % CLASSES
+    return DataLoader(TensorDataset(inputs, labels), SIZE)
+
+
 _ONE_CLASS = "Count the classes in the very batch that you train on."
 _BY_HEART = "Train on one batch until it is known; 100 steps or more are enough."
 _LOOK = "Look at how much of the batch is right in the end."
@@ -104,12 +116,19 @@ _LOOK = "Look at how much of the batch is right in the end."
 def _cases() -> Iterator[_Case]:
     mixed, ordered = _labels(CLASSES), _labels(CLASSES, ordered=True)
     not_true, not_false = frozenset(["False", "raises"]), frozenset(["True", "raises"])
-    for shuffle, how in ((True, "shuffled"), (False, "not shuffled")):
+    for shuffle, how, kind, bug in (
+        (True, "shuffled", _Detaches, "detached layer"),
+        (False, "not shuffled", _Reorders, "false order"),
+    ):
         loader = _loader(mixed, shuffle)
         yield _Case(f"a healthy module, {how}", Memorizes, loader, not_true, _BY_HEART)
-        for kind, bug in ((_Detaches, "detached layer"), (_Reorders, "false order")):
-            what = f"a module with a {bug}, {how}"
-            yield _Case(what, kind, loader, not_false, _LOOK)
+        what = f"a module with a {bug}, {how}"
+        yield _Case(what, kind, loader, not_false, _LOOK)
+    for errors, bad in ((3, not_false), (2, not_true)):
+        right = SIZE - errors
+        what = f"a healthy module that can get {right} of a batch of {SIZE} right"
+        share = f"They are {right / SIZE:.1%} of it, and 95 % are asked."
+        yield _Case(what, Memorizes, _in_part(errors), bad, share)
     two = _loader(_labels(2), shuffle=True)
     few = "Two classes are enough; refuse fewer."
     yield _Case("a healthy module on two classes", Memorizes, two, not_true, few)

@@ -56,15 +56,22 @@ class FirstLayerFrozen(Sound):
         self.net = nn.Sequential(frozen, nn.Linear(5, 3))
 
 
+class Normalized(Sound):
+    """A healthy classifier with batch normalization, which takes two inputs or more."""
+
+    def __init__(self) -> None:
+        """Normalize the inputs."""
+        super().__init__()
+        self.net = nn.Sequential(nn.BatchNorm1d(8), nn.Linear(8, 3))
+
+
 class _CrashesAtTheEnd(Sound):
     def on_train_epoch_end(self) -> None:
         raise RuntimeError("planted: the end of the epoch")
 
 
-class _NeedsTwo(Sound):
-    def __init__(self) -> None:
-        super().__init__()
-        self.net = nn.Sequential(nn.BatchNorm1d(8), nn.Linear(8, 3))
+class _NeedsTwo(Normalized):
+    """Is healthy, too, but for the loader's last batch."""
 
 
 class _CannotBeSaved(Sound):
@@ -111,10 +118,12 @@ def built(kind: type[Sound]) -> Sound:
     return type(kind.__name__, (kind,), {"steps": []})()
 
 
-def loader_with_a_rest(batches: int = 250, size: int = 4) -> DataLoader[Any]:
-    """Return a shuffled loader over batches of one size; the last holds one sample."""
+def loader_with_a_rest(
+    batches: int = 250, size: int = 4, rest: int = 1
+) -> DataLoader[Any]:
+    """Return a shuffled loader over batches of one size; the last holds ``rest``."""
     generator = torch.Generator().manual_seed(0)
-    inputs = torch.randn(size * (batches - 1) + 1, 8, generator=generator)
+    inputs = torch.randn(size * (batches - 1) + rest, 8, generator=generator)
     labels = inputs[:, :3].argmax(1)
     return DataLoader(TensorDataset(inputs, labels), batch_size=size, shuffle=True)
 
@@ -123,7 +132,7 @@ def _healthy(
     smoke_test: SmokeTest, kind: type[Sound], what: str, loader: Any, most: int
 ) -> Iterator[Finding]:
     model = built(kind)
-    before = copy.deepcopy(model.state_dict())
+    before = copy.deepcopy(dict(model.named_parameters()))
     try:
         smoke_test(model, loader)
     except LearnerError as error:
@@ -133,7 +142,7 @@ def _healthy(
     steps = len(model.steps)
     seen = f"The test trained for {steps} steps."
     yield Finding(seen, 1 <= steps <= most, f"1 to {most} are asked.")
-    kept = all(torch.equal(before[k], v) for k, v in model.state_dict().items())
+    kept = all(torch.equal(before[k], v) for k, v in model.named_parameters())
     seen = "The weights are changed afterwards."
     yield Finding(seen, kept, "Test a copy: copy.deepcopy(model).")
 
@@ -151,6 +160,9 @@ def notices_planted_bugs(smoke_test: SmokeTest, most: int = 5) -> Iterator[Findi
         yield from _healthy(smoke_test, Sound, "A healthy model", many, most)
         half = "A healthy model whose first layer is frozen"
         yield from _healthy(smoke_test, FirstLayerFrozen, half, few, most)
+        normed = "A healthy model with batch normalization and a last batch of 3 images"
+        three = loader_with_a_rest(20, size=8, rest=3)
+        yield from _healthy(smoke_test, Normalized, normed, three, most)
         loaders = itertools.cycle([few, many])
         for planted, kind, remedy in PLANTED:
             model = built(kind)

@@ -30,6 +30,8 @@ def _judge_update(used: Tensor, mean: Tensor, which: str, remedy: str) -> Findin
     seen = f"{which} used {ratio:.2f} times the mean gradient of its batches."
     if abs(ratio - 1) < 0.005:  # as long along the mean, and yet another vector
         seen = f"{which} did not use the mean gradient of its batches."
+    if not used.isfinite().all():
+        seen = f"{which} used a gradient that is not finite."
     return Finding(seen, ok, remedy)
 
 

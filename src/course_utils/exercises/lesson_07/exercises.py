@@ -122,7 +122,8 @@ def chooses_the_precision(answer: Any) -> Iterator[Finding]:
         told = " and ".join(f"{p} {size / 1024:.1f} KB" for p, size in cost.items())
         seen = f"For {name} it returned {chosen!r}; {told} are saved."
         ok = chosen == min(cost, key=cost.__getitem__)
-        remedy = "Count both, in a forward pass whose result still exists."
+        remedy = "Count both, in a forward pass whose result still exists; leave the "
+        remedy += "weights out, they exist anyway."
         yield Finding(seen, ok, remedy)
 
 
@@ -321,7 +322,11 @@ def keeps_the_worst(answer: Any) -> Iterator[Finding]:
             abs(score - best) < 1e-4
             for score, (_, best) in zip(scores, truth, strict=True)
         )
+        shapes = {tuple(getattr(each, "shape", ())) for each in module.worst}
+        own = tuple(data[0][0].shape)
         others = ", not the images with the highest loss" if kept == count else ""
+        if kept == count and (other := sorted(shapes - {own})):
+            others = f", one of shape {other[0]}; an image's is {own}"
         entries = f"{kept} {'entry' if kept == 1 else 'entries'}"
         seen = f"After {count} batches, worst has {entries}{others}."
         yield Finding(seen, right, "Keep one image of each batch, in its own shape.")
@@ -349,6 +354,9 @@ _7_4 = Exercise(
 )
 
 # 7.5 ----------------------------------------------------------------------------
+
+
+_DIGITS = 5e-4  # three decimal places
 
 
 def _pale(count: int) -> tuple[Tensor, Tensor]:
@@ -407,11 +415,11 @@ def keeps_exact_statistics(answer: Any) -> Iterator[Finding]:
     yield Finding(seen, count == total, remedy)
     truth = torch.cat([images for images, _ in batches]).double().mean().item()
     seen = f"brightness is {mean:.4f}, the exact value is {truth:.4f}."
-    remedy = (
-        "Compute and keep the mean in a type with more digits, as a Python number, "
-        "and let each image count the same."
-    )
-    yield Finding(seen, abs(mean - truth) < 5e-4, remedy)
+    by_batch = sum(images.double().mean().item() for images, _ in batches)
+    remedy = "Compute and keep it in a type with more digits, as a Python number."
+    if abs(mean - by_batch / len(batches)) < _DIGITS:
+        remedy = "It is the mean of the batches' means: let each image count the same."
+    yield Finding(seen, abs(mean - truth) < _DIGITS, remedy)
 
 
 _7_5 = Exercise(

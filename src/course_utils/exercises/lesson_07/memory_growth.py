@@ -53,13 +53,9 @@ def growth_per_step(module: L.LightningModule, loader: DataLoader[Any]) -> float
         raise ValueError(
             f"Expected at least {WARM_UP + 2} batches but got {len(loader)}."
         )
-    gc.freeze()  # what is older is no leftover: a collection that skips it is quick
-    try:
-        with MemoryTrace() as trace:
-            live = _LiveBytes(trace, last)
-            fit(module, loader, callbacks=[live, FixedWeights()])
-    finally:
-        gc.unfreeze()
+    with MemoryTrace() as trace:
+        live = _LiveBytes(trace, last)
+        fit(module, loader, callbacks=[live, FixedWeights()])
     if len(live.bytes) < 2:  # the module ended its epoch early
         return 0.0
     first, end = live.bytes

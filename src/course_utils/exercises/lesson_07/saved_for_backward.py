@@ -122,7 +122,10 @@ def lowers_the_peak(cost: StepCost, plain: StepCost, share: float) -> Finding:
     """Check that the peak of a step is at most ``share`` of another one's."""
     reached = cost.peak / plain.peak
     seen = f"The step's peak is {reached:.0%} of the plain one; {share:.0%} is asked."
-    remedy = "Too much waits for backward: recompute layers with large activations."
+    remedy = (
+        "Too much waits for backward: recompute the layers with large activations, and "
+        "several of them at a time, since each group keeps its input."
+    )
     if cost.saved < cost.peak / 2:
         remedy = (
             f"Only {cost.saved / plain.saved:.0%} is saved for backward, so the "

@@ -10,6 +10,8 @@ _RULE = (
     "Rise during the first quarter of all updates of the run, then fall to zero; the "
     "number of updates depends on epochs, batches and accumulation."
 )
+# Of the peak; and the share of a run that may end with it: curves arrive flat.
+_ZERO, _ARRIVED = 1e-3, 0.15
 _EACH_UPDATE = (
     "Change it with every update: a scheduler steps once per epoch unless its "
     '"interval" is "step".'
@@ -72,6 +74,16 @@ def _judge_ends(
     ]
 
 
+def _judge_fall(rates: Sequence[float], peak: float, run: str) -> Finding:
+    """Check that the rate is not zero long before the end of the run."""
+    at_zero = [rate <= _ZERO * peak for rate in rates[_top(rates) :]]
+    left = next((i for i, zero in enumerate(reversed(at_zero)) if not zero), 0)
+    count = len(rates)
+    seen = f"In {run} the rate is zero in the last {left} of {count} updates."
+    ok = left <= max(2.0, _ARRIVED * count)
+    return Finding(seen, ok, "Let it reach zero at the end of the run, not before.")
+
+
 def rate_warms_up(
     rates: Sequence[float], peak: float, share: float, run: str
 ) -> list[Finding]:
@@ -88,8 +100,8 @@ def rate_warms_up(
     shape = _judge_shape(rates, peak, run)
     if not shape.ok:
         return [shape]
-    place = _judge_peak(rates, share, run)
-    return [shape, place, *_judge_ends(rates, peak, share, run)]
+    place, fall = _judge_peak(rates, share, run), _judge_fall(rates, peak, run)
+    return [shape, place, *_judge_ends(rates, peak, share, run), fall]
 
 
 def _momentum_stays(group: Sequence[Setting], value: float, run: str) -> Finding:
@@ -124,13 +136,13 @@ def sgd_warms_up(
     if not groups:
         seen = f"In {run} there was no update."
         return [Finding(seen, False, "Train.")]
-    findings = []
+    kinds = [kind for group in groups for kind, _, _ in group]
+    other = next((kind for kind in kinds if kind != "SGD"), "SGD")
+    seen = f"In {run} the optimizer is {other}."
+    findings = [Finding(seen, other == "SGD", f"Train with SGD, momentum={momentum}.")]
     for number, group in enumerate(groups, start=1):
         name = run if len(groups) == 1 else f"{run}, for parameter group {number},"
         rates = [rate for _, rate, _ in group]
         findings += rate_warms_up(rates, peak, share, name)
         findings.append(_momentum_stays(group, momentum, name))
-    kinds = [kind for group in groups for kind, _, _ in group]
-    other = next((kind for kind in kinds if kind != "SGD"), "SGD")
-    seen = f"In {run} the optimizer is {other}."
-    return [*findings, Finding(seen, other == "SGD", "Train with SGD.")]
+    return findings

@@ -1,6 +1,7 @@
 """Does a training step hide a patch from the network, and only from the network?"""
 
 import copy
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from course_utils.checks.learner_code import CannotCheck
 from course_utils.checks.training_step import is_network_input, step
 
 SIDE = 3  # pixels: the smallest square that counts as a patch
+DEEPEST = 2  # part of a part of the network, which may hide the patch itself
 
 
 def _two_valued(shape: Sequence[int]) -> Tensor:
@@ -47,17 +49,21 @@ class _Step:
         saw: What the network saw of them, of the same shape.
         hole: Which pixels it did not see, boolean.
         loss: What the step returned.
+        depth: Whose input that is, see `course_utils.checks.training_step.step`.
     """
 
     images: Tensor
     saw: Tensor
     hole: Tensor
     loss: Tensor
+    depth: int
 
 
-def _run(module: L.LightningModule, images: Tensor, seed: int) -> tuple[Tensor, Tensor]:
+def _run(
+    module: L.LightningModule, images: Tensor, seed: int, depth: int
+) -> tuple[Tensor, Tensor]:
     labels = torch.zeros(len(images), dtype=torch.int64)
-    loss, saw = step(module, (images.clone(), labels), seed)
+    loss, saw = step(module, (images.clone(), labels), seed, depth)
     if saw is None:
         raise CannotCheck(
             "The check watches what goes into networks and saw nothing; call yours "
@@ -66,12 +72,14 @@ def _run(module: L.LightningModule, images: Tensor, seed: int) -> tuple[Tensor, 
     return loss, saw
 
 
-def _masked_step(module: L.LightningModule, images: Tensor, seed: int) -> _Step:
+def _masked_step(
+    module: L.LightningModule, images: Tensor, seed: int, depth: int
+) -> _Step:
     # The copy draws the same random numbers, so its patch lies in the same place: a
     # pixel that looks the same to the network, dark or bright, is hidden from it.
-    _, inverse = _run(_copy(module), 1 - images, seed)
-    loss, saw = _run(module, images, seed)
-    return _Step(images, saw, torch.isclose(saw, inverse, atol=1e-4), loss)
+    _, inverse = _run(_copy(module), 1 - images, seed, depth)
+    loss, saw = _run(module, images, seed, depth)
+    return _Step(images, saw, torch.isclose(saw, inverse, atol=1e-4), loss, depth)
 
 
 def _patches(step: _Step) -> int:
@@ -102,7 +110,7 @@ def _loss_knows(module: L.LightningModule, first: _Step) -> bool:
     """Return whether the loss changes when only the hidden pixels do."""
     inverted = torch.where(first.hole, 1 - first.images, first.images)
     for images in (inverted, _turned(first)):
-        loss, saw = _run(_copy(module), images, 0)
+        loss, saw = _run(_copy(module), images, 0, first.depth)
         # If the network sees something else, a new loss says nothing about the target.
         same_input = torch.allclose(saw, first.saw, atol=1e-5)
         if same_input and not torch.allclose(loss, first.loss, rtol=1e-5, atol=0):
@@ -111,12 +119,13 @@ def _loss_knows(module: L.LightningModule, first: _Step) -> bool:
 
 
 @contextmanager
-def _gradient_at_input(count: int) -> Iterator[list[Tensor]]:
+def _gradient_at_input(count: int, depth: int) -> Iterator[list[Tensor]]:
     """Collect what the network gets, ``count`` values, as a leaf of the graph."""
     inputs: list[Tensor] = []
+    depths = itertools.count()
 
     def cut(module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        if inputs or not is_network_input(module, args, count):
+        if inputs or not is_network_input(module, args, count) or next(depths) < depth:
             return None
         inputs.append(args[0].detach().clone().requires_grad_())
         return (inputs[0].clone(), *args[1:])  # it may be changed in place
@@ -128,14 +137,16 @@ def _gradient_at_input(count: int) -> Iterator[list[Tensor]]:
         handle.remove()
 
 
-def _pull(module: L.LightningModule, images: Tensor) -> tuple[Tensor, Tensor]:
+def _pull(
+    module: L.LightningModule, images: Tensor, depth: int
+) -> tuple[Tensor, Tensor]:
     """Return into which direction the loss pulls the first image, and what was seen.
 
     Raises:
         RuntimeError: If the loss has no gradient, or no longer.
     """
-    with _gradient_at_input(images.numel()) as inputs:
-        loss, saw = _run(_copy(module), images, 0)
+    with _gradient_at_input(images.numel(), depth) as inputs:
+        loss, saw = _run(_copy(module), images, 0, depth)
     [gradient] = torch.autograd.grad(loss, inputs)
     return F.normalize(gradient[0].flatten(), dim=0), saw
 
@@ -148,8 +159,8 @@ def _mixes_images(module: L.LightningModule, first: _Step) -> bool:
     """
     others = torch.cat([first.images[:1], _turned(first)[1:]])
     try:
-        before, saw = _pull(module, first.images)
-        after, same = _pull(module, others)
+        before, saw = _pull(module, first.images, first.depth)
+        after, same = _pull(module, others, first.depth)
     except RuntimeError:  # whether there is a gradient is another question
         return False
     return torch.allclose(saw, same, atol=1e-5) and bool((before - after).norm() > 1e-3)
@@ -172,7 +183,8 @@ def hides_a_patch(
     """Check that the network sees a moving hole that the target does not have.
 
     A pixel is hidden if inverting it does not change what the network sees. So it may
-    be filled with anything, and the images may be scaled or made noisy besides.
+    be filled with anything, and the images may be scaled or made noisy besides. The
+    network may hide it itself, before its first layer.
 
     Args:
         module: A module whose ``training_step`` hides a patch of its images.
@@ -180,7 +192,15 @@ def hides_a_patch(
     """
     images = _two_valued(shape)
     original = _copy(module)  # its generators stay as they are before the first step
-    steps = [_masked_step(module, images, seed) for seed in range(4)]
+
+    def steps_at(depth: int) -> list[_Step]:
+        twin = _copy(original)
+        return [_masked_step(twin, images, seed, depth) for seed in range(4)]
+
+    steps = steps_at(0)
+    if not _hides(steps).ok:
+        deeper = map(steps_at, range(1, DEEPEST + 1))
+        steps = next((each for each in deeper if _hides(each).ok), steps)
     moves = any(not torch.equal(steps[0].hole, each.hole) for each in steps[1:])
     return [
         _hides(steps),

@@ -1,7 +1,5 @@
 """Does a data module follow the batch-size finder, and its user?"""
 
-import contextlib
-import gc
 import math
 from collections.abc import Callable
 from typing import Any
@@ -97,14 +95,9 @@ def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     """
     data = _built(make)
     options = quiet_trainer(accelerator="cpu", max_epochs=1)
-    with contextlib.ExitStack() as stack:
-        # The finder leaves its checkpoint in the Trainer's folder if a trial fails.
-        stack.enter_context(temporary_folder())
-        stack.enter_context(learners_code("The batch-size finder"))
+    # The finder leaves its checkpoint in the Trainer's folder if a trial fails.
+    with temporary_folder(), learners_code("The batch-size finder"):
         tuner = Tuner(L.Trainer(**options))
-        # It collects garbage after each trial: not all modules of a kernel.
-        gc.freeze()
-        stack.callback(gc.unfreeze)
         found = tuner.scale_batch_size(OutOfMemory(limit), datamodule=data)
     best = 2 ** (limit.bit_length() - 1)
     seen = f"With room for {limit} samples the finder found {found} instead of {best}."

@@ -1,0 +1,209 @@
+"""Asked of a checkpoint: does everything come back?"""
+
+import copy
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from lightning.pytorch.utilities.seed import isolate_rng
+
+from course_utils.checks.exact_resume import resumes_exactly
+from course_utils.checks.global_rngs import scramble_global_rngs
+from course_utils.checks.interrupted_run import Place
+from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
+from course_utils.checks.training_step import step
+from course_utils.checks.weights_only import unloadable_values
+from course_utils.own_code.questions import Saw
+from course_utils.own_code.registry import question
+from course_utils.own_code.subject import Subject, files_elsewhere, place_of
+
+
+def _loss(module: L.LightningModule, subject: Subject) -> torch.Tensor:
+    """Return the loss of the first batch in evaluation mode."""
+    module.eval()
+    # Not under no_grad: a step may ask autograd for something.
+    loss, _ = step(module, copy.deepcopy(subject.train[0]), data=subject.data)
+    return loss.detach()
+
+
+def _repeatable_loss(module: L.LightningModule, subject: Subject) -> torch.Tensor:
+    """Return the loss, if asking twice gives it twice.
+
+    Raises:
+        CannotCheck: If it does not, or the step cannot be run alone.
+    """
+    subject.batches()
+    first, second = _copied(module), _copied(module)
+    try:
+        one, two = _loss(first, subject), _loss(second, subject)
+    except (LearnerError, TypeError, RuntimeError) as error:
+        raise CannotCheck(f"a step alone cannot be run: {error}") from error
+    if not torch.equal(one, two) or not one.isfinite().all():
+        raise CannotCheck("the loss of one batch is not the same twice.")
+    return one
+
+
+def _copied(module: L.LightningModule) -> L.LightningModule:
+    try:
+        with learners_code("Copying the module"):
+            return copy.deepcopy(module)
+    except LearnerError as error:
+        raise CannotCheck(f"it takes a copy: {error}") from error
+
+
+def _trained(subject: Subject) -> L.LightningModule:
+    fitted = subject.fitted
+    fitted.module.trainer = None  # with it, its data would be copied
+    try:
+        return _copied(fitted.module)
+    finally:
+        fitted.module.trainer = fitted.trainer
+
+
+def _is_complete(subject: Subject) -> bool:
+    """Return whether the state that training leaves is all in the ``state_dict``.
+
+    Raises:
+        CannotCheck: If that cannot be said.
+    """
+    trained = _trained(subject)
+    expected = _repeatable_loss(trained, subject)
+    if not subject.rebuilds:
+        raise CannotCheck("the script's module can be copied, not built again.")
+    other = subject.new(seed=0)
+    try:
+        other.load_state_dict(trained.state_dict())
+    except RuntimeError as error:
+        said = " ".join(str(error).split("\n")[1:2]).strip() or str(error)
+        raise CannotCheck(f"the state does not fit a new module: {said}") from error
+    return torch.equal(_repeatable_loss(other, subject), expected)
+
+
+@question("2.3")
+def state_is_complete(subject: Subject) -> Iterator[Saw]:
+    """Ask whether a new module with the trained one's state gives the same loss."""
+    if not _is_complete(subject):
+        yield Saw(
+            "A new module with the trained one's `state_dict` gives another loss: "
+            "something that training changed is not in it.",
+            "Register such tensors with `register_buffer`, without `persistent=False`.",
+        )
+
+
+def _checkpoint(subject: Subject, folder: str) -> Path:
+    file = Path(folder, "module.ckpt")
+    subject.fitted.trainer.save_checkpoint(file)
+    return file
+
+
+@question("3.1")
+def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
+    """Ask whether ``load_from_checkpoint`` gives the module back."""
+    kind = type(subject.fitted.module)
+    if not _is_complete(subject):
+        raise CannotCheck("its state is not complete, see 2.3.")
+    expected = _repeatable_loss(_trained(subject), subject)
+    with tempfile.TemporaryDirectory() as folder:
+        file = _checkpoint(subject, folder)
+        scramble_global_rngs(0)
+        try:
+            with learners_code("load_from_checkpoint"):
+                loaded = kind.load_from_checkpoint(
+                    file, map_location="cpu", weights_only=False
+                )
+        except LearnerError as error:
+            cause = error.__cause__
+            if isinstance(cause, TypeError) and "argument" in str(cause):
+                raise CannotCheck(f"loading needs arguments: {cause}.") from error
+            if not isinstance(cause, RuntimeError) or "size mismatch" not in str(cause):
+                raise CannotCheck(f"it cannot be loaded as it is: {error}") from error
+            loaded = None
+    file_name, line = place_of(kind, "__init__")
+    if loaded is None:
+        yield Saw(
+            "`load_from_checkpoint` builds a module of other sizes than the one saved: "
+            "its settings are not in the checkpoint.",
+            "Call `self.save_hyperparameters()` in `__init__`.",
+            file_name,
+            line,
+            severity="error",
+        )
+    elif not torch.equal(_repeatable_loss(subject.equipped(loaded), subject), expected):
+        yield Saw(
+            "The module that `load_from_checkpoint` gives back has another loss than "
+            "the one saved.",
+            "Call `self.save_hyperparameters()` in `__init__`.",
+            file_name,
+            line,
+        )
+
+
+def _heavy(subject: Subject) -> dict[str, dict[str, str]]:
+    """Return what in each part of a checkpoint does not load by default."""
+    if "heavy" not in subject.notes:
+        with tempfile.TemporaryDirectory() as folder:
+            file = _checkpoint(subject, folder)
+            # Trusted: this process wrote the file a moment ago.
+            content: dict[str, Any] = torch.load(file, weights_only=False)
+        subject.notes["heavy"] = {
+            part: found
+            for part, value in content.items()
+            if (found := unloadable_values(value, part))
+        }
+    return subject.notes["heavy"]
+
+
+def _unloadable(found: dict[str, str], what: str, line: tuple[str, int]) -> Saw:
+    named = ", ".join(f"`{name}` is a {kind}" for name, kind in found.items())
+    return Saw(
+        f"A checkpoint does not load under `weights_only=True`, the default: {what}, "
+        f"{named}.",
+        "Save plain values: tensors, numbers, text, and lists or dicts of them.",
+        *line,
+    )
+
+
+@question("3.2")
+def hyperparameters_load(subject: Subject) -> Iterator[Saw]:
+    """Ask whether the hyperparameters of a checkpoint load by default."""
+    if found := _heavy(subject).get("hyper_parameters"):
+        place = place_of(type(subject.fitted.module), "__init__")
+        yield _unloadable(found, "in the hyperparameters", place)
+
+
+@question("9.3")
+def own_state_loads(subject: Subject) -> Iterator[Saw]:
+    """Ask whether what else the module saves loads by default."""
+    known = ("hyper_parameters", "datamodule_hyper_parameters", "hparams_name")
+    heavy = {part: f for part, f in _heavy(subject).items() if part not in known}
+    for part, found in heavy.items():
+        place = place_of(type(subject.fitted.module), "on_save_checkpoint")
+        yield _unloadable(found, f"in `{part}`", place)
+
+
+@question("5.3", "note")
+def resumes(subject: Subject) -> Iterator[Saw]:
+    """Ask whether a run resumed in the middle of an epoch continues where it was."""
+    if subject.make_data is None or not subject.rebuilds:
+        raise CannotCheck("it takes a data module that can be built again, --data.")
+    if any(_heavy(subject).values()):
+        raise CannotCheck("its checkpoint does not load under `weights_only=True`.")
+    make_data, count = subject.make_data, len(subject.train)
+    if count < 3:
+        raise CannotCheck("it takes three batches or more.")
+
+    def build() -> tuple[L.LightningModule, L.LightningDataModule, list[L.Callback]]:
+        with isolate_rng():
+            scramble_global_rngs(0)  # data that are drawn when built are the same
+            data = make_data()
+        return subject.built(), data, []
+
+    limits = {"limit_train_batches": count, "limit_val_batches": 1, "max_epochs": 1}
+    options = {**files_elsewhere(), **limits}
+    found = list(resumes_exactly(build, [Place("batch", 2)], **options))
+    wrong = [each for each in found if each.ok is False and "samples" in each.asked]
+    if wrong:
+        yield Saw(wrong[0].seen, wrong[0].remedy)

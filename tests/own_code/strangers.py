@@ -1,0 +1,408 @@
+"""Modules as a reader might have written them, for the questions that run."""
+
+import importlib
+import os
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torch.utils.data import DataLoader, TensorDataset, random_split
+
+
+class Rows(pl.LightningDataModule):
+    def __init__(self, seed=0):
+        super().__init__()
+        self.seed = seed
+
+    def setup(self, stage=None):
+        generator = torch.Generator().manual_seed(0)
+        rows = torch.randn(96, 8, generator=generator)
+        if self.seed is None:
+            generator = torch.default_generator
+        whole = TensorDataset(rows, (rows.sum(1) > 0).long())
+        self.train, self.val = random_split(whole, [64, 32], generator)
+
+    def train_dataloader(self):
+        return DataLoader(self.train, batch_size=16)
+
+    def val_dataloader(self):
+        return DataLoader(self.val, batch_size=16)
+
+
+def unseeded_rows():
+    return Rows(seed=None)
+
+
+class TwoAtOnce(Rows):
+    """Two loaders side by side, whose batches a hook makes one."""
+
+    def train_dataloader(self):
+        return {"one": super().train_dataloader(), "two": super().train_dataloader()}
+
+    def val_dataloader(self):
+        return [super().val_dataloader(), super().val_dataloader()]
+
+    def on_after_batch_transfer(self, batch, dataloader_idx):
+        return batch["one"] if isinstance(batch, dict) else batch
+
+
+class InAnObject:
+    def __init__(self, rows):
+        self.rows = rows
+
+
+def wrapped_rows():
+    data = Rows()
+    data.setup()
+    return DataLoader(
+        data.train,
+        batch_size=16,
+        collate_fn=lambda pairs: InAnObject(torch.stack([row for row, _ in pairs])),
+    )
+
+
+class Clean(pl.LightningModule):
+    def __init__(self, hidden=16, lr=0.1):
+        super().__init__()
+        self.save_hyperparameters()
+        self.net = nn.Sequential(nn.Linear(8, hidden), nn.ReLU(), nn.Linear(hidden, 2))
+
+    def loss(self, batch):
+        rows, labels = batch
+        return F.cross_entropy(self.net(rows), labels)
+
+    def training_step(self, batch, batch_idx):
+        return self.loss(batch)
+
+    def validation_step(self, batch, batch_idx):
+        self.log("val_loss", self.loss(batch))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=self.hparams.lr)
+
+
+class Demanding(Clean):
+    """Asks its Trainer for all that a Trainer has."""
+
+    def prepare_data(self):
+        Path("downloaded.txt").write_text("x")
+
+    def on_fit_start(self):
+        assert len(self.trainer.datamodule.train) == 64
+
+    def training_step(self, batch, batch_idx):
+        loss = super().training_step(batch, batch_idx)
+        self.logger.experiment.add_scalar("loss", loss, batch_idx)
+        Path(self.trainer.default_root_dir, "loss.txt").write_text("x")
+        Path(self.trainer.log_dir, "loss.txt").write_text("x")
+        return loss
+
+    def validation_step(self, batch, batch_idx, dataloader_idx):
+        if dataloader_idx == 1:
+            self.log("val_loss", self.loss(batch), add_dataloader_idx=False)
+
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+        plan = {"scheduler": plateau, "monitor": "val_loss"}
+        return {"optimizer": optimizer, "lr_scheduler": plan}
+
+
+class KnowsItsTensors(Clean):
+    def training_step(self, batch, batch_idx):
+        if type(batch[0]) is not torch.Tensor:
+            raise ValueError("too few samples")
+        return super().training_step(batch, batch_idx)
+
+
+class Single:
+    def __deepcopy__(self, memo):
+        raise TypeError("there is one of it")
+
+
+class CannotBeCopied(Clean):
+    def __init__(self):
+        super().__init__()
+        self.single = Single()
+
+
+class StepsItself(Clean):
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()
+        loss = self.loss(batch)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach().requires_grad_()
+
+
+class NamesItsPlace(Clean):
+    def training_step(self, batch, batch_idx):
+        rows, labels = batch
+        return self.loss((rows + torch.zeros(8), labels))
+
+
+class KeepsAMean(Clean):
+    def __init__(self):
+        super().__init__()
+        self.mean = torch.zeros(8)
+
+    def training_step(self, batch, batch_idx):
+        rows, labels = batch
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * rows.mean(0)
+        return self.loss((rows - self.mean, labels))
+
+
+class OtherSizes(pl.LightningModule):
+    def __init__(self, hidden=4):
+        super().__init__()
+        self.net = nn.Linear(8, hidden)
+
+    def training_step(self, batch, batch_idx):
+        return self.net(batch[0]).square().mean()
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+def other_sizes():
+    return OtherSizes(hidden=6)
+
+
+class ChecksItsSize(OtherSizes):
+    def __init__(self, hidden=None):
+        if hidden is None:
+            raise ValueError("hidden: field required")
+        super().__init__(hidden)
+
+
+def checks_its_size():
+    return ChecksItsSize(hidden=6)
+
+
+class KeepsAPath(Clean):
+    def __init__(self, folder=Path("runs")):
+        super().__init__()
+        self.save_hyperparameters()
+
+
+class SavesAPath(Clean):
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["folder"] = Path("runs")
+
+
+class OneCycle(Clean):
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        steps = self.trainer.estimated_stepping_batches
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, 0.1, total_steps=steps
+        )
+        return [optimizer], [schedule]
+
+
+class OneCycleByEpoch(Clean):
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        steps = self.trainer.max_epochs
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, 0.1, total_steps=max(steps, 2)
+        )
+        return [optimizer], [schedule]
+
+
+class DrawsByItself(Clean):
+    def training_step(self, batch, batch_idx):
+        rows, labels = batch
+        own = torch.Generator()
+        own.seed()
+        return self.loss((rows + torch.randn(rows.shape, generator=own), labels))
+
+
+class NotANumber(Clean):
+    def training_step(self, batch, batch_idx):
+        rows, labels = batch
+        roots = torch.where(rows > 0, (self.net[0].weight[0] * 0).sqrt(), rows)
+        return self.loss((rows + roots, labels))
+
+
+class Collects(Clean):
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def training_step(self, batch, batch_idx):
+        self.kept.append({"loss": self.loss(batch)})
+        return self.loss(batch)
+
+
+class HasAnIdleLayer(Clean):
+    def __init__(self):
+        super().__init__()
+        self.idle = nn.Linear(2, 2)
+
+
+class HasAMaskedLayer(Clean):
+    def __init__(self):
+        super().__init__()
+        self.masked = nn.Linear(8, 2)
+
+    def training_step(self, batch, batch_idx):
+        rows, labels = batch
+        logits = self.net(rows) + 0.0 * self.masked(rows)
+        return F.cross_entropy(logits, labels)
+
+
+class SkipsEveryBatch(Clean):
+    """Takes its rows in at the start, as nearest neighbours do."""
+
+    def on_train_batch_start(self, batch, batch_idx):
+        return -1
+
+    def training_step(self, batch, batch_idx):
+        return 1
+
+
+class LeavesALayerOut(Clean):
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.net[0].parameters(), lr=0.1)
+
+
+class Broadcasts(Clean):
+    def training_step(self, batch, batch_idx):
+        rows, labels = batch
+        return F.mse_loss(self.net(rows)[:, :1], labels.float())
+
+
+class ReturnsNothing(Clean):
+    def training_step(self, batch, batch_idx):
+        self.log("train_loss", self.loss(batch))
+
+
+class ReadsAnObject(Clean):
+    def training_step(self, batch, batch_idx):
+        return self.net(batch.rows).square().mean()
+
+
+class ChangesItsBatch(Clean):
+    def training_step(self, batch, batch_idx):
+        rows, labels = batch
+        rows.add_(0.1)
+        return self.loss((rows, labels))
+
+
+class TurnsBenchmarkOn(Clean):
+    def __init__(self):
+        super().__init__()
+        torch.backends.cudnn.benchmark = True
+
+
+class ReadsSlowly(Rows):
+    def train_dataloader(self):
+        def slow(pairs):
+            time.sleep(2)  # longer than a step takes on a busy machine
+            return torch.utils.data.default_collate(pairs)
+
+        return DataLoader(self.train, batch_size=16, collate_fn=slow)
+
+
+class Needs(Clean):
+    def __init__(self, hidden, lr):
+        super().__init__(hidden, lr)
+
+
+class Endless(Clean):
+    def __init__(self):
+        super().__init__()
+        while True:
+            time.sleep(0.1)
+
+
+class Greedy(Clean):
+    def __init__(self):
+        super().__init__()
+        self.held = [bytearray(2**28) for _ in range(100) if not time.sleep(0.05)]
+
+
+class Writes(Clean):
+    def training_step(self, batch, batch_idx):
+        Path("written.txt").write_text("x")
+        return self.loss(batch)
+
+
+class Saves(Clean):
+    def training_step(self, batch, batch_idx):
+        torch.save({}, "saved.pt")
+        return self.loss(batch)
+
+
+class WritesAtOnce(Clean):
+    def __init__(self):
+        super().__init__()
+        Path("written.txt").write_text("x")
+
+
+class Removes(Clean):
+    def __init__(self):
+        super().__init__()
+        Path("strangers.py").unlink()
+
+
+class WritesInCpp(Clean):
+    def __init__(self):
+        super().__init__()
+        torch.jit.script(nn.Linear(2, 2)).save("scripted.pt")
+
+
+class StartsAProgram(Clean):
+    def __init__(self):
+        super().__init__()
+        subprocess.run([sys.executable, "-c", "open('written.txt', 'w')"])
+
+
+class Exits(Clean):
+    def training_step(self, batch, batch_idx):
+        sys.exit(0)
+
+
+class ExitsAtOnce(Clean):
+    def training_step(self, batch, batch_idx):
+        os._exit(0)
+
+
+class PrintsMegabytes(Clean):
+    def training_step(self, batch, batch_idx):
+        print("x" * 10_000_000)
+        os.write(1, b"y" * 10_000_000)
+        return self.loss(batch)
+
+
+class MissesAPackage(Clean):
+    def __init__(self):
+        super().__init__()
+        importlib.import_module("a_package_that_is_not_here")
+
+
+class Loops(Clean):
+    def training_step(self, batch, batch_idx):
+        while True:
+            pass
+
+
+class LeavesAThread(Clean):
+    def __init__(self):
+        super().__init__()
+        threading.Thread(target=time.sleep, args=(3600,)).start()
+
+
+class GoesElsewhere(Clean):
+    def __init__(self):
+        super().__init__()
+        os.chdir("/")

@@ -1,0 +1,227 @@
+"""Questions that are asked by running a module, in a process of its own."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+
+from course_utils.own_code.landlock import by_the_kernel
+from course_utils.own_code.registry import questions, run_practices
+from course_utils.own_code.report import Report
+from course_utils.own_code.run import ask, left_to_a_person
+from course_utils.own_code.settings import Settings
+from course_utils.own_code.targets import Target, parse
+
+HERE = Path(__file__).parent
+DATA = Settings(data="strangers:Rows", seconds=200.0)
+# What each module does, and the one practice that is found in it.
+FAULTY = {
+    "NamesItsPlace": "2.1",
+    "KeepsAMean": "2.3",
+    "other_sizes": "3.1",
+    "KeepsAPath": "3.2",
+    "SavesAPath": "9.3",
+    "OneCycle": "4.4",
+    "DrawsByItself": "5.1",
+    "NotANumber": "6.3",
+    "Collects": "7.4",
+    "HasAnIdleLayer": "8.3",
+    "HasAMaskedLayer": "8.3",
+    "LeavesALayerOut": "11.3",
+    "Broadcasts": "11.1",
+    "ReturnsNothing": "12.1",
+    "ChangesItsBatch": "12.5",
+    "TurnsBenchmarkOn": "13.2",
+    "StepsItself": "1.1",
+}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    monkeypatch.chdir(HERE)
+
+
+def asked(name: str, practice: str = "", settings: Settings = DATA) -> Report:
+    select = (practice,) if practice else ()
+    return ask(parse(f"strangers:{name}"), replace(settings, select=select))
+
+
+def test_what_is_left_to_a_person_is_listed_with_its_reason():
+    listed = left_to_a_person(Settings())
+    assert [each.practice for each in listed] == ["6.4", "7.1", "7.3", "11.2", "13.1"]
+    assert all(each.reason.startswith("left to you: ") for each in listed)
+    assert left_to_a_person(Settings(ignore=("*",))) == []
+
+
+def test_the_practices_that_are_run_are_those_of_the_questions():
+    assert set(run_practices()) == {each.practice for each in questions()}
+
+
+def test_in_a_clean_module_everything_is_asked_and_a_note_is_left():
+    report = asked("Clean")
+    # Lightning itself does not put a loader back to its place.
+    assert [(f.practice, f.severity) for f in report.findings] == [("5.3", "note")]
+    assert [each.practice for each in report.unasked] == ["4.4"]
+    assert {*report.kept} == {*run_practices()} - {"4.4", "5.3"}
+
+
+@pytest.mark.parametrize(("name", "practice"), FAULTY.items())
+def test_a_fault_is_found_where_it_stands(name, practice):
+    report = asked(name, practice)
+    [finding] = report.findings
+    assert (finding.practice, finding.how) == (practice, "run")
+    assert Path(finding.file).name == "strangers.py"
+    assert finding.line > 1
+
+
+@pytest.mark.parametrize(
+    ("data", "practice"),
+    [("unseeded_rows", "1.2"), ("ReadsSlowly", "6.5")],
+)
+def test_a_fault_of_the_data_is_found(data, practice):
+    report = asked("Clean", practice, replace(DATA, data=f"strangers:{data}"))
+    assert [each.practice for each in report.findings] == [practice]
+
+
+def test_a_batch_that_lightning_cannot_move_is_found():
+    report = asked(
+        "ReadsAnObject", "12.3", replace(DATA, data="strangers:wrapped_rows")
+    )
+    assert "InAnObject" in report.findings[0].seen
+
+
+def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():
+    report = asked("Demanding", settings=replace(DATA, data="strangers:TwoAtOnce"))
+    assert [f.practice for f in report.findings] == ["5.3"]
+    assert {each.practice for each in report.unasked} == {"4.4", "6.5"}
+    assert {*report.kept} == {*run_practices()} - {"4.4", "5.3", "6.5"}
+    assert not (HERE / "downloaded.txt").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "practice", "reason"),
+    [
+        ("checks_its_size", "3.1", "cannot be loaded as it is"),
+        ("KnowsItsTensors", "2.1", "a pretended GPU cannot follow the step"),
+        ("SkipsEveryBatch", "12.1", "its hooks skip every batch"),
+        ("CannotBeCopied", "2.3", "takes a copy: Copying the module raised TypeError"),
+    ],
+)
+def test_what_cannot_be_asked_says_why(name, practice, reason):
+    report = asked(name, practice)
+    assert report.findings == []
+    assert reason in report.unasked[0].reason
+
+
+def test_a_schedule_by_epoch_is_no_finding():
+    assert asked("OneCycleByEpoch", "4.4").findings == []
+
+
+def test_what_needs_arguments_is_told_and_not_skipped():
+    [unasked] = asked("Needs").unasked
+    assert unasked.practice == ""
+    assert "needs hidden, lr" in unasked.reason
+
+
+def test_without_data_each_question_says_what_it_needs():
+    report = asked("Clean", settings=Settings(seconds=200.0))
+    reasons = {each.practice: each.reason for each in report.unasked}
+    assert "--data" in reasons["12.5"]
+    assert report.kept == ["13.2"]
+
+
+def test_a_run_is_stopped_after_its_time():
+    report = asked("Endless", "12.5", replace(DATA, seconds=20.0))
+    assert "stopped after 20 seconds" in report.unasked[0].reason
+
+
+def test_a_run_is_stopped_at_its_memory():
+    report = asked("Greedy", "12.5", replace(DATA, megabytes=2000.0))
+    assert "stopped at 2000 megabytes" in report.unasked[0].reason
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """The modules in a folder that they may try to change."""
+    for file in HERE.glob("s*.py"):
+        (tmp_path / file.name).write_bytes(file.read_bytes())
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    yield
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["Writes", "Saves", "WritesAtOnce", "Removes"])
+def test_no_file_of_the_user_is_changed(name, elsewhere):
+    [unasked] = asked(name, "12.5").unasked
+    assert "nothing was changed" in unasked.reason
+
+
+@pytest.mark.skipif(not by_the_kernel(), reason="takes Linux 5.13 with Landlock")
+@pytest.mark.parametrize("name", ["WritesInCpp", "StartsAProgram"])
+def test_the_kernel_keeps_files_from_what_is_no_python(name, elsewhere):
+    report = asked(name, "12.5")
+    said = [each.reason for each in report.unasked]
+    assert report.kept == ["12.5"] or "Permission denied" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("Exits", "left Python with `exit`"),
+        ("ExitsAtOnce", "its process ended before it had answered"),
+        ("MissesAPackage", "No module named 'a_package_that_is_not_here'"),
+        ("Loops", "it was not answered within 24 seconds"),
+    ],
+)
+def test_what_ends_a_run_is_the_reason(name, reason):
+    report = asked(name, "12.5", replace(DATA, seconds=60.0))
+    assert reason in report.unasked[0].reason
+
+
+def test_a_module_may_go_to_another_folder():
+    assert asked("GoesElsewhere", "12.5").kept == ["12.5"]
+
+
+def test_megabytes_of_text_are_read_by_nobody():
+    assert asked("PrintsMegabytes", "12.5").kept == ["12.5"]
+
+
+def test_a_thread_that_is_left_is_not_waited_for():
+    start = time.monotonic()
+    assert asked("LeavesAThread", "12.5").kept == ["12.5"]
+    assert time.monotonic() - start < DATA.seconds
+
+
+SCRIPT = """
+import lightning as L
+from strangers import ChangesItsBatch, Rows
+
+if __name__ == "__main__":
+    L.Trainer(max_epochs=100).fit(ChangesItsBatch(), datamodule=Rows())
+    raise SystemExit("never reached")
+"""
+
+
+def test_a_notebook_is_run_up_to_its_fit(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=":")
+    cells = [new_code_cell("%matplotlib inline"), new_code_cell(SCRIPT)]
+    nbformat.write(new_notebook(cells=cells), tmp_path / "lab.ipynb")
+    notebook = Target("lab.ipynb", tmp_path / "lab.ipynb")
+    report = ask(notebook, Settings(select=("12.5",)))
+    assert [each.practice for each in report.findings] == ["12.5"]
+
+
+def test_a_script_is_run_up_to_its_fit(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=":")
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT)
+    report = ask(
+        Target("train.py", script), replace(Settings(), select=("12.5", "2.3"))
+    )
+    assert [each.practice for each in report.findings] == ["12.5"]
+    assert "built again" in report.unasked[0].reason

@@ -52,7 +52,7 @@ def course(tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     # An undetected mistake would start a server that never ends.
     monkeypatch.setattr(lab, "_start", lambda args: pytest.fail("a server starts"))
-    for name in ("COURSE_SEED", "COURSE_DATA_DIR", "COURSE_EVIDENCE"):
+    for name in ("COURSE_SEED", "COURSE_DATA_DIR", "COURSE_EVIDENCE", "COURSE_LESSONS"):
         monkeypatch.delenv(name, raising=False)
     write("00_tiny", CLAIM.format("0.1", "zero", 2))
     write("01_tiny", CLAIM.format("1.1", "one", 3), CLAIM.format("1.2", "two", 4))

@@ -23,7 +23,7 @@ ROOMS = [name for name in PACKAGES if hasattr(importlib.import_module(name), "__
 
 def test_every_room_that_lessons_import_from_names_what_is_public():
     rooms = ["", ".capstone", ".checks", ".data", ".distributed", ".exercises"]
-    rooms += [".experiments", ".experiments.plots", ".measure"]
+    rooms += [".experiments", ".experiments.plots", ".measure", ".own_code"]
     assert {f"course_utils{room}" for room in rooms} - set(ROOMS) == set()
 
 

@@ -103,7 +103,7 @@ def test_the_marks_of_a_merge_conflict_are_named_and_both_sides_count(events):
     found = progress.load()
     assert found.predictions == {"12.1": True, "12.2": True}
     assert found.problem == (
-        f"Your progress in {events} holds a merge conflict at line 1: "
+        f"The progress in {events} holds a merge conflict at line 1: "
         "delete git's marks; the events between them count."
     )
 

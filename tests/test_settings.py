@@ -53,3 +53,14 @@ def test_a_gpu_is_left_alone_only_on_request(monkeypatch):
     monkeypatch.setenv("COURSE_DEVICE", "gpu")
     with pytest.raises(ValueError, match="COURSE_DEVICE to be 'cpu' or unset but got"):
         settings.cpu_only()
+
+
+def test_kernels_start_as_the_environment_says(monkeypatch):
+    monkeypatch.delenv("COURSE_KERNEL", raising=False)
+    assert settings.kernel() == settings.DEFAULT_KERNEL
+    assert settings.kernel({"COURSE_KERNEL": "ordinary"}) == "ordinary"
+    monkeypatch.setenv("COURSE_KERNEL", "ready")
+    assert settings.kernel() == "ready"
+    assert settings.kernel({"COURSE_KERNEL": "ready"}) == "ready"
+    with pytest.raises(ValueError, match="'ready' or 'ordinary' or unset but got 'x'"):
+        settings.kernel({"COURSE_KERNEL": "x"})

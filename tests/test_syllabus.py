@@ -3,6 +3,7 @@ from importlib import resources
 import pytest
 
 from course_utils import syllabus
+from course_utils.own_code.registry import questions, rules
 
 COURSE = syllabus.load()
 # Sections of the source document and how many practices each has.
@@ -24,7 +25,7 @@ def test_every_practice_lies_in_the_lesson_of_its_section():
 
 
 def test_lessons_are_numbered_in_order_and_named_after_their_number():
-    assert [lesson.id for lesson in COURSE.lessons] == [f"{i:02}" for i in range(15)]
+    assert [lesson.id for lesson in COURSE.lessons] == [f"{i:02}" for i in range(16)]
     assert all(each.file.startswith(f"{each.id}_") for each in COURSE.lessons)
     assert all(each.title and each.promise for each in COURSE.lessons)
 
@@ -75,9 +76,9 @@ def test_the_start_page_is_lesson_zero(name):
     assert COURSE.lesson(name).file == "00_start_here"
 
 
-@pytest.mark.parametrize("name", ["15", "", "twelve", -1])
+@pytest.mark.parametrize("name", ["16", "", "twelve", -1])
 def test_an_unknown_lesson_is_answered_with_the_known_ones(name):
-    with pytest.raises(ValueError, match="Expected a lesson from 00 to 14 but got"):
+    with pytest.raises(ValueError, match="Expected a lesson from 00 to 15 but got"):
         COURSE.lesson(name)
 
 
@@ -104,3 +105,18 @@ def test_a_practice_finds_its_lesson():
 def test_the_table_is_read_from_the_package():
     text = resources.files("course_utils").joinpath("syllabus.toml").read_text("utf-8")
     assert text.count("[[lessons]]") == len(COURSE.lessons)
+
+
+def test_each_practice_says_how_other_code_is_checked_for_it():
+    practices = [p for lesson in COURSE.lessons for p in lesson.practices]
+    for practice in practices:
+        assert practice.checked in ("read", "run", "both", "person"), practice.id
+        assert bool(practice.checked_why) == (practice.checked == "person")
+
+
+def test_what_is_read_and_run_is_what_rules_and_questions_ask():
+    practices = [p for lesson in COURSE.lessons for p in lesson.practices]
+    read = {p.id for p in practices if p.checked in ("read", "both")}
+    run = {p.id for p in practices if p.checked in ("run", "both")}
+    assert read == {rule.practice for rule in rules()} - {"imports"}
+    assert run == {question.practice for question in questions()}

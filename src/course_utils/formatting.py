@@ -1,7 +1,22 @@
 """Numbers and tables as text and as HTML."""
 
 import html
+import textwrap
 from collections.abc import Iterable, Sequence
+
+_WIDTH = 92  # characters that JupyterLab shows in a line of a window 1,280 pixels wide
+
+
+def wrapped(sentence: str, indent: str = "") -> str:
+    """Return a sentence in lines that a cell's output shows whole, broken at spaces.
+
+    Args:
+        sentence: One sentence or more, without line breaks.
+        indent: What each line but the first begins with.
+    """
+    return textwrap.fill(
+        sentence, _WIDTH, subsequent_indent=indent, break_on_hyphens=False
+    )
 
 
 def decimal(value: float) -> str:
@@ -40,6 +55,16 @@ def first_names(names: Sequence[str], shown: int = 3) -> str:
     """
     more = f" and {len(names) - shown} more" if len(names) > shown else ""
     return ", ".join(names[:shown]) + more
+
+
+def anchor(heading: str) -> str:
+    """Return the anchor that JupyterLab gives to a heading.
+
+    Example:
+        >>> anchor("12.1 Return the loss")
+        '12.1-Return-the-loss'
+    """
+    return heading.replace(" ", "-")
 
 
 def text_table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:

@@ -6,6 +6,7 @@ the damaged lines are lost. Nothing ever leaves the machine.
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ import platformdirs
 
 from course_utils import jsonl, shipped_records
 
+FIELDS = {"event", "practice", "outcome"}
+OWN_CODE = "15"  # the lesson whose one exercise counts under its id
 _WORST_TO_BEST = ("not attempted", "cannot be checked", "incorrect", "correct")
 
 
@@ -23,7 +26,7 @@ class Progress:
 
     Attributes:
         predictions: Practice id to whether the *first* prediction was right.
-        exercises: Practice id to the best outcome of its exercise so far.
+        exercises: Practice id, or that of lesson 15, to the best outcome so far.
         repairs: Practices that were ever repaired in the capstone's script.
         problem: What could not be read, in one sentence, or ``""``.
     """
@@ -54,7 +57,7 @@ def record(event: str, practice: str, outcome: str | bool) -> None:
 
     Args:
         event: ``"prediction"``, ``"exercise"`` or ``"repair"``.
-        practice: Practice id.
+        practice: Practice id, or `OWN_CODE`.
         outcome: For a prediction whether it was right, for an exercise its status,
             for a repair True.
     """
@@ -75,8 +78,9 @@ def _parse_event(line: str) -> dict[str, Any] | None:
         event = json.loads(line)
     except (ValueError, RecursionError):  # garbage, also deeply nested garbage
         return None
-    known = isinstance(event, dict) and {"event", "practice", "outcome"} <= event.keys()
-    return event if known else None
+    if not isinstance(event, dict) or not event.keys() >= FIELDS:
+        return None
+    return {**event, "practice": str(event["practice"])}
 
 
 def _describe_damage(text: str, damaged: int, path: Path) -> str:
@@ -85,11 +89,11 @@ def _describe_damage(text: str, damaged: int, path: Path) -> str:
     lines = "1 damaged line" if damaged == 1 else f"{damaged} damaged lines"
     remedy = "delete git's marks; the events between them count"
     if found := shipped_records.conflict(text, remedy):
-        return f"Your progress in {path} {found}."
-    return f"Of your progress, {lines} in {path} cannot be read; all others count."
+        return f"The progress in {path} {found}."
+    return f"{lines} of {path} cannot be read; all others count."
 
 
-def _read(path: Path) -> tuple[list[dict[str, Any]], str]:
+def read(path: Path) -> tuple[list[dict[str, Any]], str]:
     """Return the events in a file, and what could not be read in one sentence."""
     try:
         # A Windows editor may have put a byte order mark before the first line.
@@ -98,19 +102,22 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], str]:
         return [], ""
     except OSError as error:
         reason = error.strerror or error
-        return [], f"Your progress in {path} cannot be read: {reason}."
+        return [], f"The progress in {path} cannot be read: {reason}."
     lines = [line for line in text.split("\n") if line.strip()]
     events = [event for event in map(_parse_event, lines) if event is not None]
     return events, _describe_damage(text, len(lines) - len(events), path)
 
 
-def load() -> Progress:
-    """Return the learner's progress; unreadable lines are ignored."""
-    path = file()
-    events, problem = _read(path) if path else ([], "")
+def add_up(events: Iterable[dict[str, Any]], problem: str = "") -> Progress:
+    """Return the state that events add up to.
+
+    Args:
+        events: In the order in which they happened.
+        problem: What could not be read.
+    """
     progress = Progress({}, {}, problem=problem)
     for event in events:
-        practice, outcome = str(event["practice"]), event["outcome"]
+        practice, outcome = event["practice"], event["outcome"]
         if event["event"] == "prediction":
             progress.predictions.setdefault(practice, outcome is True)
         elif event["event"] == "repair" and outcome is True:
@@ -121,3 +128,9 @@ def load() -> Progress:
                 so_far, outcome, key=_WORST_TO_BEST.index
             )
     return progress
+
+
+def load() -> Progress:
+    """Return the learner's progress; unreadable lines are ignored."""
+    path = file()
+    return add_up(*read(path)) if path else Progress({}, {})

@@ -1,7 +1,10 @@
-"""Settings from environment variables: seed, strictness, evidence file, images."""
+"""Settings from environment variables: seed, evidence file, images, kernels, more."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+
+DEFAULT_KERNEL = "ordinary"
 
 
 def seed() -> int:
@@ -58,3 +61,22 @@ def all_images() -> bool:
         ValueError: If it is set to something else.
     """
     return _is_set("COURSE_IMAGES", "all")
+
+
+def kernel(variables: Mapping[str, str] | None = None) -> str:
+    """Return how kernels are to start: ``COURSE_KERNEL``, or `DEFAULT_KERNEL`.
+
+    Args:
+        variables: Of the kernel; by default those of this process.
+
+    Raises:
+        ValueError: If it is set to something else than ``ready`` or ``ordinary``.
+    """
+    text = (os.environ if variables is None else variables).get("COURSE_KERNEL", "")
+    text = text or DEFAULT_KERNEL
+    if text not in ("ready", "ordinary"):
+        raise ValueError(
+            "Expected COURSE_KERNEL to be 'ready' or 'ordinary' or unset but got "
+            f"{text!r}."
+        )
+    return text

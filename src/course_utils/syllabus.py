@@ -26,6 +26,9 @@ class Practice:
         exercise: Title of its exercise.
         difficulty: Of the exercise, 1 (a line) to 3 (think first).
         minutes: Of the exercise.
+        checked: How ``course check`` asks it of other code: ``"read"``, ``"run"``,
+            ``"both"``, or ``"person"``: it does not.
+        checked_why: Why only a person can, as half a sentence.
     """
 
     id: str
@@ -35,6 +38,8 @@ class Practice:
     exercise: str = ""
     difficulty: int = 1
     minutes: int = 0
+    checked: str = ""
+    checked_why: str = ""
 
 
 @dataclass(frozen=True)

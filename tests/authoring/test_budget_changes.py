@@ -54,3 +54,12 @@ def test_a_tenth_of_a_second_is_noise_whatever_its_share():
 def test_a_new_notebook_is_told_and_one_that_did_not_run_is_not():
     lines = moved({"notebooks/01_a": BEFORE}, {"notebooks/02_b": BEFORE})
     assert lines == ["notebooks/02_b: new, 10.0 s, 1000 MB"]
+
+
+def test_where_kernels_started_otherwise_only_cells_after_the_imports_count():
+    now = RunTime(0.2, [0.5, 5.0], 700.0, "ready")
+    assert _moved(now) == []
+    [found] = _moved(RunTime(0.2, [0.5, 9.0], 700.0, "ready"))
+    assert found == (
+        "notebooks/12_tiny: 5.0 to 9.0 s (+80 %); Cell 1 5.0 to 9.0 s (+80 %)"
+    )

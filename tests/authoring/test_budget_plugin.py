@@ -90,7 +90,7 @@ def test_a_notebook_that_sleeps_past_its_budget_fails(pytester, run):
     notebook(
         pytester.path / "notebooks/12_tiny.ipynb",
         ("print(0)", "0\n"),
-        ("import time\ntime.sleep(6.1)", ""),
+        ("import time\ntime.sleep(7.5)", ""),
     )
     result = run()
     result.assert_outcomes(passed=3, failed=1)
@@ -98,7 +98,7 @@ def test_a_notebook_that_sleeps_past_its_budget_fails(pytester, run):
     result.stdout.re_match_lines(
         [
             r"notebooks/12_tiny is over its budget: .* where 6 s are allowed; "
-            r"its slowest cell is Cell 1 with 6\.\d s\.",
+            r"its slowest cell is Cell 1 with 7\.\d s\.",
             r"notebooks/12_tiny .* OVER",
         ]
     )
@@ -183,15 +183,25 @@ def test_a_notebook_that_was_never_run_or_has_no_budget_fails(pytester, run):
     )
 
 
+OTHER = {
+    "start_seconds": 1.0,
+    "cell_seconds": [2.0],
+    "megabytes": 9.0,
+    "kernel": "ordinary",
+}
+
+
 def test_the_record_holds_every_cells_seconds(pytester, run, monkeypatch):
     target = pytester.path / "record.json"
     monkeypatch.setenv("COURSE_BUDGET_RECORD", str(target))
+    target.write_text(json.dumps({"notebooks": {"notebooks/13_other": OTHER}}))
     path = pytester.path / "notebooks/12_tiny.ipynb"
     notebook(path, ("import time\ntime.sleep(1.5)", ""), ("print(2)", "2\n"))
     run()
-    record = json.loads(target.read_text())["notebooks"]["notebooks/12_tiny"]
-    slow, quick = record["cell_seconds"]
+    record = json.loads(target.read_text())["notebooks"]
+    slow, quick = record["notebooks/12_tiny"]["cell_seconds"]
     assert slow >= 1.5 > quick
+    assert record["notebooks/13_other"] == OTHER  # did not run
 
 
 def test_scripts_of_lessons_are_never_imported(pytester, run):
@@ -224,7 +234,7 @@ def test_a_solution_has_seconds_of_its_own_and_shares_the_megabytes(lesson):
 
 @pytest.mark.parametrize(
     ("references", "scaled"),
-    [([1.0, 1.0, 1.0], 12.0), ([2.0, 1.0, 9.0], 6.0), ([0.5], 24.0)],
+    [([1.0, 1.0, 1.0], 12.0), ([2.0, 1.0, 9.0], 6.0), ([0.4], 30.0)],
 )
 def test_seconds_are_scaled_by_the_median_reference(monkeypatch, references, scaled):
     monkeypatch.setattr(budgets, "REFERENCE_SECONDS", 1.0)
@@ -234,5 +244,5 @@ def test_seconds_are_scaled_by_the_median_reference(monkeypatch, references, sca
     ledger.costs[path] = budgets.RunTime(2.0, [3.0, 7.0], megabytes=900.0)
     assert ledger.scaled(path) == pytest.approx(scaled)
     over = ledger.excess(path, budgets.Budget(20, 1000))
-    assert bool(over) == (scaled > 20)
+    assert bool(over) == (scaled > 20 * 1.2)  # a fifth is noise
     assert "Cell 1 with 7.0 s" in over or not over

@@ -10,6 +10,7 @@ from reading_time import STEP, teaching_minutes
 from course_utils import syllabus
 from course_utils.authoring import budgets
 from course_utils.authoring.budgets import RunTime
+from course_utils.authoring.pytest_budgets import budget_of
 from course_utils.authoring.readme import lesson_table
 
 ROOT = Path(__file__).parents[2]
@@ -99,6 +100,13 @@ def test_the_record_holds_every_notebook_that_is_there():
         for lesson in syllabus.load().ready
     }
     assert budgets.load().keys() == there
+
+
+@pytest.mark.parametrize("name", budgets.load())
+def test_what_is_recorded_is_within_its_budget(name):
+    recorded, granted = budgets.load()[name], budget_of(ROOT / f"{name}.ipynb")
+    assert recorded.seconds <= granted.seconds
+    assert recorded.megabytes <= granted.megabytes
 
 
 @pytest.mark.parametrize("lesson", syllabus.load().ready, ids=lambda each: each.id)

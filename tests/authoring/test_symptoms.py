@@ -34,5 +34,6 @@ def test_the_index_links_each_symptom_to_its_lesson(tmp_path, monkeypatch):
     assert (
         "| `accumulate_grad_batches` has no effect | "
         "[1.1 Separate research from engineering]"
-        "(notebooks/01_code_organization.ipynb) |"
+        "(../notebooks/01_code_organization.ipynb"
+        "#1.1-Separate-research-from-engineering) |"
     ) in symptoms.index(tmp_path)

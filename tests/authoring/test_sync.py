@@ -76,18 +76,18 @@ def test_a_notebook_is_made_once_and_then_stays_to_the_byte(course, capsys):
     nbformat.validate(stored)
     _, setup, failing, figure, apparatus = stored.cells
     assert setup.outputs[0].text == "0 ''\n"
-    assert setup.metadata.tags == ["setup"]
     assert failing.outputs[0].traceback == [
         "FileNotFoundError: [Errno 2] No such file or directory: '/root/absent/file'"
     ]
     assert figure.outputs[0].metadata["image/png"]["alt"] == "a line"
     # Folded in JupyterLab, in Colab, and by MyST on the web.
-    assert apparatus.metadata == {
-        "tags": ["apparatus", "hide-input"],
-        "jupyter": {"source_hidden": True},
-        "cellView": "form",
-    }
-    assert stored.metadata == sync.METADATA
+    for cell, tag in ((setup, "setup"), (apparatus, "apparatus")):
+        assert cell.metadata == {
+            "tags": [tag, "hide-input"],
+            "jupyter": {"source_hidden": True},
+            "cellView": "form",
+        }
+    assert stored.metadata == {**sync.METADATA, "title": "Lesson 12"}
     assert "version" not in stored.metadata.language_info
 
     # From nothing, the same figure and the same ids.
@@ -147,7 +147,7 @@ def change(pair: Path, what) -> None:
 
 
 def _retag(notebook):
-    notebook.cells[1].metadata.tags = []
+    notebook.cells[3].metadata.tags = ["plot"]
 
 
 def _unexecute(notebook):
@@ -174,6 +174,10 @@ def _reword(notebook):
     notebook.cells[0].source = "# Lesson 13"
 
 
+def _rename(notebook):
+    notebook.metadata.title = "12_topic"
+
+
 def test_a_pair_in_step_is_left_alone(pair):
     assert sync.out_of_step(pair) == ""
 
@@ -181,7 +185,8 @@ def test_a_pair_in_step_is_left_alone(pair):
 @pytest.mark.parametrize(
     ("what", "reason"),
     [
-        (_retag, "cell 2 has {'tags': []}, not {'tags': ['setup']}"),
+        (_retag, "cell 4 has {'tags': ['plot']}, not {}"),
+        (_rename, "is called otherwise than its first heading"),
         (_reword, "cell 1 holds other text than the script"),
         (_retype, "cell 1 is raw, not markdown"),
         (_drop, "has 4 cells, the script 5"),

@@ -84,6 +84,16 @@ def test_a_session_writes_what_ran_and_how_it_ended(pytester, record):
     }
 
 
+def test_slow_tests_may_be_left_out(pytester, record):
+    slow = "import pytest\n\n@pytest.mark.slow\ndef test_slow(): pass\n"
+    (pytester.path / "tests/test_slow.py").write_text(slow)
+    options = ("--nbval", "--nbval-current-env", "-m", "not slow")
+    result = pytester.runpytest_subprocess(*options)
+    result.stdout.fnmatch_lines(["versions: recorded as lowest in versions.json"])
+    run = json.loads(record.read_text())["lowest"]
+    assert run["unit_tests"] == {"passed": 1, "skipped": 1, "failed": 2}
+
+
 @pytest.mark.parametrize(
     ("option", "missing"), [("--deselect=tests/test_it.py", 4), ("--exitfirst", 6)]
 )

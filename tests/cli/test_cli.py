@@ -1,3 +1,5 @@
+import dataclasses
+import importlib.util
 import json
 import os
 import signal
@@ -10,6 +12,8 @@ import pytest
 from command_line import CLAIM, course_says, lesson, sentence, write
 from rich.text import Text
 
+from course_utils import syllabus
+from course_utils._version import __version__
 from course_utils.cli import data as data_command
 from course_utils.cli import folder, lab, terminal
 from course_utils.cli.status import lesson_status
@@ -18,7 +22,8 @@ from course_utils.progress import Progress
 
 START = lab._start
 COMMANDS = (
-    *("lab", "run", "evidence", "status", "schedule", "data", "doctor", "load"),
+    *("lab", "reset", "update", "run", "evidence", "status", "schedule", "data"),
+    *("doctor", "load", "class", "stamp", "check"),
 )
 # Help and mistakes
 
@@ -35,6 +40,11 @@ def test_help_begins_with_a_sentence(command):
 def test_all_commands_are_listed():
     result = course_says("--help")
     assert all(f" {command} " in result.stdout for command in COMMANDS)
+
+
+def test_the_version_is_shown_with_and_without_a_course():
+    result = course_says("--version")
+    assert (result.exit_code, result.stdout) == (0, f"course {__version__}\n")
 
 
 @pytest.mark.parametrize("args", [["--help"], ["status"]])
@@ -73,7 +83,7 @@ def test_a_mistake_is_answered_in_one_sentence(course, args, part):
     [
         *(("COURSE_SEED", "x"), ("COURSE_DATA", "minst")),
         *(("COURSE_DATA_DIR", "/none/x"), ("COURSE_DEVICE", "gpu")),
-        ("COURSE_IMAGES", "some"),
+        *(("COURSE_IMAGES", "some"), ("COURSE_KERNEL", "fast")),
     ],
 )
 def test_a_typo_in_a_variable_is_named(course, monkeypatch, command, name, value):
@@ -109,25 +119,88 @@ def test_a_lesson_is_chosen_by_id_file_or_path_and_counts_once(course):
 # Lab
 
 
-def test_lab_starts_a_local_server_with_a_token_at_the_first_lesson(
-    course, monkeypatch
-):
+@pytest.fixture
+def lab_course(course, monkeypatch):
+    """A course whose variables and folder `course lab` may change in this process."""
+    for name, value in lab.environment().items():
+        monkeypatch.setenv(name, os.environ.get(name, "") if name == "PATH" else value)
     write("00_start_here")
+    first = dataclasses.replace(lesson(0), file="00_start_here")
+    monkeypatch.setattr(syllabus, "load", lambda: syllabus.Syllabus((first,)))
+    return course
+
+
+def test_lab_starts_a_local_server_with_a_token_at_the_first_lesson(
+    lab_course, monkeypatch
+):
     seen = []
     monkeypatch.setattr(lab, "_start", START)
     monkeypatch.setattr("jupyterlab.labapp.LabApp.launch_instance", seen.append)
-    for name in lab.environment():  # set by the command, restored by the fixture
-        monkeypatch.setenv(name, "")
     assert course_says("lab", "--port", "9001", "--no-browser").exit_code == 0
     [args] = seen
     assert "--ServerApp.ip=127.0.0.1" in args
     assert "--ServerApp.port=9001" in args
-    assert f"--ServerApp.root_dir={course}" in args
+    copy = lab_course / "my_lessons"
+    assert f"--ServerApp.root_dir={copy}" in args
+    # Where a terminal starts: Jupyter looks for its folder from the working folder.
+    assert Path.cwd() == copy
     assert "--no-browser" in args
     assert not any("token" in arg or "password" in arg for arg in args)
     [url] = [arg for arg in args if "default_url" in arg]
     assert url.endswith("/tree/notebooks/00_start_here.ipynb")
     assert os.environ["JUPYTER_CONFIG_PATH"].startswith(str(lab.SETTINGS))
+
+
+def test_lab_says_where_the_lessons_are_and_what_is_new(lab_course, monkeypatch):
+    monkeypatch.setattr(lab, "_start", lambda args: None)
+    copy = lab_course / "my_lessons"
+    assert course_says("lab").stderr == f"Your own copy of the lessons is in {copy}.\n"
+    monkeypatch.chdir(lab_course)
+    write("00_start_here", "'new'")
+    said = course_says("lab").stderr.splitlines()[1]
+    assert said.startswith("The course has a new version of notebooks/00_start_here")
+    assert "`course update` lays it there, and keeps what you changed." in said
+    monkeypatch.chdir(copy)
+    assert "replaced" in course_says("update").stdout
+    assert len(course_says("lab").stderr.splitlines()) == 1
+
+
+def test_the_labs_terminals_and_cells_find_course(monkeypatch):
+    monkeypatch.setenv("PATH", "/usr/bin")
+    scripts, *rest = lab.environment()["PATH"].split(os.pathsep)
+    assert Path(scripts) == Path(sys.executable).parent
+    assert rest == ["/usr/bin"]
+    monkeypatch.setenv("PATH", os.pathsep.join(["/usr/bin", scripts]))
+    assert lab.environment()["PATH"] == os.environ["PATH"]  # no other order
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a login shell")
+def test_the_labs_terminal_keeps_that_path(tmp_path, monkeypatch):
+    """Jupyter starts a login shell without a terminal, and that sets PATH anew."""
+    from jupyter_server.serverapp import ServerApp
+
+    monkeypatch.setenv("SHELL", "/bin/sh")
+    server = ServerApp()
+    options = lab.arguments(tmp_path, 8888, browser=False)
+    server.parse_command_line([each for each in options if "LabApp" not in each])
+    assert server.terminado_settings == {"shell_command": "/bin/sh"}
+
+
+def test_lab_starts_another_command_in_the_folder_of_the_lessons(
+    lab_course, monkeypatch
+):
+    seen = []
+    monkeypatch.setattr(lab, "_start", lambda args: seen.append("lab"))
+    monkeypatch.setattr(os, "execvp", lambda *args: seen.append((*args, Path.cwd())))
+    assert course_says("lab", "--", "hub", "--port", "3").exit_code == 0
+    assert seen[0] == ("hub", ["hub", "--port", "3"], lab_course / "my_lessons")
+
+
+def test_a_command_that_cannot_be_started_is_one_sentence(lab_course):
+    result = course_says("lab", "--", "no-such-hub")
+    assert result.exit_code == 2
+    line = result.stderr.splitlines()[-1]
+    assert line.startswith("Expected a command that can be started but got 'no-such-h")
 
 
 def test_jupyterlab_uses_the_settings_in_the_package(monkeypatch, tmp_path):
@@ -142,12 +215,30 @@ def test_jupyterlab_uses_the_settings_in_the_package(monkeypatch, tmp_path):
     assert overrides[key] == {"fetchNews": "false", "checkForUpdates": False}
 
 
-def test_a_missing_jupyterlab_is_one_sentence_with_the_remedy(course, monkeypatch):
+def test_a_missing_jupyterlab_is_one_sentence_with_the_remedy(lab_course, monkeypatch):
     monkeypatch.setattr(lab, "_start", START)
     monkeypatch.setitem(sys.modules, "jupyterlab", None)
-    for name in lab.environment():  # set by the command, restored by the fixture
-        monkeypatch.setenv(name, "")
-    assert "run `python -m pip install jupyterlab`" in sentence(course_says("lab"), 2)
+    result = course_says("lab")
+    assert result.exit_code == 2
+    line = result.stderr.splitlines()[-1]
+    assert "run `python -m pip install jupyterlab`" in line
+
+
+@pytest.mark.parametrize(
+    ("command", "module"),
+    [("run", "ipykernel"), ("run", "nbclient"), ("evidence", "nbclient")],
+)
+def test_without_what_runs_notebooks_the_remedy_is_told(
+    course, monkeypatch, command, module
+):
+    monkeypatch.setitem(sys.modules, module, None)
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == module else find(name)
+    )
+    said = sentence(course_says(command), 2)
+    assert said.startswith(f"Expected {module}, which runs notebooks, to be installed")
+    assert "run `python -m pip install ipykernel nbclient`" in said
 
 
 # Run and evidence: real kernels, tiny notebooks
@@ -226,6 +317,7 @@ def test_status_of_a_beginner(course):
     assert _row(result, "03") == "03 Tiny 2 planned"
     assert _row(result, "total") == "total 6 - 0 of 4 100"
     assert "You have not predicted an outcome yet." in result.stdout
+    assert "Of planned lessons" in " ".join(result.stdout.split())
 
 
 def test_status_counts_what_was_done_without_lesson_00_in_the_total(course):
@@ -257,6 +349,13 @@ def test_the_capstone_shows_what_was_repaired():
     assert lesson_status(lesson(9, practices=()), done).cells()[2] == "-"
 
 
+def test_the_lesson_on_own_code_counts_one_exercise_under_its_own_id():
+    own = lesson(15, practices=())
+    assert lesson_status(own, Progress({}, {})).cells()[2:] == ("0 of 1", "50")
+    done = Progress({}, {"15": "correct"})
+    assert lesson_status(own, done).cells()[2:] == ("1 of 1", "20")
+
+
 def test_status_ignores_damaged_lines_of_the_progress_file(course):
     Path("progress.jsonl").write_bytes(b'\xff\x00{"event"\n[]\n{"event": 3}\n')
     assert _row(course_says("status"), "01") == "01 Tiny 2 - 0 of 2 50"
@@ -266,6 +365,7 @@ def test_the_real_course_counts_47_practices(monkeypatch):
     monkeypatch.setenv("COURSE_PROGRESS_FILE", "")
     result = course_says("status")
     assert _row(result, "total").startswith("total 47 ")
+    assert "planned" not in result.stdout  # there is none
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
 
 

@@ -83,10 +83,13 @@ def test_a_package_outside_its_range_and_one_that_is_missing(monkeypatch, course
     def other(name: str) -> str:
         if name == "torchmetrics":
             raise metadata.PackageNotFoundError(name)
-        return "2.6.2" if name == "lightning" else version(name)
+        old = {"lightning": "2.6.2", "torch": "2.10.0+cu128"}
+        return old.get(name) or version(name)
 
     monkeypatch.setattr(metadata, "version", other)
     [lightning], [metrics] = lines("lightning"), lines("torchmetrics")
+    [torch] = lines("torch")
+    assert torch.startswith("torch: 2.10.0+cu128, tested with >=2.11. It stays, built")
     assert lightning.startswith("lightning: 2.6.2, tested with ")
     assert 'Run `python -m pip install "lightning' in lightning
     assert metrics.startswith("torchmetrics: not installed. Run `python -m pip ")
@@ -202,6 +205,18 @@ def test_a_damaged_notebook_is_named(course):
         "notebooks: one cannot be read. notebooks/01_tiny.ipynb holds a merge conflict "
         "at line 1"
     ) in result.stdout
+
+
+def test_a_damaged_lesson_of_the_learners_is_copied_again_once_it_is_moved(course):
+    assert course_says("update").exit_code == 0
+    damaged = course / "my_lessons/notebooks/01_tiny.ipynb"
+    damaged.write_text('{"cells":')
+    said = " ".join(course_says("doctor").stdout.split())
+    remedy = "move it away, and `course lab` makes a fresh copy"
+    assert f"{damaged} breaks off in line 1: {remedy}" in said
+    damaged.rename("away")
+    assert course_says("update").exit_code == 0
+    assert "all that are here can be read" in course_says("doctor").stdout
 
 
 def test_helpers_that_are_used_without_being_installed_ask_for_nothing(monkeypatch):

@@ -24,11 +24,13 @@ class RunTime:
         start_seconds: Until its kernel was ready.
         cell_seconds: Of each code cell that ran, in order.
         megabytes: Peak memory of the kernel and its children, in 10^6 bytes.
+        kernel: ``"ready"`` if it started with the imports done, else ``"ordinary"``.
     """
 
     start_seconds: float = 0.0
     cell_seconds: list[float] = field(default_factory=list)
     megabytes: float = 0.0
+    kernel: str = "ordinary"
 
     @property
     def seconds(self) -> float:
@@ -68,7 +70,13 @@ def _change(before: float, now: float, unit: str) -> str:
     return f"{before:.{digits}f} to {now:.{digits}f} {unit} ({share:+.0f} %)"
 
 
+def _after_imports(taken: RunTime) -> RunTime:
+    return RunTime(0.0, [0.0, *taken.cell_seconds[1:]])
+
+
 def _parts(before: RunTime, now: RunTime) -> Iterator[str]:
+    if before.kernel != now.kernel:
+        before, now = _after_imports(before), _after_imports(now)
     if _far(before.seconds, now.seconds, SHARE, SECONDS):
         yield _change(before.seconds, now.seconds, "s")
     if _far(before.megabytes, now.megabytes, MEGABYTES_SHARE, 0):
@@ -87,7 +95,8 @@ def moved(before: Mapping[str, RunTime], now: Mapping[str, RunTime]) -> list[str
 
     Args:
         before: The committed record.
-        now: What this session measured; notebooks that it did not run do not count.
+        now: What this session measured; notebooks that it did not run do not count,
+            nor do imports and memory where the kernel started in another way.
     """
     lines = []
     for name, taken in now.items():

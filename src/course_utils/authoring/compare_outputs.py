@@ -32,16 +32,30 @@ def tags(cell: NotebookNode) -> list[str]:
     return list(cell.metadata.get("tags", []))
 
 
+def _rules(config: Path) -> list[tuple[str, str]]:
+    pattern = r"^regex: (.*)\n^replace: (.*)$"
+    rules = re.findall(pattern, config.read_text("utf-8"), re.MULTILINE)
+    if not rules:
+        raise ValueError(f"Expected `regex:` and `replace:` lines in {config}.")
+    return rules
+
+
+def measurements(text: str, config: Path) -> list[str]:
+    """Return the numbers in ``text`` that the first rule of ``config`` hides.
+
+    Raises:
+        ValueError: If ``config`` holds no pair of ``regex:`` and ``replace:`` lines.
+    """
+    return [each.strip() for each in re.findall(_rules(config)[0][0], text)]
+
+
 def sanitizer(config: Path) -> Callable[[str], str]:
     """Return the function that hides measurements, as nbval does with ``config``.
 
     Raises:
         ValueError: If ``config`` holds no pair of ``regex:`` and ``replace:`` lines.
     """
-    pattern = r"^regex: (.*)\n^replace: (.*)$"
-    rules = re.findall(pattern, config.read_text("utf-8"), re.MULTILINE)
-    if not rules:
-        raise ValueError(f"Expected `regex:` and `replace:` lines in {config}.")
+    rules = _rules(config)
 
     def sanitize(text: str) -> str:
         for regex, replacement in rules:
@@ -51,7 +65,7 @@ def sanitizer(config: Path) -> Callable[[str], str]:
     return sanitize
 
 
-def _text(outputs: Outputs) -> str:
+def read_text(outputs: Outputs) -> str:
     """Return everything that can be read, the alt text of figures included."""
     parts = [
         {
@@ -70,7 +84,8 @@ def _text(outputs: Outputs) -> str:
     return json.dumps(parts, sort_keys=True, ensure_ascii=False)
 
 
-def _pictures(outputs: Outputs) -> list[str]:
+def pictures(outputs: Outputs) -> list[str]:
+    """Return the pictures, encoded as they are stored."""
     data = [item for output in outputs for item in output.get("data", {}).items()]
     return [value for kind, value in data if kind.startswith("image/")]
 
@@ -87,7 +102,7 @@ def differing_cells(
     return tuple(
         number
         for number, (old, new) in enumerate(pairs, start=1)
-        if sanitize(_text(old.outputs)) != sanitize(_text(new.outputs))
+        if sanitize(read_text(old.outputs)) != sanitize(read_text(new.outputs))
     )
 
 
@@ -100,7 +115,7 @@ def brings_news(
     """
     pairs = zip(code_cells(stored), code_cells(fresh), strict=True)
     return bool(differing_cells(stored, fresh, sanitize)) or any(
-        _text(old.outputs) == _text(new.outputs)
-        and _pictures(old.outputs) != _pictures(new.outputs)
+        read_text(old.outputs) == read_text(new.outputs)
+        and pictures(old.outputs) != pictures(new.outputs)
         for old, new in pairs
     )

@@ -19,6 +19,7 @@ from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 from traitlets import default
 
+from course_utils import ready_kernel
 from course_utils.authoring.cell_progress import CellProgress, OnCell, describe_failure
 from course_utils.environment import for_kernel
 
@@ -50,10 +51,12 @@ class _ThisPython(KernelSpecManager):
     """
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        return KernelSpec(resource_dir="", **get_kernel_dict())
+        spec = KernelSpec(resource_dir="", **get_kernel_dict())
+        spec.metadata.update(ready_kernel.metadata())
+        return spec
 
 
-class _ThisPythonManager(AsyncKernelManager):
+class _Manager(AsyncKernelManager):
     @default("kernel_spec_manager")
     def _use_this_python(self) -> KernelSpecManager:
         return _ThisPython()
@@ -90,9 +93,10 @@ def execute_notebook(
     """Return ``notebook`` with new outputs; the argument itself is not changed.
 
     The kernel is a new process of the running interpreter, whatever kernels are
-    installed, and always ends, also after Ctrl-C. A cell tagged
-    ``raises-exception`` may raise. No timings are written into the notebook, and
-    consecutive prints to one stream become one output, as nbval compares them.
+    installed, and always ends, also after Ctrl-C. With ``COURSE_KERNEL=ready`` it is
+    forked from one that has the imports: see `course_utils.ready_kernel`. A cell
+    tagged ``raises-exception`` may raise. No timings are written into the notebook,
+    and consecutive prints to one stream become one output, as nbval compares them.
 
     Args:
         notebook: In nbformat 4.
@@ -109,7 +113,7 @@ def execute_notebook(
     progress = CellProgress(notebook, on_cell)
     client = NotebookClient(
         notebook,
-        kernel_manager_class=_ThisPythonManager,
+        kernel_manager_class=_Manager,
         timeout=timeout_seconds,
         record_timing=False,
         coalesce_streams=True,

@@ -11,8 +11,10 @@ kernel plus what its child processes hold for themselves alone, if that is more.
 records no peak for another process, so there the samples, one every 0.2 s, are all.
 
 Per notebook two test items are added, which run last: it was executed 1..n when it was
-stored (nbval passes a notebook that never was), and it is within its budget. With
-`COURSE_BUDGET_RECORD=file` the scaled seconds of every cell are written there as JSON.
+stored (nbval passes a notebook that never was), and it is within its budget, or at
+most a fifth above it: a busy machine's noise. The committed record is above none. With
+`COURSE_BUDGET_RECORD=file` the scaled seconds of every cell are written there as JSON,
+beside what the file says of notebooks that did not run.
 What has moved against the committed record is printed.
 """
 
@@ -39,6 +41,8 @@ from course_utils.authoring.budgets import RunTime
 from course_utils.authoring.compare_outputs import code_cells
 from course_utils.authoring.environment import this_machine
 from course_utils.authoring.notebook_files import read_notebook
+from course_utils.authoring.pytest_kernels import KERNELS
+from course_utils.ready_kernel.adopted import AdoptedProcess
 
 FOLDERS = ("notebooks", "solutions")
 # Median on the machine for which budgets are stated: 2 cores, no GPU, otherwise idle.
@@ -210,7 +214,8 @@ class Ledger:
         """Say what is over ``budget``, or return ``""``."""
         cost, seconds = self.costs[path], self.scaled(path)
         parts = []
-        if seconds > budget.seconds:
+        noise = budgets.SHARE * budget.seconds
+        if seconds > budget.seconds + noise:
             longest = max(cost.cell_seconds)
             slowest = cost.cell_seconds.index(longest)
             parts.append(
@@ -239,8 +244,10 @@ class Ledger:
         began = time.perf_counter()
         result = yield
         cost.start_seconds = time.perf_counter() - began
-        pid = item.parent.kernel.km.provisioner.pid
-        self._watches[item.path] = _Watch(pid, cost)
+        provisioner = item.parent.kernel.km.provisioner
+        if isinstance(provisioner.process, AdoptedProcess):
+            cost.kernel = "ready"
+        self._watches[item.path] = _Watch(provisioner.pid, cost)
         return result
 
     @pytest.hookimpl(wrapper=True)
@@ -305,6 +312,9 @@ class Ledger:
             f"reference workload: {here:.3f} s here, {REFERENCE_SECONDS:.3f} s where "
             "budgets are stated; scaled = seconds * their ratio"
         )
+        if kernels := terminalreporter.config.stash.get(KERNELS, None):
+            for line in kernels.lines():
+                terminalreporter.write_line(line)
         changes = budgets.moved(budgets.load(), self._run_times())
         terminalreporter.write_line(
             "moved since the record (scaled): " + ("" if changes else "nothing")
@@ -317,7 +327,9 @@ class Ledger:
         target = os.environ.get("COURSE_BUDGET_RECORD")
         alone = not hasattr(session.config, "workerinput")  # no process of xdist
         if target and self.costs and alone:
-            Path(target).write_text(self._record())
+            file = Path(target)
+            before = json.loads(file.read_text()) if file.exists() else None
+            file.write_text(self._record(budgets.parse(before) if before else {}))
 
     def _table(self) -> Iterator[str]:
         yield (
@@ -341,16 +353,17 @@ class Ledger:
                 round(cost.start_seconds * self._factor, 3),
                 [round(each * self._factor, 3) for each in cost.cell_seconds],
                 round(cost.megabytes, 1),
+                cost.kernel,
             )
             for path, cost in self.costs.items()
             if self.is_complete(path)
         }
 
-    def _record(self) -> str:
-        """Return JSON with one notebook a line."""
+    def _record(self, before: dict[str, RunTime]) -> str:
+        """Return JSON, one notebook per line; one that did not run stays as it was."""
+        times = sorted({**before, **self._run_times()}.items())
         lines = [
-            f"{json.dumps(name)}: {json.dumps(asdict(each))}"
-            for name, each in self._run_times().items()
+            f"{json.dumps(name)}: {json.dumps(asdict(each))}" for name, each in times
         ]
         head = {
             "date": datetime.date.today().isoformat(),

@@ -2,9 +2,10 @@
 
 With `COURSE_VERSIONS_RECORD=file` a session of all unit tests, of all notebooks, or of
 both writes itself into that JSON file, in place of what the earlier run of its kind had
-there. A run is `lowest` if every direct dependency is as `constraints-oldest.txt` has
-it, and `pinned` if it is as in `constraints.txt`; any other environment is refused
-before the first test. What an earlier session on other versions left is dropped.
+there; only tests marked slow may be left out. A run is `lowest` if every direct
+dependency is as `constraints-oldest.txt` has it, and `pinned` if it is as in
+`constraints.txt`; any other environment is refused before the first test. What an
+earlier session on other versions left is dropped.
 
 What is written comes from the session alone: Python, system, the installed versions,
 how many unit tests and cells passed, failed and were skipped, and the notebooks of
@@ -94,8 +95,8 @@ class Recorder:
         self._grades[report.nodeid] = max(before, report.outcome, key=_GRADES.index)
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:
-        """Count what the session leaves out."""
-        self._left_out += len(items)
+        """Count what the session leaves out, slow tests aside."""
+        self._left_out += sum(not item.get_closest_marker("slow") for item in items)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the run, unless part of the tests did not run."""

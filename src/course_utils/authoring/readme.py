@@ -1,4 +1,4 @@
-"""Fill README's and CONTRIBUTING's generated parts: part of ``make sync``.
+"""Fill the generated parts of README, CONTRIBUTING and the site: in ``make sync``.
 
 A part lies between ``<!-- name:start -->`` and ``<!-- name:end -->``. A test fails when
 one is out of step with the syllabus, the notebooks, the records or the imports.
@@ -13,9 +13,13 @@ from course_utils import syllabus
 from course_utils.authoring import budgets, rooms, symptoms, versions
 from course_utils.authoring.load_test import record, tables
 from course_utils.authoring.notebook_files import read_notebook
-from course_utils.formatting import markdown_table
+from course_utils.formatting import anchor, markdown_table
 
-FILES = ("README.md", "CONTRIBUTING.md")
+FILES = (
+    *("README.md", "CONTRIBUTING.md"),
+    *("site/symptoms.md", "site/sizing.md", "site/versions.md", "site/check.md"),
+)
+HOW = {"read": "read", "run": "run", "both": "read, and run"}
 PICTURED = ("00_start_here", "In training mode")
 PICTURE = ".github/contrast.png"
 
@@ -24,7 +28,10 @@ def counts() -> str:
     """Return in one sentence how much the course holds, without its start page."""
     lessons = [each for each in syllabus.load().lessons[1:] if each.practices]
     practices = sum(len(each.practices) for each in lessons)
-    return f"{practices} practices in {len(lessons)} lessons, and a capstone."
+    return (
+        f"{practices} practices in {len(lessons)} lessons, a capstone, and "
+        "a lesson that turns to your own code."
+    )
 
 
 def lesson_table() -> str:
@@ -41,6 +48,18 @@ def lesson_table() -> str:
         runs = "" if taken is None else f"{taken:.0f} s"
         rows.append((lesson.id, title, lesson.promise, time, runs))
     return markdown_table(header, rows)
+
+
+def checked() -> str:
+    """Return how ``course check`` asks each practice of other code, as Markdown."""
+    rows = []
+    for lesson in syllabus.load().ready:
+        for each in lesson.practices:
+            name = f"{each.id} {each.title}"
+            link = f"../notebooks/{lesson.file}.ipynb#{anchor(name)}"
+            how = HOW.get(each.checked) or f"left to you: {each.checked_why}"
+            rows.append((f"[{name}]({link})", how))
+    return markdown_table(("Practice", "How it is asked"), rows)
 
 
 def picture(folder: Path) -> tuple[bytes, str]:
@@ -65,9 +84,11 @@ def parts(folder: Path) -> dict[str, str]:
     return {
         "counts": counts(),
         "lessons": lesson_table(),
+        "checked": checked(),
         "symptoms": symptoms.index(folder),
         "picture": f"![{alt}]({PICTURE})",
         "learners": tables.markdown(record.committed()),
+        "works-with": versions.in_short(versions.record()),
         "versions": versions.table(versions.record()),
         "rooms": rooms.table(),
         "imports": rooms.picture(),
@@ -87,7 +108,7 @@ def fill(text: str, parts: dict[str, str]) -> str:
 
 
 def main(folder: Path = Path()) -> None:
-    """Bring both files and README's picture up to date, in the project's folder."""
+    """Bring all files and README's picture up to date, in the project's folder."""
     png, _ = picture(folder)
     (folder / PICTURE).write_bytes(png)
     for file in FILES:

@@ -16,7 +16,7 @@ PACKAGE = Path(__file__).parents[1]
 # the package lie below all of them.
 ROOMS = (
     *("data", "distributed", "measure", "experiments", "checks", "exercises"),
-    *("capstone", "authoring", "cli"),
+    *("capstone", "ready_kernel", "own_code", "authoring", "cli"),
 )
 
 

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from course_utils import syllabus
-from course_utils.formatting import markdown_table
+from course_utils.formatting import anchor, markdown_table
 from course_utils.syllabus import Lesson
 
 HEADING = "## Symptoms"
@@ -25,13 +25,17 @@ def of_lesson(script: str) -> list[tuple[str, str]]:
 def _rows(lesson: Lesson, script: str) -> list[tuple[str, str]]:
     titles = {each.id: each.title for each in lesson.practices}
     return [
-        (symptom, f"[{id_} {titles[id_]}](notebooks/{lesson.file}.ipynb)")
+        (
+            symptom,
+            f"[{id_} {titles[id_]}](../notebooks/{lesson.file}.ipynb"
+            f"#{anchor(f'{id_} {titles[id_]}')})",
+        )
         for symptom, id_ in of_lesson(script)
     ]
 
 
 def index(root: Path) -> str:
-    """Return the rows of all lessons as one table in Markdown.
+    """Return the rows of all lessons as one table in Markdown, for ``site``.
 
     Args:
         root: The course's top folder.

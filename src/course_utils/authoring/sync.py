@@ -18,6 +18,7 @@ import hashlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,8 @@ from course_utils.data.cache import write_atomically
 from course_utils.shipped_records import conflict
 
 FOLDERS = ("notebooks", "solutions")
-APPARATUS, HIDE = "apparatus", "hide-input"  # code that only measures; MyST's tag
+# Code that only measures, or only starts a notebook; MyST's tag for it.
+FOLDED, HIDE = {"apparatus", "setup"}, "hide-input"
 # No versions: they differ between machines, and readers need only the language.
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -74,15 +76,21 @@ def _new_id(cell: NotebookNode, taken: Iterable[str]) -> str:
 
 
 def _metadata(cell: NotebookNode) -> dict[str, Any]:
-    """Return a cell's tags and, where it only measures, what folds its code.
+    """Return a cell's tags and, where its code is no part of the lesson, what folds it.
 
     JupyterLab reads `source_hidden`, Colab `cellView`, nbconvert and MyST the tag.
     """
     tagged = tags(cell)
-    if APPARATUS in tagged:
+    if FOLDED & set(tagged):
         folded = {"jupyter": {"source_hidden": True}, "cellView": "form"}
         return {"tags": [*tagged, HIDE], **folded}
     return {"tags": tagged} if tagged else {}
+
+
+def _title(script: NotebookNode) -> dict[str, str]:
+    """Return what an export to HTML is called: the first heading, if there is one."""
+    first = script.cells[0].source.partition("\n")[0] if script.cells else ""
+    return {"title": first.removeprefix("# ")} if first.startswith("# ") else {}
 
 
 def generate(script: Path) -> NotebookNode:
@@ -94,7 +102,7 @@ def generate(script: Path) -> NotebookNode:
         # A cell that jupytext recognizes gets its stored id.
         source = combine_inputs_with_outputs(source, stored, fmt="py:percent")
     ids = [cell.id if cell.get("id") in known else "" for cell in source.cells]
-    notebook = v4.new_notebook(metadata=METADATA)
+    notebook = v4.new_notebook(metadata={**METADATA, **_title(source)})
     for place, cell in enumerate(source.cells):
         ids[place] = ids[place] or _new_id(cell, ids)
         make = getattr(v4, f"new_{cell.cell_type}_cell")
@@ -135,7 +143,10 @@ def out_of_step(script: Path) -> str:
     stored = _read(script.with_suffix(".ipynb"))
     if stored is None:
         return "is missing"
-    return _difference(jupytext.read(script), stored) or _unsound_run(stored)
+    source = jupytext.read(script)
+    if stored.metadata.get("title") != _title(source).get("title"):
+        return "is called otherwise than its first heading"
+    return _difference(source, stored) or _unsound_run(stored)
 
 
 def _shorten_errors(notebook: NotebookNode) -> None:
@@ -159,12 +170,14 @@ def sync(script: Path, sanitize: Callable[[str], str]) -> str:
         raise RuntimeError(f"It {found}.")
     path = script.with_suffix(".ipynb")
     in_step = not out_of_step(script)
+    notebook = generate(script)
+    metadata = deepcopy(notebook.metadata)  # a kernel adds its version
     with tempfile.TemporaryDirectory() as empty:
-        run = execute_notebook(generate(script), Path(empty), environment=ENVIRONMENT)
+        run = execute_notebook(notebook, Path(empty), environment=ENVIRONMENT)
     if not run.ok:
         raise RuntimeError(run.failure)
     _shorten_errors(run.notebook)
-    run.notebook.metadata = nbformat.from_dict(METADATA)
+    run.notebook.metadata = metadata
     stored = _read(path)
     if in_step and stored and not brings_news(stored, run.notebook, sanitize):
         return f"executed in {run.seconds:.0f} s, no news"

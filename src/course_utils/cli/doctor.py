@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 import typer
 
 from course_utils.authoring.notebook_files import damage
+from course_utils.cli import copy_place
 from course_utils.cli.folder import course_folder
 from course_utils.cli.terminal import FAILED, console, sign
 
 if TYPE_CHECKING:
     from course_utils.experiments.machine import Observation
 
+NOTEBOOKS = "*/[0-9][0-9]_*.ipynb"
 SIGNS = {"✓": "ok  ", "→": "look", "✗": "stop"}
 
 
@@ -20,9 +22,13 @@ def _damaged_notebooks() -> Iterator[str]:
         folder = course_folder()
     except ValueError:  # the package alone is here; a notebook was opened by itself
         return
-    for path in sorted(folder.glob("*/[0-9][0-9]_*.ipynb")):
+    for path in sorted(folder.glob(NOTEBOOKS)):
         if found := damage(path):
             yield f"{path.parent.name}/{path.name} {found}"
+    copy = copy_place.find(folder)
+    for path in sorted(copy.glob(NOTEBOOKS)) if copy else ():
+        if found := damage(path).partition(":")[0]:  # git has no other copy of it
+            yield f"{path} {found}: move it away, and `course lab` makes a fresh copy"
 
 
 def _observations() -> Iterator["Observation"]:

@@ -215,6 +215,7 @@ def evidence(
         terminal.check_installed(
             "distributed", "Dask, which runs lessons side by side,", "distributed"
         )
+        terminal.check_can_execute()
         # The capstone makes no claim: without a name, it is left out.
         chosen = [each for each in chosen_lessons(lessons) if lessons or each.practices]
         folder = course_folder()

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from course_utils import syllabus
+from course_utils.cli.copy_place import course_of
 from course_utils.syllabus import Lesson
 
 
@@ -15,8 +16,9 @@ def _holds_lessons(folder: Path) -> bool:
 def course_folder() -> Path:
     """Return the folder that holds ``notebooks/``.
 
-    It is the working directory or a parent of it, else the clone of the repository
-    that these helpers were installed from.
+    It is the working directory or a parent of it, or, if that is a learner's copy, the
+    course that it was made from; else the clone of the repository that these helpers
+    were installed from.
 
     Raises:
         ValueError: If none of them holds a lesson.
@@ -24,8 +26,9 @@ def course_folder() -> Path:
     here = Path.cwd()
     clone = Path(__file__).resolve().parents[3]
     for folder in (here, *here.parents, clone):
-        if _holds_lessons(folder):
-            return folder
+        course = course_of(folder) or folder
+        if _holds_lessons(course):
+            return course
     raise ValueError(
         f"Expected the course's notebooks/ in {here} or above it but found none: "
         "change to the folder of the course and try again."

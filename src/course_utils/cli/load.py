@@ -134,6 +134,7 @@ def load(
         notebook = folder / "notebooks" / f"{chosen.file}.ipynb"
         numbers = counts(learners)
         terminal.check_installed("jupyter_server", "a Jupyter server", "jupyterlab")
+        terminal.check_can_execute()
         from course_utils.authoring.load_test.load import check
 
         for count in numbers:

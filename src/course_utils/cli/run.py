@@ -45,6 +45,7 @@ def run(lessons: Names = None) -> None:
     """
     with terminal.one_sentence():
         terminal.check_environment()
+        terminal.check_can_execute()
         chosen, folder, seed = chosen_lessons(lessons), course_folder(), settings.seed()
     outcomes, interrupted = run_in_order(chosen, folder, seed)
     on = terminal.console()

@@ -80,7 +80,8 @@ def _execute(
     except ValueError as error:
         return Outcome(Task(lesson.id, seed), failure=str(error))
     task = new_task(lesson, notebook, seed)
-    return require_claims(execute_task(task, notebook, folder / "notebooks", on_cell))
+    outcome = execute_task(task, notebook, folder / "notebooks", on_cell)
+    return require_claims(outcome)
 
 
 def run_in_order(

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 CAPSTONE = "14"  # its exercise is one script, repaired step by step
 NOTE = (
     "Minutes left: a lesson's teaching minutes, less the share of its practices that "
-    "you have predicted, and the minutes of every exercise not solved yet. Lesson 00 "
-    "and planned lessons are not in the total; its practices are those of all lessons "
-    "but 00."
+    "you have predicted, and the minutes of every exercise not solved yet. The total "
+    "leaves out lesson 00."
 )
+PLANNED = "Of planned lessons it counts the practices, not the minutes."
 
 
 @dataclass(frozen=True)
@@ -59,11 +59,17 @@ class LessonStatus:
 def lesson_status(lesson: Lesson, done: Progress) -> LessonStatus:
     """Return the learner's status in a lesson that is ready."""
     predicted = [p for p in lesson.practices if p.id in done.predictions]
-    exercises = [p for p in lesson.practices if p.exercise]
-    open_ones = [p for p in exercises if not done.solved(p.id)]
+    exercises = {p.id: p.minutes for p in lesson.practices if p.exercise}
+    if lesson.id == progress.OWN_CODE:
+        exercises = {lesson.id: lesson.exercise_minutes}
+    open_ones = [each for each in exercises if not done.solved(each)]
     unread = 1 - len(predicted) / len(lesson.practices) if lesson.practices else 1
-    # A lesson without practices lists no exercises, only the sum of their minutes.
-    work = sum(p.minutes for p in open_ones) if exercises else lesson.exercise_minutes
+    # The capstone lists no exercises, only the sum of their minutes.
+    work = (
+        sum(exercises[each] for each in open_ones)
+        if exercises
+        else lesson.exercise_minutes
+    )
     return LessonStatus(
         practices=len(lesson.practices),
         predicted=len(predicted),
@@ -103,6 +109,12 @@ def _prediction_summary(total: LessonStatus) -> str:
     )
 
 
+def _where() -> str:
+    """Return where the progress is kept, for those who hand it in."""
+    path = progress.file()
+    return f"Kept in {path}; an instructor may ask for this file." if path else ""
+
+
 def status() -> None:
     """Show what you have predicted and solved, and the minutes left."""
     counts = ("practices", "predicted\nright", "exercises\nsolved", "minutes\nleft")
@@ -115,4 +127,8 @@ def status() -> None:
     if done.problem:
         on.print(done.problem, soft_wrap=True)
     on.print(_prediction_summary(total))
-    on.print(NOTE, style="dim")
+    on.print(_where(), soft_wrap=True)
+    lessons = syllabus.load().lessons
+    on.print(
+        NOTE, *[] if all(each.ready for each in lessons) else [PLANNED], style="dim"
+    )

@@ -103,6 +103,7 @@ def check_environment() -> None:
     settings.seed()
     settings.all_images()
     settings.cpu_only()
+    settings.kernel()
     if name := os.environ.get("COURSE_DATA"):
         validate_name(name, "COURSE_DATA")
     learner_folder()
@@ -118,6 +119,18 @@ def check_installed(module: str, what: str, package: str) -> None:
         raise ValueError(
             f"Expected {what} to be installed but it is not: run `python -m pip "
             f"install {package}` and try again."
+        )
+
+
+def check_can_execute() -> None:
+    """Check that notebooks can be executed: with what the extra ``lab`` brings.
+
+    Raises:
+        ValueError: If it is not installed.
+    """
+    for module in ("ipykernel", "nbclient"):
+        check_installed(
+            module, f"{module}, which runs notebooks,", "ipykernel nbclient"
         )
 
 

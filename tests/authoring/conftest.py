@@ -1,0 +1,3 @@
+from command_line import course
+
+__all__ = ["course"]

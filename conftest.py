@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from course_utils import environment
-from course_utils.authoring import pytest_budgets, pytest_versions
+from course_utils.authoring import pytest_budgets, pytest_kernels, pytest_versions
 from course_utils.authoring.notebook_files import damage
 
 pytest_plugins = ["pytester"]
@@ -32,7 +32,8 @@ os.environ["IPYTHONDIR"] = profile.name
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Hold notebooks against their budgets, and note the versions."""
+    """Start kernels by the setting, hold notebooks against budgets, note versions."""
+    pytest_kernels.register(config)
     pytest_budgets.register(config)
     pytest_versions.register(config)
 

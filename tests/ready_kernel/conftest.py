@@ -35,19 +35,28 @@ class Kernel:
     """A kernel, and what it prints."""
 
     def __init__(self, name):
-        self.manager = AsyncKernelManager(
-            kernel_name=name, kernel_spec_manager=Specs(), shutdown_wait_time=20
-        )
+        self.name = name
 
     @property
     def process(self):
         return self.manager.provisioner.process
 
     async def start(self, **options):
-        await self.manager.start_kernel(**options)
-        self.client = self.manager.client()
-        self.client.start_channels()
-        await self.client.wait_for_ready(timeout=SECONDS)
+        # Another process can take a port between its choice and its use.
+        for last in (False, False, True):
+            self.manager = AsyncKernelManager(
+                kernel_name=self.name, kernel_spec_manager=Specs(), shutdown_wait_time=20
+            )
+            await self.manager.start_kernel(**options)
+            self.client = self.manager.client()
+            self.client.start_channels()
+            try:
+                await self.client.wait_for_ready(timeout=SECONDS)
+                break
+            except RuntimeError:
+                if last or await self.manager.is_alive():
+                    raise
+                await self.end()
         return self
 
     async def run(self, code):

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from jupyter_client.connect import LocalPortCache
 
 from course_utils.ready_kernel import parent, server
 from course_utils.ready_kernel.adopted import AdoptedProcess
@@ -316,6 +318,25 @@ def test_a_folder_that_is_gone_is_the_same_error_as_ever(with_kernels, tmp_path)
             await new(cwd=str(tmp_path / "gone"))
 
     with_kernels(scenario)
+
+
+def test_a_kernel_whose_port_is_taken_ends(with_kernels, monkeypatch, capfd):
+    find = LocalPortCache.find_available_port
+
+    async def scenario(new):
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            ports = [other.getsockname()[1]]
+            monkeypatch.setattr(
+                LocalPortCache,
+                "find_available_port",
+                lambda cache, ip: ports.pop() if ports else find(cache, ip),
+            )
+            kernel = await new()
+        assert not ports
+        assert isinstance(kernel.process, AdoptedProcess)
+
+    with_kernels(scenario)
+    assert "Address already in use" in capfd.readouterr().err
 
 
 def test_twelve_kernels_start_at_once(with_kernels):

@@ -4,6 +4,7 @@ import importlib.util
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator, Mapping
 from multiprocessing import process
 from typing import Any
@@ -77,7 +78,13 @@ def run() -> None:
     # Its default was read at import.
     parent = int(os.environ["JPY_PARENT_PID"])
     app = IPKernelApp.instance(parent_handle=parent)
-    app.initialize()
+    try:
+        app.initialize()
+    except Exception:  # such as a port that another process took meanwhile
+        traceback.print_exc()
+        sys.stderr.flush()
+        # An ordinary exit would wait for its sockets for ever, and Jupyter with it.
+        os._exit(1)
     for handler in early:
         handler.setStream(sys.stderr)
     matplotlib.rcParams["backend"] = os.environ["MPLBACKEND"]  # read at import, too

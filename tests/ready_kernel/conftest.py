@@ -45,7 +45,9 @@ class Kernel:
         # Another process can take a port between its choice and its use.
         for last in (False, False, True):
             self.manager = AsyncKernelManager(
-                kernel_name=self.name, kernel_spec_manager=Specs(), shutdown_wait_time=20
+                kernel_name=self.name,
+                kernel_spec_manager=Specs(),
+                shutdown_wait_time=20,
             )
             await self.manager.start_kernel(**options)
             self.client = self.manager.client()

@@ -1008,7 +1008,7 @@ print("batches in both:", len(watched["training"] & watched["validation"]))
 # ## 6.5 Profile before you optimize
 #
 # Training is too slow. The images are old scans, so each is prepared when it is loaded: its contrast is stretched, its
-# histogram evened out. The network has 128 hidden units. Surely 16 would do?
+# histogram evened out, and it is turned straight, by two degrees. The network has 128 hidden units. Surely 16 would do?
 #
 # **Predict.** With a network an eighth as wide, training takes
 #
@@ -1024,7 +1024,7 @@ from torchvision.transforms.v2 import functional as V
 
 
 def prepare(images):  # one image, or many at once
-    return V.equalize(V.autocontrast(images)) / 255
+    return V.rotate(V.equalize(V.autocontrast(images)), 2) / 255
 
 
 # %% tags=["apparatus"]

@@ -287,11 +287,11 @@ try_guard(
 # You validate on two GPUs. Lightning starts two processes and deals out the images in turn. You call
 # `self.log("val_acc", acc)`. ([4.3](04_logging.ipynb) shows a run that *acts* on such a number.)
 #
-# This is staged: the validation set is 400 images twice, in the order clean, noisy, clean, noisy.
+# This is staged: one of two cameras was mounted upside down. The validation set is 400 images twice, in the order upright, upside down, upright, upside down.
 #
 # **Predict.** As `val_acc`, `trainer.validate` shows
 #
-# - **a** the accuracy on the clean images alone;
+# - **a** the accuracy on the upright images alone;
 # - **b** the accuracy on all images: Lightning gathers what `self.log` is given;
 # - **c** two accuracies, one per process.
 
@@ -328,20 +328,20 @@ class LogsTheAverage(DigitClassifier):
 # Two processes, each with an ordinary Trainer (`devices=2`, `strategy="ddp"`), run on the CPU, because every machine has one. Both versions use the same trained weights. The truth is the accuracy on all images.
 
 # %% tags=["apparatus"]
-# One trained classifier, and a validation set of clean and noisy images in turn.
+# One trained classifier, and a validation set of upright and upside-down images in turn.
 trained = ReturnsTheLoss()
 fit(trained)
 trained.cpu()
 
-clean = scaled(data.test_images[:400])
-noisy = (clean + torch.randn_like(clean)).clamp(0, 1)
-twice = torch.stack([clean, noisy], dim=1).flatten(0, 1)  # clean, noisy, clean, ...
+upright = scaled(data.test_images[:400])
+upside_down = upright.flip(-2, -1)
+twice = torch.stack([upright, upside_down], dim=1).flatten(0, 1)  # in turn
 val_set = TensorDataset(twice, data.test_labels[:400].repeat_interleave(2))
 
 
 # %% tags=["apparatus"]
 # Validates in two processes, and compares with the accuracy on all images.
-def validate_in_two(model, make_loader=lambda: DataLoader(val_set, batch_size=64)):
+def validate_in_two(model, make_loader=lambda: DataLoader(val_set, batch_size=32)):
     model.load_state_dict(trained.state_dict())
 
     def work():
@@ -385,7 +385,7 @@ versions = {"bad": LogsForItself, "good": LogsTheAverage}
 result = contrast("12.2", compare, **versions, prediction=prediction, figure=plot)
 
 # %% tags=["claim"]
-text = "with clean and noisy images dealt alternately to two processes, an accuracy logged without sync_dist is wrong by a tenth of its true lead over guessing or more"
+text = "with upright and upside-down images dealt alternately to two processes, an accuracy logged without sync_dist is wrong by a tenth of its true lead over guessing or more"
 off = result.bad["error as a share of the lead over guessing"]
 claim("12.2", text, off >= 0.1)
 text = "with sync_dist=True, two processes that see equally many images report the accuracy on all images"
@@ -442,7 +442,7 @@ logged = validate_in_two(LogsF1Twice())[0]
 print(f"all images at once:       {exact:.3f}")
 print(f"synced mean of batch F1:  {logged['mean_of_f1']:.3f}")
 print(f"torchmetrics object:      {logged['f1']:.3f}")
-text = "in two processes, one with clean and one with noisy images, the synced mean of the macro F1 of batches of 64 images differs from the macro F1 of all images by half a point or more"
+text = "in two processes, one with upright and one with upside-down images, the synced mean of the macro F1 of batches of 32 images differs from the macro F1 of all images by half a point or more"
 claim("12.2", text, abs(logged["mean_of_f1"] - exact), at_least=0.005)
 text = "in two processes, a torchmetrics object reports the macro F1 of all images"
 claim("12.2", text, abs(logged["f1"] - exact), at_most=1e-6)

@@ -1008,7 +1008,7 @@ print("batches in both:", len(watched["training"] & watched["validation"]))
 # ## 6.5 Profile before you optimize
 #
 # Training is too slow. The images are old scans, so each is prepared when it is loaded: its contrast is stretched, its
-# histogram evened out, and it is turned straight, by two degrees. The network has 128 hidden units. Surely 16 would do?
+# histogram evened out, and it is turned straight, by two degrees. The network has 64 hidden units. Surely 8 would do?
 #
 # **Predict.** With a network an eighth as wide, training takes
 #
@@ -1048,7 +1048,7 @@ scans, scan_labels = data.train_images[:256], data.train_labels[:256]
 
 
 def as_it_was():
-    return ImageClassifier(hidden=128), PreparesEachImage(scans, scan_labels)
+    return ImageClassifier(), PreparesEachImage(scans, scan_labels)
 
 
 # %% [markdown]
@@ -1057,7 +1057,7 @@ def as_it_was():
 
 # %% tags=["bad"]
 def shrinks_the_network():
-    return ImageClassifier(hidden=16), PreparesEachImage(scans, scan_labels)
+    return ImageClassifier(hidden=8), PreparesEachImage(scans, scan_labels)
 
 
 # %% [markdown]
@@ -1092,7 +1092,7 @@ for name in asked:
 
 # %% tags=["good"]
 def prepares_once():
-    return ImageClassifier(hidden=128), TensorDataset(prepare(scans), scan_labels)
+    return ImageClassifier(), TensorDataset(prepare(scans), scan_labels)
 
 
 # %% [markdown]

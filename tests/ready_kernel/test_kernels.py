@@ -320,6 +320,19 @@ def test_a_folder_that_is_gone_is_the_same_error_as_ever(with_kernels, tmp_path)
     with_kernels(scenario)
 
 
+def test_a_docstring_can_be_tested_in_it(with_kernels):
+    code = r"""
+import doctest
+example = doctest.DocTestParser().get_doctest(">>> 1 + 1\n2\n", {}, "sum", None, 0)
+print(doctest.DocTestRunner().run(example).failed)
+"""
+
+    async def scenario(new):
+        assert await (await new()).run(code) == "0"
+
+    with_kernels(scenario)
+
+
 def test_a_kernel_whose_port_is_taken_ends(with_kernels, monkeypatch, capfd):
     find = LocalPortCache.find_available_port
 

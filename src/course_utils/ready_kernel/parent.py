@@ -17,9 +17,8 @@ from pathlib import Path
 
 from course_utils.ready_kernel import newborn, protocol
 
-# The kernel comes first, as in a kernel: some libraries look whether they are in one.
 _LIBRARIES = (
-    *("ipykernel.kernelapp", "course_utils.experiments.kernel", "torchvision"),
+    *("course_utils.experiments.kernel", "torchvision"),
     *("torchmetrics", "matplotlib.pyplot"),
 )
 _PACKAGE = Path(__file__).parents[1]
@@ -39,6 +38,11 @@ def _import_all() -> None:
     # As `ipykernel_launcher` does: a kernel imports nothing from the folder it is in.
     if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
         del sys.path[0]
+    # The kernel comes first, as in a kernel: some libraries look whether they are in
+    # one, and `doctest` derives from the debugger that a kernel puts in its place.
+    from ipykernel.kernelapp import IPKernelApp
+
+    IPKernelApp().init_pdb()
     for name in (*_LIBRARIES, *_rooms()):
         importlib.import_module(name)
     # A collection in a kernel would write to, and so copy, the memory that is shared.

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-DEFAULT_KERNEL = "ordinary"
+DEFAULT_KERNEL = "ready"
 
 
 def seed() -> int:

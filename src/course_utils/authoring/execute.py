@@ -93,8 +93,8 @@ def execute_notebook(
     """Return ``notebook`` with new outputs; the argument itself is not changed.
 
     The kernel is a new process of the running interpreter, whatever kernels are
-    installed, and always ends, also after Ctrl-C. With ``COURSE_KERNEL=ready`` it is
-    forked from one that has the imports: see `course_utils.ready_kernel`. A cell
+    installed, and always ends, also after Ctrl-C. Where that is safe it is forked
+    from one that has the imports: see `course_utils.ready_kernel`. A cell
     tagged ``raises-exception`` may raise. No timings are written into the notebook,
     and consecutive prints to one stream become one output, as nbval compares them.
 

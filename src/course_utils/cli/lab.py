@@ -42,9 +42,10 @@ def environment() -> dict[str, str]:
     """Return the environment variables that configure JupyterLab for this process.
 
     `SETTINGS` takes precedence over the user's own settings, which are left alone. It
-    turns off the question about news, lets lessons start with their imports done if
-    ``COURSE_KERNEL=ready`` (see `course_utils.ready_kernel`), and hides the scripts
-    from which the notebooks are generated; jupytext would rewrite them at every save.
+    turns off the question about news, lets lessons start with their imports done
+    unless ``COURSE_KERNEL=ordinary`` (see `course_utils.ready_kernel`), and hides the
+    scripts from which the notebooks are generated; jupytext would rewrite them at every
+    save.
     """
     scripts, path = sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)
     if scripts not in path.split(os.pathsep):  # so that its terminals find `course`

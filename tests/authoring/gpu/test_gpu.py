@@ -94,6 +94,8 @@ def course(tmp_path, monkeypatch):
     monkeypatch.setattr(syllabus, "load", lambda: both)
     monkeypatch.setattr(hardware, "profile", lambda: hardware.GPU)
     monkeypatch.setattr(hardware, "gpu_details", lambda: dict(DETAILS))
+    # As all kernels do where there is a GPU.
+    monkeypatch.setenv("COURSE_KERNEL", "ordinary")
     return Course(tmp_path)
 
 

@@ -25,6 +25,7 @@ from course_utils.authoring.load_test.load import (
 )
 from course_utils.authoring.load_test.record import Load
 from course_utils.cli.load import counts, why_too_many
+from course_utils.ready_kernel import suitable
 
 REPOSITORY = Path(__file__).parents[3]
 LESSON = "notebooks/12_common_pitfalls.ipynb"
@@ -54,6 +55,8 @@ def course(tmp_path, monkeypatch):
     (tmp_path / rule).write_bytes((REPOSITORY / rule).read_bytes())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COURSE_SEED", "7")
+    # So that nothing but kernels is started.
+    monkeypatch.setenv("COURSE_KERNEL", "ordinary")
     return tmp_path
 
 
@@ -186,7 +189,8 @@ def test_the_command_shows_each_load_and_records_only_a_good_one(course, no_serv
 
 @linux
 @pytest.mark.slow
-def test_ctrl_c_ends_all_kernels_in_one_sentence(course):
+@pytest.mark.parametrize("kernel", ["ordinary", "ready"])
+def test_ctrl_c_ends_all_kernels_in_one_sentence(course, kernel):
     nap = "open('started', 'w').close()\nimport time; time.sleep(600)"
     store(LESSON, (nap, ""))
     temporary = course / "tmp"
@@ -194,7 +198,7 @@ def test_ctrl_c_ends_all_kernels_in_one_sentence(course):
     command = [sys.executable, "-c", "from course_utils.cli import app; app()", "load"]
     with subprocess.Popen(
         [*command, "--learners", "2"],
-        env={**os.environ, "TMPDIR": str(temporary)},
+        env={**os.environ, "TMPDIR": str(temporary), "COURSE_KERNEL": kernel},
         stderr=subprocess.PIPE,
         text=True,
     ) as child:
@@ -203,7 +207,8 @@ def test_ctrl_c_ends_all_kernels_in_one_sentence(course):
         kernels = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(signal.SIGINT)
         _, errors = child.communicate(timeout=60)
-    assert len(kernels) == 2
+    # Two, and what they are forked from.
+    assert len(kernels) == (3 if kernel == "ready" and not suitable.has_gpu() else 2)
     assert child.returncode == 130
     assert errors.strip() == "Stopped. All kernels have ended; nothing was recorded."
     assert not any(kernel.is_running() for kernel in kernels)

@@ -97,7 +97,8 @@ def gradients_arrive(subject: Subject) -> Iterator[Saw]:
     """Ask whether a gradient reaches every weight that is to be trained."""
     watch, module = _saw_gradients(subject), subject.fitted.module
     due = [n for n, p in module.named_parameters() if p.requires_grad]
-    missed = [name for name in due if name not in watch.touched]
+    # What moves without a gradient is looked after by hand, as an average of weights.
+    missed = [name for name in due if name not in watch.touched | watch.moved]
     if missed:
         yield Saw(
             f"No gradient reaches {len(missed)} of {len(due)} tensors to train: "
@@ -119,10 +120,11 @@ def gradients_arrive(subject: Subject) -> Iterator[Saw]:
 def weights_have_an_optimizer(subject: Subject) -> Iterator[Saw]:
     """Ask whether optimizers hold every weight that is to be trained."""
     fitted = subject.fitted
-    if not fitted.watch.held:
+    watch = fitted.watch
+    if not watch.held:
         raise CannotCheck("there is no optimizer.")
-    named = fitted.module.named_parameters()
-    left = [n for n, p in named if p.requires_grad and id(p) not in fitted.watch.held]
+    named = [(n, p) for n, p in fitted.module.named_parameters() if p.requires_grad]
+    left = [n for n, p in named if id(p) not in watch.held and n not in watch.moved]
     if left:
         file, line = place_of(type(fitted.module), "configure_optimizers")
         yield Saw(

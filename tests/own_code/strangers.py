@@ -198,6 +198,44 @@ class SavesAPath(Clean):
         checkpoint["folder"] = Path("runs")
 
 
+class SavesTwoPaths(SavesAPath):
+    def on_save_checkpoint(self, checkpoint):
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["more"] = [Path(name) for name in "abcd"]
+
+
+class KnowsWhatItDoes(Clean):
+    def training_step(self, batch, batch_idx):
+        return self.loss(batch) if self.trainer.training else None
+
+
+SHARED = nn.Linear(8, 8)
+
+
+class SharesItsDefault(Clean):
+    def __init__(self, scale=SHARED):
+        super().__init__()
+        self.net = nn.Sequential(scale, *self.net)
+
+
+class AveragesItsWeights(Clean):
+    """Keeps the mean of its weights, as target networks are kept."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = nn.Linear(8, 16)
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        with torch.no_grad():
+            for mean, weight in zip(
+                self.mean.parameters(), self.net[0].parameters(), strict=True
+            ):
+                mean.lerp_(weight, 0.1)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.net.parameters(), lr=0.1)
+
+
 class OneCycle(Clean):
     def configure_optimizers(self):
         optimizer = super().configure_optimizers()

@@ -236,6 +236,25 @@ class AveragesItsWeights(Clean):
         return torch.optim.Adam(self.net.parameters(), lr=0.1)
 
 
+class TakesTurns(Clean):
+    """Trains its second layer from the sixth batch on."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()[batch_idx > 5]
+        self.toggle_optimizer(optimizer)
+        self.manual_backward(self.loss(batch))
+        optimizer.step()
+        optimizer.zero_grad()
+        self.untoggle_optimizer(optimizer)
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD(self.net[i].parameters(), lr=0.1) for i in (0, 2)]
+
+
 class OneCycle(Clean):
     def configure_optimizers(self):
         optimizer = super().configure_optimizers()

@@ -93,6 +93,7 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
     ("name", "practices"),
     [
         ("AveragesItsWeights", ("8.3", "11.3")),
+        ("TakesTurns", ("8.3",)),
         ("KnowsWhatItDoes", ("2.3", "2.1")),
         # Each of its modules has the same layer, also the one on a pretended GPU.
         ("SharesItsDefault", ("1.1", "2.1")),

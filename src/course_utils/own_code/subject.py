@@ -35,7 +35,7 @@ class Watch(L.Callback):
             batch, from 0.
         touched: Names of parameters that got a gradient.
         reached: Names of those that got one other than 0.
-        held: Identities of the parameters that optimizers hold.
+        owned: For each optimizer, identities of the parameters that it holds.
         moved: Names of parameters that have other values at the end.
     """
 
@@ -47,15 +47,17 @@ class Watch(L.Callback):
         self.infinite: tuple[str, int] | None = None
         self.touched: set[str] = set()
         self.reached: set[str] = set()
-        self.held: set[int] = set()
+        self.owned: list[set[int]] = []
         self.moved: set[str] = set()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note what the optimizers hold, and the values that weights begin with."""
         named = pl_module.named_parameters()
         self._first = {name: weight.detach().clone() for name, weight in named}
-        groups = [g for each in trainer.optimizers for g in each.param_groups]
-        self.held = {id(p) for group in groups for p in group["params"]}
+        self.owned = [
+            {id(p) for group in each.param_groups for p in group["params"]}
+            for each in trainer.optimizers
+        ]
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *_: Any

@@ -96,7 +96,11 @@ def gradients_are_numbers(subject: Subject) -> Iterator[Saw]:
 def gradients_arrive(subject: Subject) -> Iterator[Saw]:
     """Ask whether a gradient reaches every weight that is to be trained."""
     watch, module = _saw_gradients(subject), subject.fitted.module
-    due = [n for n, p in module.named_parameters() if p.requires_grad]
+    named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+    seen = {id(p) for n, p in named if n in watch.touched}
+    # The turn of an optimizer may come later; what none holds is told under 11.3.
+    held = {each for own in watch.owned if own & seen for each in own}
+    due = [n for n, p in named if id(p) in held or not watch.owned]
     # What moves without a gradient is looked after by hand, as an average of weights.
     missed = [name for name in due if name not in watch.touched | watch.moved]
     if missed:
@@ -121,10 +125,11 @@ def weights_have_an_optimizer(subject: Subject) -> Iterator[Saw]:
     """Ask whether optimizers hold every weight that is to be trained."""
     fitted = subject.fitted
     watch = fitted.watch
-    if not watch.held:
+    if not any(watch.owned):
         raise CannotCheck("there is no optimizer.")
     named = [(n, p) for n, p in fitted.module.named_parameters() if p.requires_grad]
-    left = [n for n, p in named if id(p) not in watch.held and n not in watch.moved]
+    held = {each for own in watch.owned for each in own}
+    left = [n for n, p in named if id(p) not in held and n not in watch.moved]
     if left:
         file, line = place_of(type(fitted.module), "configure_optimizers")
         yield Saw(

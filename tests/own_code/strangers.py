@@ -223,12 +223,12 @@ class AveragesItsWeights(Clean):
 
     def __init__(self):
         super().__init__()
-        self.mean = nn.Linear(8, 16)
+        self.mean = nn.Sequential(nn.Linear(8, 16), nn.LayerNorm(16))
 
     def on_train_batch_end(self, outputs, batch, batch_idx):
         with torch.no_grad():
             for mean, weight in zip(
-                self.mean.parameters(), self.net[0].parameters(), strict=True
+                self.mean[0].parameters(), self.net[0].parameters(), strict=True
             ):
                 mean.lerp_(weight, 0.1)
 

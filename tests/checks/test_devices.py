@@ -165,6 +165,18 @@ class MadeInSetup(Buffer):
         self.register_buffer("mean", torch.zeros(6))
 
 
+class MadeForItsOptimizers(Net):
+    def prepared(self, images, labels):
+        return images * self.scale.weight.exp().view(1, 1), labels
+
+    def configure_optimizers(self):
+        self.scale = nn.Module()
+        self.scale.weight = nn.Parameter(torch.tensor(2.0))
+        if self.device.type == "cuda":
+            self.scale = self.scale.cuda()
+        return super().configure_optimizers()
+
+
 class NoiseHere(Net):
     def prepared(self, images, labels):
         return images + torch.randn(images.shape, device=self.device), labels
@@ -226,6 +238,7 @@ RIGHT = [
     FrozenParameter,
     MovedOnFitStart,
     MadeInSetup,
+    MadeForItsOptimizers,
     NoiseHere,
     NoiseLike,
     NoiseMoved,

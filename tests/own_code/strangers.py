@@ -198,6 +198,63 @@ class SavesAPath(Clean):
         checkpoint["folder"] = Path("runs")
 
 
+class SavesTwoPaths(SavesAPath):
+    def on_save_checkpoint(self, checkpoint):
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["more"] = [Path(name) for name in "abcd"]
+
+
+class KnowsWhatItDoes(Clean):
+    def training_step(self, batch, batch_idx):
+        return self.loss(batch) if self.trainer.training else None
+
+
+SHARED = nn.Linear(8, 8)
+
+
+class SharesItsDefault(Clean):
+    def __init__(self, scale=SHARED):
+        super().__init__()
+        self.net = nn.Sequential(scale, *self.net)
+
+
+class AveragesItsWeights(Clean):
+    """Keeps the mean of its weights, as target networks are kept."""
+
+    def __init__(self):
+        super().__init__()
+        self.mean = nn.Sequential(nn.Linear(8, 16), nn.LayerNorm(16))
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        with torch.no_grad():
+            for mean, weight in zip(
+                self.mean[0].parameters(), self.net[0].parameters(), strict=True
+            ):
+                mean.lerp_(weight, 0.1)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.net.parameters(), lr=0.1)
+
+
+class TakesTurns(Clean):
+    """Trains its second layer from the sixth batch on."""
+
+    def __init__(self):
+        super().__init__()
+        self.automatic_optimization = False
+
+    def training_step(self, batch, batch_idx):
+        optimizer = self.optimizers()[batch_idx > 5]
+        self.toggle_optimizer(optimizer)
+        self.manual_backward(self.loss(batch))
+        optimizer.step()
+        optimizer.zero_grad()
+        self.untoggle_optimizer(optimizer)
+
+    def configure_optimizers(self):
+        return [torch.optim.SGD(self.net[i].parameters(), lr=0.1) for i in (0, 2)]
+
+
 class OneCycle(Clean):
     def configure_optimizers(self):
         optimizer = super().configure_optimizers()

@@ -46,7 +46,7 @@ def here(monkeypatch):
 
 
 def asked(name: str, practice: str = "", settings: Settings = DATA) -> Report:
-    select = (practice,) if practice else ()
+    select = (practice,) if practice else settings.select
     return ask(parse(f"strangers:{name}"), replace(settings, select=select))
 
 
@@ -76,6 +76,33 @@ def test_a_fault_is_found_where_it_stands(name, practice):
     assert (finding.practice, finding.how) == (practice, "run")
     assert Path(finding.file).name == "strangers.py"
     assert finding.line > 1
+
+
+def test_all_that_a_checkpoint_holds_of_objects_is_one_finding():
+    [finding] = asked("SavesTwoPaths", "9.3").findings
+    assert "in `folder`, `folder` is a pathlib." in finding.seen
+    assert "; in `more`, " in finding.seen
+
+
+def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
+    [finding] = asked("Clean", "5.3", replace(DATA, batches=3)).findings
+    assert finding.seen.endswith("; 16 come a second time in this epoch.")
+
+
+@pytest.mark.parametrize(
+    ("name", "practices"),
+    [
+        ("AveragesItsWeights", ("8.3", "11.3")),
+        ("TakesTurns", ("8.3",)),
+        ("KnowsWhatItDoes", ("2.3", "2.1")),
+        # Each of its modules has the same layer, also the one on a pretended GPU.
+        ("SharesItsDefault", ("1.1", "2.1")),
+    ],
+)
+def test_what_is_meant_is_no_finding(name, practices):
+    report = asked(name, settings=replace(DATA, select=practices))
+    assert (report.findings, report.unasked) == ([], [])
+    assert report.kept == [*practices]
 
 
 @pytest.mark.parametrize(

@@ -199,10 +199,11 @@ def _move(old: Any, new: Any) -> None:
     """Let a module that holds fake tensors be moved once more.
 
     Torch would swap old and new, which fake tensors do not allow. A move changes
-    nothing of a fake tensor but its device.
+    nothing of a fake tensor but its device. The value of a constant, such as
+    ``torch.tensor(0.0)``, stays behind: torch would calculate with it on the CPU.
     """
     if isinstance(old, FakeTensor) and old.dtype == new.dtype:
-        old.fake_device = new.fake_device
+        old.fake_device, old.constant = new.fake_device, None
     else:
         _swap_tensors(old, new)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import lightning as L
+from lightning.fabric.utilities.data import sized_len
 from torch import Tensor
 
 from course_utils.checks.sample_digests import digests
@@ -16,6 +17,7 @@ class RunTrace(L.Callback):
     Attributes:
         start: Batches that the run had behind it when it began; more than 0 if it
             was resumed.
+        cut: Whether its epochs end before its loader does, as far as that is known.
         samples: For each batch, one digest per sample: equal content, equal digest.
         epochs: For each batch, the epoch it belongs to, from 0.
         weights: All parameters as one vector, before the first batch and after each.
@@ -24,6 +26,7 @@ class RunTrace(L.Callback):
     def __init__(self) -> None:
         """Start empty."""
         self.start = 0
+        self.cut = False
         self.samples: list[list[bytes]] = []
         self.epochs: list[int] = []
         self.weights: list[Tensor] = []
@@ -31,6 +34,8 @@ class RunTrace(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Record where the run begins."""
         self.start = trainer.fit_loop.epoch_loop.batch_progress.total.ready
+        count = sized_len(trainer.train_dataloader)
+        self.cut = count is None or count > trainer.num_training_batches
         self.weights.append(flat_weights(pl_module))
 
     def on_train_batch_start(

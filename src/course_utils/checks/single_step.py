@@ -10,6 +10,7 @@ from unittest import mock
 import lightning as L
 import torch
 from lightning import LightningModule
+from lightning.pytorch.trainer.states import TrainerFn
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 
 from course_utils.checks.learner_code import LearnerError
@@ -33,7 +34,8 @@ def attach(
 ) -> LightningModule:
     """Give ``module`` a Trainer and the hooks that come before it is moved.
 
-    The Trainer has the callbacks that the module itself configures, and no others.
+    The Trainer has the callbacks that the module itself configures, and no others. A
+    module that asks what it is doing learns that it trains.
     Logging and manual backward passes do nothing from then on.
 
     Args:
@@ -44,6 +46,7 @@ def attach(
     places = {"logger": AnyLogger(folder), "default_root_dir": folder}
     trainer = L.Trainer(**quiet_trainer(accelerator="cpu", **places))
     weakref.finalize(trainer, shutil.rmtree, folder, ignore_errors=True)
+    trainer.state.fn, trainer.training = TrainerFn.FITTING, True
     trainer.strategy.connect(module)
     module.trainer = trainer
     if data is not None:

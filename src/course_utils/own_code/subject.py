@@ -35,7 +35,8 @@ class Watch(L.Callback):
             batch, from 0.
         touched: Names of parameters that got a gradient.
         reached: Names of those that got one other than 0.
-        held: Identities of the parameters that optimizers hold.
+        owned: For each optimizer, identities of the parameters that it holds.
+        moved: Names of parameters that have other values at the end.
     """
 
     def __init__(self) -> None:
@@ -46,12 +47,17 @@ class Watch(L.Callback):
         self.infinite: tuple[str, int] | None = None
         self.touched: set[str] = set()
         self.reached: set[str] = set()
-        self.held: set[int] = set()
+        self.owned: list[set[int]] = []
+        self.moved: set[str] = set()
 
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        """Note what the optimizers hold."""
-        groups = [g for each in trainer.optimizers for g in each.param_groups]
-        self.held = {id(p) for group in groups for p in group["params"]}
+        """Note what the optimizers hold, and the values that weights begin with."""
+        named = pl_module.named_parameters()
+        self._first = {name: weight.detach().clone() for name, weight in named}
+        self.owned = [
+            {id(p) for group in each.param_groups for p in group["params"]}
+            for each in trainer.optimizers
+        ]
 
     def on_train_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, *_: Any
@@ -89,6 +95,13 @@ class Watch(L.Callback):
         held = tree_leaves([vars(m) for m in pl_module.modules()])
         graphs = [t for t in held if isinstance(t, Tensor) and t.grad_fn is not None]
         self.graphs.append(len(graphs))
+
+    def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        """Compare the weights with those at the start."""
+        for name, weight in pl_module.named_parameters():
+            if name in self._first and not _equal(weight, self._first[name]):
+                self.moved.add(name)
+        del self._first
 
 
 def _equal(one: Tensor, other: Tensor) -> bool:

@@ -92,12 +92,29 @@ def gradients_are_numbers(subject: Subject) -> Iterator[Saw]:
         )
 
 
+def _parts(name: str) -> list[str]:
+    """Return for example ``["net", "net.0", "net.0.bias"]``."""
+    words = name.split(".")
+    return [".".join(words[: i + 1]) for i in range(len(words))]
+
+
+def _not_by_hand(watch: Watch, names: list[str]) -> list[str]:
+    """Leave out weights of parts that change without any gradient, as averages do."""
+    trained = {part for name in watch.touched for part in _parts(name)}
+    moved = {part for name in watch.moved for part in _parts(name)} - trained
+    return [name for name in names if not moved.intersection(_parts(name))]
+
+
 @question("8.3", "note")
 def gradients_arrive(subject: Subject) -> Iterator[Saw]:
     """Ask whether a gradient reaches every weight that is to be trained."""
     watch, module = _saw_gradients(subject), subject.fitted.module
-    due = [n for n, p in module.named_parameters() if p.requires_grad]
-    missed = [name for name in due if name not in watch.touched]
+    named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+    seen = {id(p) for n, p in named if n in watch.touched}
+    # The turn of an optimizer may come later; what none holds is told under 11.3.
+    held = {each for own in watch.owned if own & seen for each in own}
+    due = [n for n, p in named if id(p) in held or not watch.owned]
+    missed = _not_by_hand(watch, [name for name in due if name not in watch.touched])
     if missed:
         yield Saw(
             f"No gradient reaches {len(missed)} of {len(due)} tensors to train: "
@@ -119,10 +136,13 @@ def gradients_arrive(subject: Subject) -> Iterator[Saw]:
 def weights_have_an_optimizer(subject: Subject) -> Iterator[Saw]:
     """Ask whether optimizers hold every weight that is to be trained."""
     fitted = subject.fitted
-    if not fitted.watch.held:
+    watch = fitted.watch
+    if not any(watch.owned):
         raise CannotCheck("there is no optimizer.")
-    named = fitted.module.named_parameters()
-    left = [n for n, p in named if p.requires_grad and id(p) not in fitted.watch.held]
+    named = [(n, p) for n, p in fitted.module.named_parameters() if p.requires_grad]
+    held = {each for own in watch.owned for each in own}
+    still = [n for n, p in named if id(p) not in held and n not in watch.moved]
+    left = _not_by_hand(watch, still)
     if left:
         file, line = place_of(type(fitted.module), "configure_optimizers")
         yield Saw(

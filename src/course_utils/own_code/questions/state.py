@@ -16,6 +16,7 @@ from course_utils.checks.interrupted_run import Place
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
 from course_utils.checks.training_step import step
 from course_utils.checks.weights_only import unloadable_values
+from course_utils.formatting import first_names
 from course_utils.own_code.questions import Saw
 from course_utils.own_code.registry import question
 from course_utils.own_code.subject import Subject, files_elsewhere, place_of
@@ -156,11 +157,15 @@ def _heavy(subject: Subject) -> dict[str, dict[str, str]]:
     return subject.notes["heavy"]
 
 
-def _unloadable(found: dict[str, str], what: str, line: tuple[str, int]) -> Saw:
-    named = ", ".join(f"`{name}` is a {kind}" for name, kind in found.items())
+def _named(found: dict[str, str], part: str) -> str:
+    values = [f"`{name}` is a {kind}" for name, kind in found.items()]
+    return f"in {part}, {first_names(values)}"
+
+
+def _unloadable(heavy: dict[str, dict[str, str]], line: tuple[str, int]) -> Saw:
+    parts = "; ".join(_named(found, part) for part, found in heavy.items())
     return Saw(
-        f"A checkpoint does not load under `weights_only=True`, the default: {what}, "
-        f"{named}.",
+        f"A checkpoint does not load under `weights_only=True`, the default: {parts}.",
         "Save plain values: tensors, numbers, text, and lists or dicts of them.",
         *line,
     )
@@ -171,17 +176,17 @@ def hyperparameters_load(subject: Subject) -> Iterator[Saw]:
     """Ask whether the hyperparameters of a checkpoint load by default."""
     if found := _heavy(subject).get("hyper_parameters"):
         place = place_of(type(subject.fitted.module), "__init__")
-        yield _unloadable(found, "in the hyperparameters", place)
+        yield _unloadable({"the hyperparameters": found}, place)
 
 
 @question("9.3")
 def own_state_loads(subject: Subject) -> Iterator[Saw]:
     """Ask whether what else the module saves loads by default."""
     known = ("hyper_parameters", "datamodule_hyper_parameters", "hparams_name")
-    heavy = {part: f for part, f in _heavy(subject).items() if part not in known}
-    for part, found in heavy.items():
+    found = _heavy(subject).items()
+    if heavy := {f"`{part}`": each for part, each in found if part not in known}:
         place = place_of(type(subject.fitted.module), "on_save_checkpoint")
-        yield _unloadable(found, f"in `{part}`", place)
+        yield _unloadable(heavy, place)
 
 
 @question("5.3", "note")

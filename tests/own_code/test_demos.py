@@ -35,7 +35,9 @@ def test_each_finding_is_one_that_a_person_confirmed(name, monkeypatch):
     assert sorted(each.practice for each in report.findings) == practices
     [again] = [each.seen for each in report.findings if each.practice == "5.3"]
     # Also of data that are drawn when they are built.
-    assert re.search(r"; (\d+) come a second time in this epoch, \1 never", again)
+    # The loader of these two is longer than what is run.
+    ending = r"\." if name.startswith(BORING) else r", \1 never\."
+    assert re.search(rf"; (\d+) come a second time in this epoch{ending}", again)
     unasked = UNASKED.get(name, {"4.4"})
     assert {each.practice for each in report.unasked} == unasked
     assert {*report.kept} == {*run_practices()} - {*practices, *unasked}

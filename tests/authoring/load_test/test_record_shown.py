@@ -19,7 +19,8 @@ def test_the_rule_for_memory_predicts_the_largest_measured_load():
     *fewer, largest = record.loads
     without = dataclasses.replace(record, loads=tuple(fewer))
     predicted = sizing.compute_need(without, largest.learners).kernels_gigabytes * 1024
-    assert predicted == pytest.approx(largest.kernels_megabytes, rel=0.1)
+    # Rather too much than too little: not all kernels are at their peak at once.
+    assert 0.9 <= predicted / largest.kernels_megabytes <= 1.2
 
 
 def test_the_rule_for_cores_predicts_how_long_the_largest_load_took():

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 15 · What would these measurements say of your own code?
 #
-# The course is over, and its questions are not. They can be asked of any LightningModule: one that a stranger wrote, and yours. At the end of this lesson you have
+# The course is over, and its questions are not. They can be asked of any LightningModule: a stranger's, and yours. At the end of this lesson you have
 #
 # - had a script checked, and predicted what reading it shows and what only running it shows;
 # - mended four faults, and answered a finding that is none;
@@ -125,7 +125,7 @@ print("could not be asked:", len({each.practice for each in report.unasked}))
 #
 # ### Your turn · No finding, and still trained
 #
-# Mend `my_check/train_demand.py`, save it, and run the next cell; do one finding at a time. Where a finding is no fault in this script, answer it at the end of its line, with the practice in brackets and your reason behind it:
+# Mend `my_check/train_demand.py`, save it, and run the next cell; do one finding at a time. Where a finding is not a fault in this script, answer it at the end of its line, with the practice in brackets and your reason behind it:
 #
 # ```python
 # total = sum(parts)  # course: ignore[4.3] this never runs in two processes
@@ -149,7 +149,7 @@ own_code.check_script()
 #
 # No finding does not mean no fault. It cannot see
 #
-# - **what is left to you.** For five of the 47 practices there is no rule and no run that decides: in the fold they are *left to you*, with the reason. How each of the others is asked stands in [a table](../site/check.md).
+# - **what is left to you.** For five of the 47 practices neither a rule nor a run decides: in the fold they are *left to you*, with the reason. How each of the others is asked stands in [a table](../site/check.md).
 # - **what takes more than four batches**, or more than an epoch: overfitting, a schedule over many epochs, memory that grows slowly.
 # - **a real GPU, and two processes.** Where tensors are is simulated. Speed, memory and half precision are not, and what ranks do to each other is read only.
 # - **what your data know.** That a patient is in training and in test, that labels are shifted by one: no name in the text says so.

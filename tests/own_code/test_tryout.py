@@ -313,7 +313,7 @@ def test_the_fixture_is_the_plugins():
 def test_as_many_practices_are_left_to_a_person_as_the_lesson_says():
     left = sum(how == "person" for how in CHECKED.values())
     word = {4: "four", 5: "five", 6: "six"}[left]
-    assert f"For {word} of the 47 practices there is no rule" in LESSON.replace(
+    assert f"For {word} of the 47 practices neither a rule" in LESSON.replace(
         "\n# ", " "
     )
 

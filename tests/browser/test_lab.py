@@ -252,7 +252,8 @@ def test_a_terminal_shows_the_progress_and_lays_a_fresh_lesson(
         ("course status", re.compile(r"12 Common pitfalls +5 +- +1 of 5")),
         ("course reset 12", f"yours is {LESSON}_old1.ipynb"),
     ):
-        typed.fill("")
+        # Empty the line before it is typed again: ``sh`` knows no other key for that.
+        typed.press("Control+u")
         typed.press_sequentially(command)
         typed.press("Enter")
         expect(terminal).to_contain_text(answer)

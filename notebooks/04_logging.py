@@ -865,8 +865,7 @@ class OneCycle(LogsStepsAndEpochs):
 class HandsOverTheScheduler(OneCycle):
     def configure_optimizers(self):
         optimizer = torch.optim.SGD(self.parameters())
-        schedule = self.one_cycle(optimizer)
-        return {"optimizer": optimizer, "lr_scheduler": schedule}
+        return {"optimizer": optimizer, "lr_scheduler": self.one_cycle(optimizer)}
 
 
 # %% [markdown]

@@ -728,7 +728,7 @@ def short_run(make_trainer):
 
 
 runs = {f.__name__: lambda f=f: short_run(f) for f in (unchecked, checked)}
-took = seconds(runs, repeats=5)
+took = seconds(runs, repeats=3)
 slower = median(took["checked"]) / median(took["unchecked"])
 print(f"with the check, training takes {slower:.1f} times as long")
 claim("6.3", "detect_anomaly=True makes training slower", slower, at_least=1.2)

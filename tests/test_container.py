@@ -53,9 +53,9 @@ def test_the_user_is_made_before_files_are_given_to_it():
     )
 
 
-def test_it_starts_jupyterlab_at_a_page_that_is_there():
+def test_it_starts_jupyterlab_in_the_learners_copy_at_a_page_that_is_there():
     command = json.loads(arguments("CMD")[0])
-    assert command[:2] == ["jupyter", "lab"]
+    assert command[:5] == ["course", "lab", "--", "jupyter", "lab"]
     page = command[-1].removeprefix("--LabApp.default_url=/lab/tree/")
     assert (ROOT / page).is_file()
     assert f"--port={arguments('EXPOSE')[0]}" in command

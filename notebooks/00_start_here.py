@@ -13,7 +13,7 @@
 # course you need not take anyone's word for it. Each of its 47 practices is an experiment: a bad and a good version, trained on real images on your own
 # machine, and a measured difference.
 #
-# This page takes fifteen minutes, and its exercise five. At the end you can
+# This page takes fifteen minutes, and its exercise five. By the end you can
 #
 # - predict the outcome of an experiment, and run it;
 # - read a contrast and a claim, and say how far the claim reaches;
@@ -189,9 +189,9 @@ result = contrast(
 )
 
 # %% [markdown]
-# Below the figure you find its numbers as a table, what Lightning and PyTorch said to each version, the answer to the question, and how sure we are of the difference: over 30 seeds, not over yours alone.
+# Below the figure you find its numbers as a table, what Lightning and PyTorch said about each version, the answer to the question, and how sure we are of the difference: over 30 seeds, not over yours alone.
 #
-# Then comes the claim: a sentence that the measurement has to keep. A check mark means it held in *your* run. We run every claim with many seeds and on several data sets, and a claim that breaks
+# Then comes the claim: a sentence that the measurement has to confirm. A check mark means it held in *your* run. We run every claim with many seeds and on several data sets, and a claim that breaks
 # turns our tests red.
 
 # %% tags=["claim"]
@@ -217,7 +217,7 @@ claim(
 # `validation_step`, `test_step` and `predict_step` the Trainer has switched to evaluation mode already, and it switches back afterwards; in `training_step` and in the training hooks (`on_train_…`) it has not.
 #
 # **When the bad version is right.** Every practice asks this question, because a rule without its limits is only half a rule. Here: if you *want* to see how much the answers vary.
-# Repeated predictions with dropout on show how sure a model is of an image.
+# Repeated predictions with dropout switched on show how sure a model is of an image.
 
 # %% tags=["apparatus"]
 # Predict 100 images 50 times with dropout on; do any get different answers?
@@ -235,7 +235,7 @@ print("images on which 50 predictions disagree:", "some" if split.any() else "no
 # A measurement has a second duty. A model that is left in evaluation mode stays in it: `trainer.fit` does not switch it back, so it would train without dropout. (Lightning says so in a warning.)
 #
 # The function below measures in the mode the model happens to be in. Make it measure in evaluation mode, **and** leave every part of the
-# model in the mode in which it came. Careful: some parts of a model may be in training mode and others not. *(5 minutes)*
+# model in the mode it came in. Careful: some parts of a model may be in training mode and others not. *(5 minutes)*
 
 
 # %% tags=["exercise"]
@@ -292,9 +292,9 @@ try_guard(
 # ## Where to go from here
 #
 # - [Lesson 01](01_code_organization.ipynb) comes next; the others follow in the order of their numbers. In a hurry? [Lesson 12](12_common_pitfalls.ipynb) holds five bugs that look fine on your machine.
-# - The last cell of each lesson asks its practices of a module of your own, and [lesson 15](15_your_own_code.ipynb), the last one, asks all of them.
-# - **One lesson at a time.** An open lesson keeps about 0.6 GB of memory, also when its tab is closed, until its kernel is shut down: *File* > *Close and Shut Down Notebook*, or the panel *Running* (the round sign at the left edge).
-# - This is your own copy, so change what you like. `course reset 00` makes a fresh copy of a lesson and keeps yours beside it. After a new version of the course, `course update` does so with what is new.
+# - The last cell of each lesson checks a module of your own against its practices, and [lesson 15](15_your_own_code.ipynb), the last one, against all of them.
+# - **One lesson at a time.** An open lesson keeps about 0.6 GB of memory, even when its tab is closed, until its kernel is shut down: *File* > *Close and Shut Down Notebook*, or the panel *Running* (the round icon at the left edge).
+# - This is your own copy, so change what you like. `course reset 00` makes a fresh copy of a lesson and keeps yours beside it. When a new version of the course is out, `course update` does the same with what is new.
 # - `course status` shows what you have predicted and solved. It is a file on this machine; nothing is sent anywhere. Type such commands in a terminal (*File* > *New* > *Terminal*), or in a cell as `!course status`.
 # - The solutions of all exercises, explained, are in the folder `solutions`.
 #

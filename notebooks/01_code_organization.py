@@ -10,7 +10,7 @@
 # # Lesson 01 · A project that follows its settings
 #
 # A small project: a network that updates its own weights, two scripts that each split the images, layers that are built inside the class. Nothing looks wrong. Then three ordinary requests arrive, and none of them is carried
-# out as asked. In this lesson you take the project apart into a data module, a model and a Trainer. At the end you can
+# out as asked. In this lesson you take the project apart into a data module, a model and a Trainer. By the end you can
 #
 # - write a module that obeys every flag of the Trainer, on one device and on two;
 # - split data so that a validation image is never trained on, in whichever script and however often the split is made;
@@ -95,7 +95,7 @@ class ImageClassifier(L.LightningModule):
 # ## 1.1 Separate research from engineering
 #
 # The first request is one flag: `accumulate_grad_batches=4`. A second flag limits the gradient norm: `gradient_clip_val=0.05`. The epoch has
-# 16 batches. How many updates does a module make that steps its optimizer itself and returns `None` from `configure_optimizers`?
+# 16 batches. How many updates does a module make if it steps its optimizer itself and returns `None` from `configure_optimizers`?
 #
 # **Predict before you run.**
 #
@@ -202,7 +202,7 @@ result = contrast(
 )
 
 # %% [markdown]
-# A **claim** is one sentence that the measurement has to keep; a check mark means that it held in your run. We run every claim with many seeds and data sets.
+# A **claim** is one sentence that the measurement has to confirm; a check mark means that it held in your run. We run every claim with many seeds and data sets.
 
 # %% tags=["claim"]
 claim(
@@ -216,9 +216,9 @@ claim(
 # takes a step that returns `None` to mean "skip this batch". So it skips 16 batches, and the module has already learned from each of them.
 #
 # The libraries did say so, three times. "Will run with no optimizer" is true of the Trainer and wrong about the module. "No gradient clipping will occur" is the finding of this experiment. There was no error, though, and in most projects
-# the warnings scroll by. Another loss shows only later: a checkpoint of `StepsItself` holds no optimizer state, so a resumed run has to start Adam from zero.
+# the warnings scroll by. Another cost shows only later: a checkpoint of `StepsItself` holds no optimizer state, so a resumed run has to start Adam from zero.
 #
-# The run is an ordinary one, shuffled and with default settings; only the limit of 0.05 is strict. Without the two flags you would notice nothing: the first folded cell trains both versions without them. The second claims what else you have just read.
+# The run is an ordinary one, shuffled and with default settings; only the limit of 0.05 is strict. Without the two flags you would notice nothing: the first folded cell trains both versions without them. The second turns the rest of what you have just read into claims.
 
 
 # %% tags=["apparatus"]
@@ -264,11 +264,11 @@ claim(
 # **Scope.** Silent in one process, on CPU or GPU, for flags that act on gradients or updates. Flags that act elsewhere, such as `max_epochs`, work in both versions. In several processes Lightning (2.6) refuses a step that returns `None`, so there an error reveals the habit.
 #
 # **When the bad version is right.** If one step needs several optimizers (GANs), several updates (meta-learning) or two backward passes (sharpness-aware minimization), the steps have to be yours.
-# Lightning has *manual optimization* for that: set `automatic_optimization = False`. The Trainer then refuses the two flags with an error instead of ignoring them. One duty remains, `self.manual_backward(loss)`; it stands under *Going further*.
+# Lightning has *manual optimization* for that: set `automatic_optimization = False`. The Trainer then refuses the two flags with an error instead of ignoring them. One duty remains, `self.manual_backward(loss)`; it is explained under *Going further*.
 #
 # ### Your turn · Give the Trainer its work back
 #
-# This module accumulates, clips and steps by hand, written years ago for a small GPU. Make it obey `accumulate_grad_batches` and `gradient_clip_val` of any Trainer, on one
+# This module, written years ago for a small GPU, accumulates, clips and steps by hand. Make it obey `accumulate_grad_batches` and `gradient_clip_val` of any Trainer, on one
 # device and on two. Keep SGD with its momentum. *(6 minutes)*
 
 
@@ -371,7 +371,7 @@ class CallsManualBackward(CallsBackward):
 
 
 # %% [markdown]
-# `run_processes` starts two processes and returns what each of them returned. They run on the CPU, because every machine has one, with the code of two GPUs: only the backend that carries the gradients differs (Gloo, not NCCL). Each
+# `run_processes` starts two processes and returns what each of them returned. They run on the CPU, because every machine has one, with the same code as on two GPUs: only the backend that carries the gradients differs (Gloo, not NCCL). Each
 # process returns the weights of its replica; after every update the two should be equal.
 
 # %% tags=["apparatus"]
@@ -414,8 +414,8 @@ claim(
 # **Predict.** The accuracy that `evaluate.py` reports is
 #
 # - **a** fair: the same seed, so the same split;
-# - **b** too high: about four of five of its images were trained on;
-# - **c** slightly too high: about one of five of its images was trained on.
+# - **b** too high: about four out of five of its images were trained on;
+# - **c** slightly too high: about one out of five of its images was trained on.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -529,10 +529,10 @@ claim(
 )
 
 # %% [markdown]
-# **Why.** `random_split` draws from the global random state. Both scripts start it from the same seed, but `fit.py` has drawn the network's weights before it splits, and `evaluate.py` has not. Add or remove one line above
-# the split that draws random numbers, and the split changes. Four of five images go into any training part, so about four of five validation images had been trained on. Lightning cannot know, and says nothing.
+# **Why.** `random_split` draws from the global random state. Both scripts start it from the same seed, but `fit.py` has drawn the network's weights before it splits, and `evaluate.py` has not. Add or remove one line that draws random numbers
+# above the split, and the split changes. Four out of five images go into any training part, so about four of five validation images had been trained on. Lightning cannot know, and says nothing.
 #
-# `OneSplit` stands in one place, and its generator makes the split depend on the images and one number. A `torch.manual_seed` in front of `random_split` would do that too, and would also decide every shuffle and dropout after it.
+# `OneSplit` lives in one place, and its generator makes the split depend on the images and one number. A `torch.manual_seed` in front of `random_split` would do that too, and would also decide every shuffle and dropout after it.
 #
 # **The class alone is not enough.** `setup` runs once for every call of `fit`, `validate`, `test` and `predict`, and in every process. Without the generator, each call draws a different split:
 
@@ -582,7 +582,7 @@ claim(
 # ### Your turn · A split that stays the same
 #
 # Complete this data module. It gets images and labels and makes three parts: 70 % to train, 15 % to validate, 15 % to test, each with its loader. Every instance makes the same
-# parts, however often `setup` is called and also where `prepare_data` never ran. The split neither depends on the global random state nor seeds it. Training batches are shuffled. *(8 minutes)*
+# parts, however often `setup` is called and even where `prepare_data` never ran. The split neither depends on the global random state nor seeds it. Training batches are shuffled. *(8 minutes)*
 
 
 # %% tags=["exercise"]
@@ -685,7 +685,7 @@ print("in the first process and in the second:", run_processes(mean_value_is_the
 # ## 1.3 Keep models modular
 #
 # The third request. Colleagues have trained encoders on 4,000 images; you have 100 labelled ones. You want to take over an encoder, freeze it, and train only a new last layer on the hundred.
-# There are three encoders to try: one with the very layers of our network, one with wider layers, one with convolutions.
+# There are three encoders to try: one with exactly the layers of our network, one with wider layers, one with convolutions.
 #
 # Our class builds its layers itself, so it is *filled*: `self.load_state_dict(trained.state_dict(), strict=False)`. It says `strict=False` because the last layer is new anyway. In the colleagues' checkpoints the
 # tensors have names such as `encoder.1.weight`; in ours, `layers.1.weight`.
@@ -740,7 +740,7 @@ def handed_over(trained):
 # %% [markdown]
 # ### The contrast
 #
-# The first folded cell makes the colleagues' three models: they, too, are a `TakesAnEncoder`. The second gives a copy of each to both versions, compares tensors, trains the last layer, and measures.
+# The first folded cell makes the colleagues' three models: they, too, are instances of `TakesAnEncoder`. The second gives a copy of each to both versions, compares tensors, trains the last layer, and measures.
 
 
 # %% tags=["apparatus"]
@@ -855,7 +855,7 @@ for name, version in {
     print(f"{name}: test accuracy {test_accuracy(model):.3f}")
 
 # %% [markdown]
-# Training repairs most of the loss. What remains is small enough to pass for bad luck with the seed, and the colleagues' work is lost all the same.
+# Training repairs most of the damage. What remains is small enough to pass for bad luck with the seed, and the colleagues' work is lost all the same.
 #
 # **Frozen means every bit.** `requires_grad_(False)` stops the weights. Batch normalization has more than weights; the folded helper trains a new last layer for one epoch and lists what changed in the encoder:
 
@@ -943,7 +943,7 @@ print(f"test accuracy: {test_accuracy(model):.3f}")
 #
 # ### Going further · Probes
 #
-# The checks of your exercises ask *probes*: functions that run a module and report what they saw. They work on your own modules, outside this course too.
+# The checks of your exercises use *probes*: functions that run a module and report what they saw. They work on your own modules, outside this course too.
 
 # %%
 from course_utils.exercises.lesson_01 import (

@@ -10,7 +10,7 @@
 # # Lesson 02 · Does it run on a device you do not have?
 #
 # You write a model on a laptop. A colleague trains it on the second GPU of a server, and next year someone loads the file you saved. Will it
-# run? In this lesson you ask the module itself, on GPUs that are not there. At the end you can
+# run? In this lesson you ask the module itself, on GPUs that are not there. By the end you can
 #
 # - try a `training_step` on GPUs without owning one, and say what such a test cannot see;
 # - create tensors on the right device, and say what the wrong one costs;
@@ -95,7 +95,7 @@ def trained(model_class):
 # ## 2.1 Name no device
 #
 # Here is a famous line: `device = "cuda:0" if torch.cuda.is_available() else "cpu"`. Tutorials call it device-agnostic, and it looks the part: it asks before it
-# moves anything. Suppose it stands in a `training_step`.
+# moves anything. Suppose it appears in a `training_step`.
 #
 # **Predict before you run.** Four places: a machine without a GPU; the CPU of a machine with two GPUs (`accelerator="cpu"`, say for debugging); its first GPU; its
 # second GPU (`devices=[1]`). The step runs
@@ -209,10 +209,10 @@ claim("2.1", text, result.gain("test accuracy") == 0)
 
 # %% [markdown]
 # **Why.** The line asks what the *machine* has. The question is where the *module* is. Before the step, the Trainer has put weights and batch on one device; the
-# line carries the batch away from there. It does no harm on a machine without a GPU, and on the first GPU. Lightning says
+# line carries the batch away from there. It does no harm on a machine without a GPU, or on the first GPU. Lightning says
 # nothing: it does not read your step.
 #
-# **Scope.** Several processes on one machine: each has its own GPU, and all but the first are in the row *second GPU*. A scheduler may show each process only its own GPU
+# **Scope.** Several processes on one machine: each has its own GPU, and all but the first are covered by the row *second GPU*. A scheduler may show each process only its own GPU
 # (`CUDA_VISIBLE_DEVICES`); that GPU is then `cuda:0`, and the line does no harm. NVIDIA and AMD GPUs are `cuda` to
 # PyTorch; with a module on Apple's `mps`, the line picks the CPU.
 #
@@ -710,7 +710,7 @@ claim("2.3", text, result.good["accuracy lost"] == 0)
 # **Why.** A checkpoint does not hold the module. Of its tensors it holds the `state_dict`: parameters and buffers. A plain attribute is neither. The new instance starts with
 # mean 0 and deviation 1, the weights expect standardized images, and no key is missing, because none was ever saved. Lightning says nothing: it saves what it is given.
 #
-# The black level makes the loss large: the statistics end far from 0 and 1. How large is it with 2,000 ordinary images, scaled to values from 0 to 1?
+# The black level makes the drop large: the statistics end far from 0 and 1. How large is it with 2,000 ordinary images, scaled to values from 0 to 1?
 
 # %% tags=["apparatus"]
 # Measures the bad version again, on ordinary images.
@@ -719,7 +719,7 @@ print(f"plain attributes, ordinary images: saved {ordinary['saved']:.3f}, ", end
 print(f"reloaded {ordinary['reloaded']:.3f}")
 
 # %% [markdown]
-# With the digits that come with the course the loss is much smaller, and easily blamed on the data.
+# With the digits that come with the course the drop is much smaller, and easily blamed on the data.
 #
 # ### Four ways to keep a tensor
 #
@@ -758,7 +758,7 @@ with simulated_tensors("cuda:0"):
         print("images - torch.zeros(1):", error)
 
 # %% [markdown]
-# **Scope.** The loss on saving: any device, any number of processes. The error on a GPU: tensors with a dimension. Under DDP, the usual way to train on many GPUs, the buffers of
+# **Scope.** What saving loses: any device, any number of processes. The error on a GPU: tensors with a dimension. Under DDP, the usual way to train on many GPUs, the buffers of
 # the first process are sent to all others before each forward pass (`broadcast_buffers=True`), so running statistics are those of *its* images. Since PyTorch 2.5 there is a
 # shorter spelling: `self.mean = nn.Buffer(torch.zeros(1))`.
 #

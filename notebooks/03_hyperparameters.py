@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 03 · Will the model you load be the model you saved?
 #
-# In this lesson you save, load and resume models, and compare what comes back with what you saved. At the end you can
+# In this lesson you save, load and resume models, and compare what comes back with what you saved. By the end you can
 #
 # - reload a model of yours from its file alone, with the settings it was trained with;
 # - say which arguments belong in that file;
@@ -306,11 +306,11 @@ claim("3.1", text, saved_names == ["lr", "width"])
 # `save_hyperparameters()` saves the arguments of the `__init__` that calls it, *with the values that they have at that moment*. (A list that you append to later is saved with what you appended.) If the call stands in a base class,
 # and the subclass calls `super().__init__()`, the arguments of the subclass are saved as well: in the cell above, also `width`, which only the subclass has.
 #
-# **Scope.** Any device; one process, or several with DDP; every checkpoint that a Trainer writes, also one with the weights only (`save_weights_only=True`). A file that you write with
+# **Scope.** Any device; one process, or several with DDP; every checkpoint that a Trainer writes, even one with the weights only (`save_weights_only=True`). A file that you write with
 # `torch.save(model.state_dict(), path)` holds no hyperparameters in either version.
 #
 # **When the bad version is right.** You may keep the settings elsewhere, say in a configuration file that you trust. Then pass them again: what you pass to
-# `load_from_checkpoint` goes to `__init__`. Or leave out the defaults: if Python insists on an argument, you cannot forget it unnoticed.
+# `load_from_checkpoint` goes to `__init__`. Or leave out the defaults: if Python insists on an argument, you cannot forget it without noticing.
 #
 # The good version has a price: the *names* of your arguments become part of a file format. Rename `invert` to
 # `inverted`, load an old file, and Lightning drops the hyperparameter that `__init__` does not know (unless it takes `**kwargs`). The new name gets its default, as in the printed line *saved, then invert renamed*.
@@ -787,12 +787,12 @@ text = "a run resumed by ckpt_path with a new learning rate among its hyperparam
 claim("3.3", text, used / first.hparams.lr, equals=1.0)
 
 # %% [markdown]
-# The hyperparameters, and any logger's table of them, show the new rate; the run used the old one. A checkpoint holds the optimizer's state, and the rate is part of it. Resuming with `ckpt_path` means to continue as if
+# The hyperparameters, and any logger's table of them, show the new rate; the run used the old one. A checkpoint holds the optimizer's state, and the rate is part of it. Resuming with `ckpt_path` means continuing as if
 # nothing had happened: Lightning first calls `configure_optimizers`, then puts the saved state on top, and only then calls `on_train_start`.
 #
 # **Scope.** The optimizers of `torch.optim`; any device; one process, or several with DDP; resumed at the end of an epoch or in the middle. The resume part holds for `ckpt_path`; `load_from_checkpoint` restores no optimizer.
 #
-# **When the bad version is right.** An attribute serves as well as a hyperparameter if `__init__` sets it from the argument, as in 3.1. A number that you will never tune may stand in the code: Adam's `betas`, an `eps`. Each argument is one more thing that a reader must
+# **When the bad version is right.** An attribute serves as well as a hyperparameter if `__init__` sets it from the argument, as in 3.1. A number that you will never tune may stay in the code: Adam's `betas`, an `eps`. Each argument is one more thing that a reader must
 # think about. And if a *schedule* sets the rate, `hparams.lr` is only the number that it starts from or aims at; [lesson 04](04_logging.ipynb) shows how to log the rate as it was applied.
 #
 # ### Your turn · A resumed run that listens

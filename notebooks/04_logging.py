@@ -10,7 +10,7 @@
 # # Lesson 04 · Curves that mean what they say
 #
 # A logged number is more than a picture. Callbacks read it: it decides when a run stops, which checkpoint is kept, how fast the weights move. A number
-# that is not what its name says does damage. At the end of this lesson you can
+# that is not what its name says does damage. By the end of this lesson you can
 #
 # - say, for each number you log, which images and which processes it is a mean of;
 # - find the step at which one batch was broken;
@@ -257,7 +257,7 @@ print("values of train_loss_epoch:", len(log.values("train_loss_epoch")))
 
 # %% [markdown]
 # Outside this course, whose kernel mutes warnings, the cell above prints: "The number of training batches (10) is smaller than the logging interval Trainer(log_every_n_steps=50)." It
-# compares the interval with one *epoch*: a long run of short epochs is warned as well, and has a step curve with few points.
+# compares the interval with one *epoch*: a long run of short epochs gets the warning as well, and has a step curve with few points.
 #
 # ### Your turn · Two curves from one line
 #
@@ -588,7 +588,7 @@ class LogsTogether(TrainsWithPlateau):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell builds the two files, as data sets made of many files have them, and starts two processes with `run_processes`. Inside runs an ordinary `Trainer`, on the CPU, because every machine has one. Watch
+# The folded cell builds the two files, as in data sets made of many files, and starts two processes with `run_processes`. An ordinary `Trainer` runs inside, on the CPU, because every machine has one. Watch
 # the two learning rates in the table, then the distance between the two sets of weights.
 
 # %% tags=["apparatus"]
@@ -674,7 +674,7 @@ line = "self.log('val_loss', ..., sync_dist=True)"
 claim("4.3", text, result.bad.says(line) and not result.good.says(line))
 
 # %% [markdown]
-# **Why.** `self.log` keeps a value in its own process. Rank 1 soon sees its loss rise, because a wrong label costs the more, the more confident the model is, and lowers its learning rate. Rank
+# **Why.** `self.log` keeps a value in its own process. Rank 1 soon sees its loss rise, because a wrong label costs more the more confident the model is, and lowers its learning rate. Rank
 # 0 sees a different loss, and lowers its own rate later or not at all. They apply the same gradients at different rates, and from then on they are two models. Nothing raises an error. Lightning does warn, in the lines
 # under the figure, easily missed in a long log. (`train_loss` has an unsynced mean in both versions; nothing reads it here.) Only rank 0 writes checkpoints and logs.
 #
@@ -698,7 +698,7 @@ print(
 # %% [markdown]
 # **Scope.** Two processes or more, on CPU or GPU, for numbers that decide something. Measured with DDP on the CPU. In one process `sync_dist` changes nothing.
 #
-# **When the bad version is right.** For the step curve of a training loss. To sync it costs a message per metric and step, while all processes wait for each other; to sync a mean costs two messages per metric and *epoch*. One process's
+# **When the bad version is right.** For the step curve of a training loss. Syncing it costs a message per metric and step, while all processes wait for each other; syncing a mean costs two messages per metric and *epoch*. One process's
 # step values are noisier than the mean of two, which does no harm as long as nothing is decided by them. One `self.log` with `on_step=True, on_epoch=True, sync_dist=True` syncs every step as well; two calls, under two names, sync the mean alone.
 #
 # ### Your turn · A mean, a maximum and a count
@@ -960,7 +960,7 @@ print("highest seen:", f"{max(monitor.lrs['lr-SGD']):.3f}")
 #
 # ### Your turn · A straight line to zero
 #
-# Write it from a specification. The learning rate is 0.1 in the first update and falls on a straight line, to reach zero with the last update or right after it. This must hold for any number of epochs and batches, and when gradients
+# Write it from a specification. The learning rate is 0.1 in the first update and falls in a straight line, reaching zero with the last update or right after it. This must hold for any number of epochs and batches, and when gradients
 # are accumulated over several batches. And every update logs its rate as `lr`, so that a logger has it without a monitor; an optimizer keeps it in `optimizer.param_groups[0]["lr"]`. *(8 minutes)*
 
 
@@ -1041,7 +1041,7 @@ try_guard(
 # **Sources** Lightning's documentation on [logging](https://lightning.ai/docs/pytorch/stable/extensions/logging.html),
 # [LearningRateMonitor](https://lightning.ai/docs/pytorch/stable/api/lightning.pytorch.callbacks.LearningRateMonitor.html) and
 # [ModelCheckpoint](https://lightning.ai/docs/pytorch/stable/api/lightning.pytorch.callbacks.ModelCheckpoint.html); torchmetrics on
-# [Lightning](https://lightning.ai/docs/torchmetrics/stable/pages/lightning.html); L. Smith and N. Topin on [super-convergence](https://arxiv.org/abs/1708.07120), where the one-cycle schedule is from;
+# [Lightning](https://lightning.ai/docs/torchmetrics/stable/pages/lightning.html); L. Smith and N. Topin on [super-convergence](https://arxiv.org/abs/1708.07120), where the one-cycle schedule comes from;
 # MNIST by LeCun, Cortes and Burges.
 #
 # Next: [lesson 05](05_reproducibility.ipynb), on runs that can be repeated to the last bit; or look at the [solutions](../solutions/04_logging.ipynb) of this one.

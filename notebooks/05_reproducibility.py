@@ -10,7 +10,7 @@
 # # Lesson 05 · Same code, same data, same seed: the same network?
 #
 # You train a network today, and again tomorrow. A colleague trains it on two GPUs. Your run breaks off at night, and
-# you resume it. Which of these networks are the same? In this lesson you compare runs, down to the last bit, and at the
+# you resume it. Which of these networks are the same? In this lesson you compare runs, down to the last bit, and by the
 # end you can
 #
 # - make two runs of a script give the same predictions, and say what a seed does not decide;
@@ -150,7 +150,7 @@ def seeds_everything(*callbacks):
 # ### The contrast
 #
 # The folded cells run a script twice. Before each run they put all generators into a different state, as a new process
-# would. Every five steps they compare what the two networks answer to the test images. This is an ordinary run:
+# would. Every five steps they compare the two networks' answers to the test images. This is an ordinary run:
 # shuffled, a few thousand images, default settings.
 
 # %% tags=["apparatus"]
@@ -357,7 +357,7 @@ try_guard(
 # ### Going further
 #
 # **A seed fixes a sequence of numbers, not who draws which.** Draw one more number between the model and the training,
-# as a new layer or a look at a random sample would do. (`preserve_global_state` puts back what a block changes: random
+# as a new layer or a look at a random sample would. (`preserve_global_state` puts back what a block changes: random
 # states, threads, modes. `contrast` does that, too.)
 
 
@@ -395,7 +395,7 @@ claim(
 # does not carry over to a changed program, and why comparing two variants *under the same seed* does not make the
 # comparison fair: compare over several seeds.
 #
-# **`workers=True` acts only in workers.** With `num_workers=0` the two processes of above stay in step:
+# **`workers=True` acts only in workers.** With `num_workers=0` the two processes from above stay in step:
 
 # %%
 none = drawn_by_both(0, workers=True)
@@ -461,7 +461,7 @@ print("hash seeds 1 and 2: same order", order_of_a_set("1") == order_of_a_set("2
 #
 # - **a** have the same bits: same seed, same program, same machine;
 # - **b** differ by a rounding error in the first steps, and drift apart from there;
-# - **c** have the same bits until rounding errors pile up, some hundred steps later.
+# - **c** have the same bits until rounding errors pile up, a hundred or so steps later.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -598,7 +598,7 @@ _ = L.Trainer(deterministic=False, **QUIET)  # off again
 # %% [markdown]
 # **The ordinary size.** The table is staged: most operations on a CPU repeat their bits by themselves,
 # and the network of 5.1 needed no flag. Even here, the row *share answered differently* shows that no answer changes,
-# or hardly one. What suffers is not the accuracy but the proof that two runs are one.
+# or hardly one. What suffers is not the accuracy but the proof that two runs are the same.
 #
 # **On a GPU** (PyTorch's documentation; not measured here) more operations race. Convolutions, `index_add`,
 # `scatter_add` and the gradient of `nn.Embedding` have a deterministic version; the gradients of bilinear
@@ -779,7 +779,7 @@ def keeps_place(dataset):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells train three epochs of 20 batches without a break, and write a checkpoint after step 30 in passing.
+# The folded cells train three epochs of 20 batches without a break, and write a checkpoint after step 30 along the way.
 # Then they build everything again, under a different seed, and resume with `trainer.fit(model, loader, ckpt_path=...)`.
 # In the second epoch, half of the images were still to come. This is an ordinary run, too.
 
@@ -852,7 +852,7 @@ claim("5.3", "Lightning warns of a shuffled resume", result.bad.says("not resuma
 # left are among them by chance; the others are replaced by images that were seen already. No random state repairs that:
 # what is missing is a place in an order.
 #
-# This time Lightning warns, and only of the bad version: the dataloader is *not resumable*. It checks whether the loader
+# This time Lightning warns, and only about the bad version: the dataloader is *not resumable*. It checks whether the loader
 # *has* `state_dict` and `load_state_dict`, not whether they work: two empty methods silence it. So test yours, as in
 # *Take along*.
 #
@@ -926,7 +926,7 @@ try_guard(
 # **At the very end of an epoch** Lightning 2.6 does not call `load_state_dict`. Our loader then begins at 0, which is
 # right there: the epoch comes from `set_epoch`, and only the place within it from the file.
 #
-# **Two processes** get half of every batch order each: Lightning puts its own sampler in, which draws the order from
+# **Two processes** each get half of every batch order: Lightning puts in its own sampler, which draws the order from
 # your seed and the epoch. We interrupt after step 15 of 30, in the middle of the second epoch.
 
 

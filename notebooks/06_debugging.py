@@ -10,7 +10,7 @@
 # # Lesson 06 · Five tools, and the bugs that each one misses
 #
 # Five switches of the Trainer find bugs in seconds, if you know what each of them sees. In this lesson you plant bugs on
-# purpose. At the end you can
+# purpose. By the end you can
 #
 # - choose the tool that finds a given bug in seconds;
 # - say what each tool misses, and what it costs;
@@ -99,11 +99,11 @@ class ImageClassifier(L.LightningModule):
 # %% [markdown]
 # ## 6.1 Dry-run with fast_dev_run
 #
-# A run takes all night and crashes in its last line. `fast_dev_run=True` promises to spare you that: it trains on one
+# A run takes all night and crashes on its last line. `fast_dev_run=True` promises to spare you that: it trains on one
 # batch, validates on one batch, and ends.
 #
 # We plant a crash in six places, one at a time: in `training_step`, in `validation_step`, at the end of the epoch, at
-# the end of training, in saving the checkpoint, and in a `forward` that cannot take the last, smaller batch.
+# the end of training, while saving the checkpoint, and in a `forward` that cannot take the last, smaller batch.
 #
 # **Predict before you run.** How many of the six does the dry run find?
 #
@@ -211,7 +211,7 @@ claim("6.1", text, result.times("batches run in all") >= 50)
 
 # %% [markdown]
 # **Why.** A dry run is an epoch of one batch, with the hooks of an epoch. It leaves out all other batches, loggers,
-# checkpoints and early stopping (so their misspelt `monitor` passes, too). Lightning admits half of that in an info
+# checkpoints and early stopping (so a misspelt `monitor` passes, too). Lightning admits half of that in an info
 # message, which this notebook mutes: "Logging and checkpointing is suppressed." The long run, too, finds
 # `validation_step` at once: it first validates two batches (the *sanity check*).
 #
@@ -294,7 +294,7 @@ try_guard(
 #
 # **Predict.** How many different images does the model see in these 200 epochs?
 #
-# - **a** 70, the same percent again and again;
+# - **a** 70, the same one percent again and again;
 # - **b** about 1,000: the portions overlap more and more;
 # - **c** more than 5,000.
 
@@ -395,7 +395,7 @@ claim("6.2", text, -result.gain("test accuracy") / lead >= 0.08)
 # **Why.** `limit_train_batches` limits the *batches of an epoch*, and the loader shuffles all images again in every
 # epoch. The accuracy is too good, and says nothing about 70 images.
 #
-# This limit is staged. Here is the tenth of the popular tip, for ten epochs:
+# This limit is staged. Here is the tenth from the popular tip, for ten epochs:
 
 # %% tags=["apparatus"]
 # Measures the ordinary size, and then the unshuffled case: images ordered by class.
@@ -427,7 +427,7 @@ print("unshuffled and ordered by class, classes seen:", classes, "of", data.num_
 # ### Your turn · A tenth that is always the same tenth
 #
 # Write `tenth(dataset)`. It returns a loader over five to ten percent of the images: the same ones in every epoch and in
-# every call, with every class in it, also a rare one. The order changes from epoch to epoch, and the global random
+# every call, with every class in it, even a rare one. The order changes from epoch to epoch, and the global random
 # state stays as it was. `dataset` is a `TensorDataset` of images and labels, ordered by class.
 # *(7 minutes)*
 
@@ -479,7 +479,7 @@ for limit in (1, 1.0):
     print(f"limit of one as {kind:5}: {trainer.global_step} batches per epoch")
 
 # %% [markdown]
-# **A rehearsal finds what a dry run cannot.** This sampler is to show hard images first from the second epoch on, and
+# **A rehearsal finds what a dry run cannot.** This sampler is meant to show hard images first from the second epoch on, and
 # its author mistyped a name.
 
 # %%
@@ -641,7 +641,7 @@ claim("6.3", text, bad / good <= 0.75)
 # **Why.** `torch.where` chooses between two results after both were computed, and the backward pass goes through both.
 # It multiplies the gradient of the branch that was not chosen, 0, by the slope of the root at 0, which is infinite:
 # `0 * inf` is `nan`. From then on `squares > 0` is false everywhere, since no comparison with `nan` is true. Every edge
-# becomes 0, and only the brightness is left: the line that was to make things safe hides the accident.
+# becomes 0, and only the brightness is left: the line that was meant to make things safe hides the accident.
 #
 # Unchecked, no library says a word. Checked, the error names the operation, and PyTorch's warning shows the line:
 
@@ -670,7 +670,7 @@ print(next(line.strip() for line in reversed(lines) if "sqrt()" in line))
 #
 # `unit_length` divides each row of features by its length. A row of zeros stays zero. The values are right, but the
 # gradient of a zero row is `nan`. Repair it: all gradients finite, and for every other row the same values and gradients
-# as now, also if its values are as faint as `1e-11`. *(6 minutes)*
+# as now, even if its values are as faint as `1e-11`. *(6 minutes)*
 
 
 # %% tags=["exercise"]
@@ -712,7 +712,7 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **What does the check cost?** We train with and without it, in turns. To name the line, it
+# **What does the check cost?** We train with and without it, alternately. To name the line, it
 # notes the stack of calls at every operation.
 
 # %% tags=["apparatus"]
@@ -899,8 +899,8 @@ claim("6.4", text, test <= 0.25)
 # %% [markdown]
 # **Why.** On fresh batches all five bars are equal and decide nothing. On repeated images you know the goal beforehand,
 # because even a small network can memorize. A module that misses it has weights that do not learn, an unfit loss, or
-# targets that change. Fix the number of epochs, too: in the table `DetachesALayer` still rises. In a much wider network, or on
-# a few images, its last layer gets there alone.
+# targets that change. Fix the number of epochs, too: in the table `DetachesALayer` is still rising. In a much wider network, or on
+# a few images, its last layer gets there on its own.
 #
 # Passing is necessary, not sufficient: wrong labels can be memorized, too. Only new images can tell.
 #
@@ -926,7 +926,7 @@ print("asked for a WeightedRandomSampler, got a", end=" ")
 print(type(trainer.train_dataloader.sampler).__name__)
 
 # %% [markdown]
-# The broken module passes: on one class, the bias of the last layer is enough. `shuffle=True` is overruled, and so is a
+# The broken module passes: on one class, the bias of the last layer is enough. `shuffle=True` is overridden, and so is a
 # sampler that balances classes. Before you believe a pass, **print the classes in the batch**.
 #
 # **Scope.** Lightning 2.6, CPU or GPU. Several processes: each repeats the first batches of its own share. Dropout,
@@ -1008,7 +1008,7 @@ print("batches in both:", len(watched["training"] & watched["validation"]))
 # ## 6.5 Profile before you optimize
 #
 # Training is too slow. The images are old scans, so each is prepared when it is loaded: its contrast is stretched, its
-# histogram evened out, and it is turned straight, by two degrees. The network has 64 hidden units. Surely 8 would do?
+# histogram evened out, and it is straightened, by two degrees. The network has 64 hidden units. Surely 8 would do?
 #
 # **Predict.** With a network an eighth as wide, training takes
 #
@@ -1085,7 +1085,7 @@ for name in asked:
 
 # %% [markdown]
 # Read it from the outside in. The epoch contains the waits for a batch (`train_dataloader_next`) and the work on it
-# (`run_training_batch`); that contains `optimizer_step`, and that the forward pass (`training_step`) and the backward
+# (`run_training_batch`); that contains `optimizer_step`, which contains the forward pass (`training_step`) and the backward
 # pass. `batch_to_device`, the copy to the device, is a row of its own. Rows overlap: compare only what lies side by
 # side. The verdict: loading. So prepare all images once, together, by the same function.
 
@@ -1098,8 +1098,8 @@ def prepares_once():
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells time four epochs of each change, preparation included, in turns with the original program. The bars
-# show the time per batch in percent of the original's. `optimizer_step` without forward and backward counts as the optimizer's.
+# The folded cells time four epochs of each change, preparation included, alternating with the original program. The bars
+# show the time per batch as a percentage of the original's. `optimizer_step` without forward and backward counts as the optimizer's.
 
 # %% tags=["apparatus"]
 # Reads the five parts of the loop from a profiler, which waits for the GPU if there is one.
@@ -1184,7 +1184,7 @@ claim("6.5", text, ratio >= 1.75)
 # %% [markdown]
 # **Why.** A part that takes a tenth of the time can save a tenth at most (Amdahl's law). Preparing an image is a chain
 # of tiny operations, each with the cost of a call from Python, and the old program repeats it in every epoch. Prepared
-# together and once, the images cost that a single time. (*Times as fast* compares whole runs, preparation included, so
+# together and once, the images pay that cost a single time. (*Times as fast* compares whole runs, preparation included, so
 # it gains less than the bars.) Does the fast program
 # learn the same? And what is known of a GPU?
 
@@ -1241,7 +1241,7 @@ check("6.5", slowest_part)
 # %% [markdown]
 # ### Take along
 #
-# Call this with `trainer.profiler` after some hundred batches with `profiler="simple"`.
+# Call this with `trainer.profiler` after a hundred batches or so with `profiler="simple"`.
 
 
 # %% tags=["guard"]
@@ -1272,7 +1272,7 @@ try_guard(
 #
 # ### Going further
 #
-# **Which tool finds which bug?** We let each tool, at a cheap setting, loose on the bugs of this lesson, and on the
+# **Which tool finds which bug?** We try each tool, at a cheap setting, on the bugs of this lesson, and on the
 # healthy module for false alarms. A raised error counts as found. Two tools raise nothing and need a judge: learning
 # by heart has failed below 0.95, and loading is too slow if it takes more than 0.6 of the loop. *Rehearsal* is two epochs of two
 # batches; *combined* is a rehearsal with anomaly detection.

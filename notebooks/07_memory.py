@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 07 · Where did the memory go?
 #
-# "Out of memory" comes without an explanation, so people work through a list of tips. Some save half of your memory, some nothing. In this lesson you count instead of guessing. At the end you can
+# "Out of memory" comes without an explanation, so people work through a list of tips. Some save half of your memory, some nothing. In this lesson you count instead of guessing. By the end you can
 #
 # - say what a training step holds, byte by byte, and which part is worth attacking;
 # - choose the tool that shrinks that part, and name its price;
@@ -151,7 +151,7 @@ mixed = {"precision": "bf16-mixed"}
 # %% [markdown]
 # ### The contrast
 #
-# The folded cell also takes the peak of *all* tensors, temporary ones included (`MemoryTrace`). The parts peak at different moments: it can lie below their sum.
+# The folded cell also takes the peak of *all* tensors, temporary ones included (`MemoryTrace`). The parts peak at different moments, so this peak can lie below their sum.
 
 # %% tags=["apparatus"]
 # Counts the parts of a step, and the peak of all tensors, for both networks.
@@ -407,7 +407,7 @@ claim("7.2", text, share <= 0.3)
 # %% [markdown]
 # **Why.** The gradient of a mean over 256 images is the mean of the gradients of its quarters. Lightning divides each loss by four, PyTorch adds gradients up: nothing is approximated. Small batches alone make four updates where there was one, a different run that needs its own learning rate.
 #
-# Three conditions hide in that. The folded cells break them one by one, and compare an accumulated gradient with that of the same images at once (batches of 64 unless the table says otherwise).
+# Three conditions hide in that. The folded cells break them one by one, and compare an accumulated gradient with that of the same images taken at once (batches of 64 unless the table says otherwise).
 #
 # 1. *The loss of an image does not depend on its neighbours.* Batch normalization uses the mean of its batch.
 # 2. *The group is complete.* Five batches are a group of four and a leftover, whose gradient Lightning (2.6) divides by four as well.
@@ -515,7 +515,7 @@ claim("7.2", text, errors["3 repaired"], at_most=0.01)
 #
 # ### Your turn · A leftover that counts in full
 #
-# This module is trained with `Trainer(accumulate_grad_batches=4)`, and an epoch may have any number of batches. Make each update use the mean gradient of the batches in its group, also
+# This module is trained with `Trainer(accumulate_grad_batches=4)`, and an epoch may have any number of batches. Make each update use the mean gradient of the batches in its group, even
 # when the last group is smaller. `self.trainer.num_training_batches` says how many batches an epoch has. *(10 minutes)*
 
 
@@ -567,7 +567,7 @@ try_guard(
 #
 # A deep network saves the activations of every block until the backward pass. Checkpointing keeps only what goes *into* a block, and computes the rest again, block by block. (The files of [lesson 09](09_checkpointing.ipynb) are something else.)
 #
-# The network is torchvision's vision transformer in a light size: eight blocks, in which dropout zeroes a random tenth of the activations. You train it with and without checkpointing: on the CPU, since we compare bits, and with `deterministic=True` ([5.2](05_reproducibility.ipynb)).
+# The network is torchvision's vision transformer in a small size: eight blocks, in which dropout zeroes a random tenth of the activations. You train it with and without checkpointing: on the CPU, since we compare bits, and with `deterministic=True` ([5.2](05_reproducibility.ipynb)).
 #
 # **Predict.** Five updates later, compared with training that keeps everything, the weights are
 #
@@ -705,7 +705,7 @@ differ = result.bad.extras["end"] != result.good.extras["end"]
 claim("7.3", text, differ.sum().item(), equals=0)
 
 # %% [markdown]
-# **Why.** Both forward passes end where the first curve is highest. Then the other curve has eight bumps: each block is computed again just before its backward pass, and let go after it. A backward pass costs twice the operations of a forward pass; with a second forward pass, three becomes four. Before it computes a block again, `checkpoint` restores the random generators, so dropout zeroes the same activations.
+# **Why.** Both forward passes end where the first curve is highest. Then the other curve has eight bumps: each block is computed again just before its backward pass, and released after it. A backward pass costs twice the operations of a forward pass; with a second forward pass, three becomes four. Before it computes a block again, `checkpoint` restores the random generators, so dropout zeroes the same activations.
 #
 # Now compare the two memory rows. If less is *saved*, is the *peak* lower? Put one checkpoint around all eight blocks, `Recomputed(*blocks)`:
 
@@ -779,7 +779,7 @@ check("7.3", RecomputesTheCheap)
 # %% [markdown]
 # ### Take along
 #
-# A test that checkpointing acts at all: some libraries skip it in evaluation mode without a word. It counts what a forward pass saves, weights included.
+# A test that checkpointing takes effect at all: some libraries skip it in evaluation mode without a word. It counts what a forward pass saves, weights included.
 
 
 # %% tags=["guard"]

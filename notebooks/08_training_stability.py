@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 08 · Four ways to keep a run on its feet
 #
-# One bad batch throws the weights far away. A learning rate breaks the network in its first steps. The logged gradient norm is not the one used. A run stops in time, and keeps the wrong weights. At the end of this lesson you can
+# One bad batch throws the weights far away. A learning rate breaks the network in its first steps. The logged gradient norm is not the one used. A run stops in time, and keeps the wrong weights. By the end of this lesson you can
 #
 # - limit the length of a gradient without changing its direction, and choose the limit for your optimizer;
 # - tell a learning rate that is too large from one that comes too early;
@@ -514,8 +514,8 @@ text = "for a deep network that normalizes after each block, trained with Adam, 
 claim("8.2", text, best["StartsAtThePeak"] / max(best.values()), at_least=0.75)
 
 # %% [markdown]
-# So if you can try several rates, try a lower one first. Warm-up buys room for error, which pays where one run takes days. How far a tenth of the run moves the edge differs between data sets and seeds. Half of the
-# run has its price: the rate is below its peak for so long.
+# So if you can try several rates, try a lower one first. Warm-up buys room for error, which pays where one run takes days. How far warm-up over a tenth of the run moves the edge differs between data sets and seeds. Over half of the
+# run it has its price: the rate is below its peak for so long.
 #
 # These runs are shuffled, with Adam's default betas.
 #
@@ -526,7 +526,7 @@ claim("8.2", text, best["StartsAtThePeak"] / max(best.values()), at_least=0.75)
 #
 # ### Your turn · A warm-up that counts updates
 #
-# The module below should train with SGD and a momentum of 0.9. The rate should rise during the first quarter of all updates to 0.1, then fall to zero at the end of the run, for any number of epochs, and also when the
+# The module below should train with SGD and a momentum of 0.9. The rate should rise during the first quarter of all updates to 0.1, then fall to zero at the end of the run, for any number of epochs, and even when the
 # Trainer accumulates batches. Leave the momentum unchanged. *(8 minutes)*
 
 
@@ -767,7 +767,7 @@ text = "in a new network of eight layers, ReLU lets at least a thousand times as
 claim("8.3", text, relu / sigmoid, at_least=1e3)
 
 # %% [markdown]
-# The slope of a sigmoid is at most a quarter. Seven of them in a row multiply to less than a ten thousandth.
+# The slope of a sigmoid is at most a quarter. Seven of them in a row multiply to less than a ten-thousandth.
 #
 # **Scope.** Measured on the CPU, in one process. Exact without a gradient scaler, so in 32 bits and in bfloat16. **Under `precision="16-mixed"`** `on_after_backward` sees gradients multiplied by a large factor, and so does
 # `on_before_optimizer_step` **if the optimizer is fused** (*Going further*). On a GPU, `grad_norm` waits for the device once per weight tensor, as `.item()` would; `get_total_norm` does not wait. So log layers only every hundredth step.

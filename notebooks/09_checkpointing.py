@@ -10,7 +10,7 @@
 # # Lesson 09 · What is left when the run is killed?
 #
 # The power fails, memory runs out, the time limit is up: sooner or later a long run is killed. What you lose was decided long before, by a few lines that are rarely
-# tested. At the end of this lesson you can
+# tested. By the end of this lesson you can
 #
 # - keep the newest and the best weights of any run, and prove that you do;
 # - resume a killed run so that it ends with the same bits as one that was never killed;
@@ -19,7 +19,7 @@
 # **You need** to know what a `LightningModule` and a `Trainer` are. New here? [Start here](00_start_here.ipynb) takes fifteen minutes.
 #
 # **Time** 35 minutes of reading and running, 23 minutes of exercises. All cells together run in less than half a minute on two CPU cores under Linux. On other systems, and with a GPU, add
-# some seconds for each of four new processes.
+# a few seconds for each of four new processes.
 #
 # Two sittings: 9.1 and 9.2 first, 9.3 and the recipe another day.
 
@@ -382,7 +382,7 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **It can be worse.** `save_top_k=0, save_last=True` reads like "only the last one, please". Two runs of three epochs, one of which dies in the last of them:
+# **It can be worse.** `save_top_k=0, save_last=True` reads like "only the last one, please". Two runs of three epochs, one of which dies in its last epoch:
 
 
 # %%
@@ -643,7 +643,7 @@ text = "restarting a run of four epochs, killed in its third, from the loaded we
 claim("9.2", text, result.times("updates after it") == 2)
 
 # %% [markdown]
-# After the kill the good curve steps back to update 64, repeats the 16 updates that were lost, and continues to the end. The bad curve makes the whole cycle again. Lightning says nothing.
+# After the kill the good curve steps back to update 64, repeats the 16 updates that were lost, and continues to the end. The bad curve goes through the whole cycle again. Lightning says nothing.
 #
 # **Why.** A checkpoint holds weights, the optimizer's averages, the schedule's position, epoch and step, and the state of callbacks. `load_from_checkpoint` is made for *using* a model: it
 # takes the weights and calls the module's own hook. `fit(ckpt_path=...)` takes everything.
@@ -866,7 +866,7 @@ claim("9.2", text, weights_only != "resumed")
 # Only the first one continued: 32 updates, the second epoch. `ckpt_path="last"` looks in the folders of the checkpoint callbacks for a file whose name begins with `last`; without one
 # it trains all epochs from scratch, with a warning. A file with weights only fails when you resume.
 #
-# **A file from the middle of an epoch.** Ten batches of 64 images come in fixed order, and the file is saved after the sixth.
+# **A file from the middle of an epoch.** Ten batches of 64 images come in a fixed order, and the file is saved after the sixth.
 
 
 # %%
@@ -953,7 +953,7 @@ class RegistersABuffer(WeighsClasses):
 # %% [markdown]
 # ### The contrast
 #
-# Nothing is random here: the images come in a fixed order, and there is no dropout. The folded cells train two epochs, save, and let a new module continue from the file for two more. A second run makes
+# Nothing is random here: the images come in a fixed order, and there is no dropout. The folded cells train two epochs, save, and let a new module continue from the file for two more. A second run trains
 # all four epochs without a break. The figure follows the largest class weight, divided by the mean of all.
 
 
@@ -1136,8 +1136,8 @@ claim("9.3", text, list(resumed.values()).count("UnpicklingError"), equals=7)
 # read with `weights_only=True`, because unpickling can run any code ([3.2](03_hyperparameters.ipynb)). Make values plain before they are saved: `float(x)`, `x.tolist()`, `list(d)`, `str(path)`. An existing
 # file is not lost: if you wrote it yourself, `fit(..., weights_only=False)` reads it.
 #
-# **Scope.** CPU, as measured; one process (of several, the file holds the first one's state). On a GPU the plain attribute stays on the CPU, and the first step stops with an error about devices ([2.3](02_device_agnosticism.ipynb)); if you mend that with
-# `.to(self.device)`, resuming is back at ones without a warning.
+# **Scope.** CPU, as measured; one process (of several, the file holds the first one's state). On a GPU the plain attribute stays on the CPU, and the first step stops with an error about devices ([2.3](02_device_agnosticism.ipynb)); if you fix that with
+# `.to(self.device)`, resuming is back to ones without a warning.
 #
 # **When the bad version is right.** When the value can be computed again, such as a cache, or should start over, such as a timer; `register_buffer(..., persistent=False)` moves a tensor to the device but not into the file.
 # And a buffer has a price: older files do not fit any more (*Going further*).
@@ -1195,7 +1195,7 @@ try_guard(
 # %% [markdown]
 # ### Going further
 #
-# **PyTorch's extra state** works in every `nn.Module`, also deep inside your network, where Lightning's hooks are not called:
+# **PyTorch's extra state** works in every `nn.Module`, even deep inside your network, where Lightning's hooks are not called:
 
 
 # %%

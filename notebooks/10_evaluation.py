@@ -10,7 +10,7 @@
 # # Lesson 10 · Will the number you report hold on new data?
 #
 # Training is over, you call `trainer.test`, and a number appears. Which weights did it score? And would other images give the same number? In this lesson you
-# measure both. At the end you can
+# measure both. By the end you can
 #
 # - say which epoch's weights a test has scored, and make it score the ones that you mean;
 # - choose among models without spoiling the number that you will report;
@@ -100,7 +100,7 @@ class Classifier(L.LightningModule):
 # %% [markdown]
 # ## 10.1 Keep training and test apart
 #
-# You train for 20 epochs. A `ModelCheckpoint` watches the validation loss and keeps the weights of its lowest epoch. Then you write a line that stands in many scripts:
+# You train for 20 epochs. A `ModelCheckpoint` watches the validation loss and keeps the weights of the epoch where it is lowest. Then you write a line found in many scripts:
 # `trainer.test(model, datamodule=data)`.
 #
 # **Predict before you run.** That line tests the weights of
@@ -135,7 +135,7 @@ def tests_the_best(trainer, model, data):
 # %% [markdown]
 # ### The contrast
 #
-# The data is bad on purpose, so that the effect is large: 1,000 training images, three of five with a random label. Validation and test labels are right. Both runs train alike, from the same seed.
+# The data is bad on purpose, so that the effect is large: 1,000 training images, three out of five with a random label. Validation and test labels are right. Both runs train alike, from the same seed.
 # The test with `ckpt_path` loads that file into `model`, so `model.age` tells afterwards which epoch was tested.
 
 
@@ -391,7 +391,7 @@ L.Trainer(**quiet_trainer()).test(model, datamodule=sealed, verbose=False)
 # You have trained 20 networks. They differ only in their random numbers: first weights and order of images. You have 100 validation and 100 test images that none of them was trained on. You score all 20 on the test images, take
 # the best one, and report its accuracy.
 #
-# A single draw of 100 images proves nothing, so we repeat it 1,000 times, with different images from one large pool. All other images of the pool tell the true
+# A single draw of 100 images proves nothing, so we repeat it 1,000 times, with different images from one large pool. All other images of the pool give the true
 # accuracy of the network that was taken.
 #
 # **Predict.** Averaged over the draws,

@@ -10,7 +10,7 @@
 # # Lesson 11 · Who tells you about the bug?
 #
 # A type hint, a docstring, a stored value: each says something about your code. What checks that it is true? In 11.1 and 11.2 the bad and the good version have *the same bug*; they differ in whether you hear of it. In 11.3
-# they differ in where a value comes from. At the end you can
+# they differ in where a value comes from. By the end you can
 #
 # - write the shape of a tensor into a hint, have it checked at every call, and say what reads a plain hint;
 # - write a docstring with an example that fails when the code changes;
@@ -175,7 +175,7 @@ def checked_hints(preds: PerImage, values: PerImage) -> Scalar:
 # ### The contrast
 #
 # The folded cell does what a programmer does: it trains, and if an error names the fault, it repairs the module and trains again. The repair flattens the predictions to `(64,)`. So the row *R2* compares the bug with its
-# *repair*; what the hint is worth stands in the rows above it.
+# *repair*; what the hint is worth is shown in the rows above it.
 
 # %% tags=["apparatus"]
 # Trains; if an error names the fault, repairs it and trains again; measures.
@@ -314,7 +314,7 @@ else:
 # With hints, the command line refuses `lots` and names the argument. Its `--help` takes type and default from the signature and the meaning from `Args`. Without hints, `"lots"` gets as far as a line inside PyTorch that cannot
 # use it.
 #
-# None of these knows a *shape*, which arises only when the code runs; that is why `checked` looks at every call. In your project, use the library of the field, [jaxtyping](https://docs.kidger.site/jaxtyping/), with beartype as its
+# None of these knows a *shape*, which arises only when the code runs; that is why `checked` looks at every call. In your project, use the library that the field uses, [jaxtyping](https://docs.kidger.site/jaxtyping/), with beartype as its
 # checker. There a hint reads `Float[Tensor, "batch"]`.
 #
 # **Scope.** One process or several, CPU or GPU: every process checks its own batches. `LightningCLI` reads hints in Lightning 2.6, if jsonargparse is installed.
@@ -389,7 +389,7 @@ images = scaled(data.test_images).flatten(1)
 print("distances:", tuple(distances(images[:5], images[:9]).shape))
 
 # %% [markdown]
-# **Hints of today.** `tuple[Tensor, Tensor]` and `dict[str, int]` need no import; `Tuple` and `Dict` from `typing` are outdated. And `configure_optimizers` does not return `Dict[str, Any]`, as older code has it. mypy refuses
+# **Today's hints.** `tuple[Tensor, Tensor]` and `dict[str, int]` need no import; `Tuple` and `Dict` from `typing` are outdated. And `configure_optimizers` does not return `Dict[str, Any]`, as older code has it. mypy refuses
 # that override, because Lightning's own method promises something narrower. (It also refuses `self.hparams.learning_rate`, whose type allows a plain mapping; `self.hparams["learning_rate"]` passes.) The type to write is the one that
 # this lesson uses:
 
@@ -418,7 +418,7 @@ claim("11.1", text, refused)
 # ## 11.2 Docstrings that run
 #
 # You get a network from a colleague. Its docstring says: *return the probability of every class*. It returns logits: the softmax was moved into the loss, and the sentence stayed. You write the loss that belongs to
-# probabilities: the negative log of the probability of the right class, with a lower bound against the log of zero:
+# probabilities: the negative log of the probability of the right class, with a lower bound to avoid the log of zero:
 
 
 # %%
@@ -474,7 +474,7 @@ class ShowsProbabilities(DigitClassifier):
 # %% [markdown]
 # ### The contrast
 #
-# The folded cells play both parts. The colleague runs the examples, and repairs the network if one fails. Then you train. So the curves compare the bug with its *repair*; what the example is worth stands in the row *examples
+# The folded cells play both parts. The colleague runs the examples, and repairs the network if one fails. Then you train. So the curves compare the bug with its *repair*; what the example is worth is shown in the row *examples
 # failed*.
 
 # %% tags=["apparatus"]
@@ -855,7 +855,7 @@ claim("11.3", text, lr_find_works(ReportsTheOptimizer))
 #
 # **Scope.** One process or several, CPU or GPU. With `16-mixed` the bad version stops: "No inf checks were recorded". Under FSDP or DeepSpeed a process holds only a part of the weights, and counting needs care. `current_lr` as written needs a Trainer that trains, one optimizer and one rate for all its weights; `lr_find` as in Lightning 2.6.
 #
-# **When the bad version is right.** Store what cannot change, such as the size of an image, and a past value that you want to keep, under a name that says so: `initial_rate`. A property that computes much hides its cost; make it a
+# **When the bad version is right.** Store what cannot change, such as the size of an image, and a past value that you want to keep, under a name that says so: `initial_rate`. A property that computes a lot hides its cost; make it a
 # method, `model.weight_norm()`.
 #
 # ### Your turn · Two numbers that stay true

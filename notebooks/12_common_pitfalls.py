@@ -10,7 +10,7 @@
 # # Lesson 12 · Five bugs that look fine on your machine
 #
 # A logged loss, a metric with three decimals, a run that ends without an error: all three can come from broken code. Here
-# are five such mistakes. At the end you can
+# are five such mistakes. By the end you can
 #
 # - name the symptom of each, and look for it in your own code;
 # - repair it, and show by a measurement that it is gone;
@@ -62,7 +62,7 @@ from course_utils.data import ImageDataModule, scaled
 from course_utils.hardware import quiet_trainer
 
 # %% [markdown]
-# `scaled` makes values from 0 to 1 of the stored bytes; `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure.
+# `scaled` turns the stored bytes into values from 0 to 1; `quiet_trainer()` holds the options that keep a Trainer silent. Folded cells only measure.
 
 # %%
 data = ImageDataModule(batch_size=64)
@@ -394,7 +394,7 @@ claim("12.2", text, result.good["error"] <= 1e-6)
 # %% [markdown]
 # **Why.** Each process computes the accuracy of its own images. The table of `validate` and the logger show rank 0, the first process. `sync_dist=True` averages over the processes when the epoch ends.
 #
-# Lightning recommends `sync_dist=True`, to the bad version only. Both get a warning about the distributed sampler: of an odd number of images it repeats one. For a number that you publish, use `devices=1`.
+# Lightning recommends `sync_dist=True`, to the bad version only. Both get a warning about the distributed sampler: with an odd number of images it repeats one. For a number that you publish, use `devices=1`.
 #
 # **In an ordinary run** the halves are alike. The folded cell deals out 2,000 shuffled test images, 200 times:
 
@@ -626,7 +626,7 @@ text = "of a tuple, a dataclass, a frozen dataclass, an object of a class withou
 claim("12.3", text, result.bad["moved"] == 2)
 
 # %% [markdown]
-# **Why.** Lightning looks for tensors in tuples, lists, dicts and dataclasses, and for anything that has a method `to`. It does not look into other objects. To a frozen dataclass it cannot assign the moved tensors, so it raises an error; an array is not a
+# **Why.** Lightning looks for tensors in tuples, lists, dicts and dataclasses, and for anything that has a method `to`. It does not look into other objects. It cannot assign the moved tensors to a frozen dataclass, so it raises an error; an array is not a
 # tensor, so the first layer raises one. Both happen on any device, with the first batch. The plain object trains on a CPU, without a warning. On a GPU you read this:
 
 
@@ -648,7 +648,7 @@ with_to = outcome(MovesItself(images, labels), delivers_as_packed)
 claim("12.3", text, with_to == "moved")
 
 # %% [markdown]
-# So, in this order: a tuple, dict or ordinary dataclass; a method `to(self, device)` in your class; for a class that you cannot change, the hook `transfer_batch_to_device` of your module. (The default collate function makes tensors of arrays.)
+# So, in this order: a tuple, dict or ordinary dataclass; a method `to(self, device)` in your class; for a class that you cannot change, the hook `transfer_batch_to_device` of your module. (The default collate function turns arrays into tensors.)
 #
 # **Scope.** One process or several; the plain object fails on every device but the CPU (Lightning 2.6). A tensor that you create in the step is not moved either: [2.2](02_device_agnosticism.ipynb).
 #
@@ -825,7 +825,7 @@ claim("12.4", text, points.median().item(), below=0.5)
 # %% [markdown]
 # That is too little to notice. A smaller validation set or last batch makes it larger.
 #
-# **But where does `self.log` get the size?** It guesses: the first dimension of the first tensor that it finds. Take texts, with the tokens of a batch joined to one long row. Three short texts, all answered
+# **But where does `self.log` get the size?** It guesses: the first dimension of the first tensor that it finds. Take texts, with the tokens of a batch joined into one long row. Three short texts, all answered
 # correctly, make the first batch; one long text, answered wrongly, is the second. The truth is 0.75.
 
 # %%
@@ -870,7 +870,7 @@ text = "Lightning warns if it guesses the batch size from tensors of different l
 claim("12.4", text, warned and not warned_too)
 
 # %% [markdown]
-# Weighted by tokens, the wrong answer counts 30 of 40. The warning names the remedy: give `batch_size=` wherever a batch is more than images and labels. (If all tensors agree on a wrong size, the guess is silent.)
+# Weighted by tokens, the wrong answer counts for 30 of 40. The warning names the remedy: give `batch_size=` wherever a batch is more than images and labels. (If all tensors agree on a wrong size, the guess is silent.)
 #
 # **Scope.** CPU or GPU, one process, a value that is a mean over the samples of a batch. In `training_step`, `self.log` without `on_epoch=True` reports only the last batch ([4.1](04_logging.ipynb)).
 #

@@ -9,7 +9,7 @@
 # %% [markdown]
 # # Lesson 13 · Four switches that should make training faster
 #
-# More workers, benchmark mode, the largest batch that fits, faster loading: all four are on lists of tips, and the first three can also make training slower or worse. Here you measure them. At the end you can
+# More workers, benchmark mode, the largest batch that fits, faster loading: all four are on lists of tips, and the first three can also make training slower or worse. Here you measure them. By the end you can
 #
 # - say what your training waits for, and choose workers for that;
 # - decide on benchmark mode, and keep it from leaking into the next run;
@@ -96,7 +96,7 @@ class ImageClassifier(L.LightningModule):
 # - **heavy transform**: an image is enlarged, warped and reduced again, which keeps a CPU core busy; the training step waits for a GPU meanwhile;
 # - **memory**: an image is simply there.
 #
-# You time the second epoch, when the workers have started; for memory, also both epochs.
+# You time the second epoch, when the workers have started; for memory, both epochs as well.
 #
 # **Predict before you run.** With two workers
 #
@@ -150,7 +150,7 @@ def train(loader, waits=0.0, max_epochs=2, **options):
 
 # %% [markdown]
 # **Folded cells** only measure; click to open one. The first makes the data sets with `SlowStorage`. The second
-# trains all six pairs in turns, three times; `contrast` shows medians.
+# trains all six pairs in turn, three times; `contrast` shows medians.
 
 # %% tags=["apparatus"]
 # Three data sets; a step waits as long as it takes to transform a batch.
@@ -285,7 +285,7 @@ claim("13.1", text, started[True], equals=2)
 #
 # ### Your turn · A loader for any number of workers
 #
-# This loader starts its workers again in every epoch. With `persistent_workers=True`, `workers=0` (for debugging) stopped with an error.
+# This loader starts its workers again in every epoch. With `persistent_workers=True`, `workers=0` (for debugging) stops with an error.
 # Make the function serve both: workers, if there are any, stay for all epochs. Batches of 16, shuffled, every sample once per epoch, as now. *(5 minutes)*
 
 
@@ -336,7 +336,7 @@ try_guard("13.1", bad=lambda: profiled(no_workers), good=lambda: profiled(two_wo
 # %% [markdown]
 # ### Going further · `pin_memory`
 #
-# It often stands beside `num_workers` in lists of tips. It copies each batch to page-locked memory, from where a GPU can fetch it while the CPU continues: Lightning moves batches to a GPU with `non_blocking=True`. What that gains on a GPU we have not measured. Watch what it does without one.
+# It often appears beside `num_workers` in lists of tips. It copies each batch to page-locked memory, from where a GPU can fetch it while the CPU continues: Lightning moves batches to a GPU with `non_blocking=True`. What that gains on a GPU we have not measured. Watch what it does without one.
 
 # %%
 import warnings
@@ -756,7 +756,7 @@ try_guard(
 # %% [markdown]
 # ## 13.4 Load batches, not images
 #
-# A popular recipe turns one image at a time into a tensor, with `ToTensor()`. torchvision's own MNIST works this way: its images are tensors in memory, and `MNIST.__getitem__` makes a PIL image of one, which `ToTensor` turns back. How much of the epoch goes into that?
+# A popular recipe turns one image at a time into a tensor, with `ToTensor()`. torchvision's own MNIST works this way: its images are tensors in memory, and `MNIST.__getitem__` makes a PIL image from one, which `ToTensor` turns back. How much of the epoch goes into that?
 #
 # **Predict.** On a CPU, the same epoch with each batch fetched and scaled at once is
 #
@@ -922,7 +922,7 @@ claim("13.4", text, len(rotate(eight).unique(dim=0)), equals=1)
 #
 # **Scope.** Images of one size that fit into memory. On a GPU the last bit may differ: there PyTorch multiplies by the reciprocal of 255. `on_after_batch_transfer` also runs in validation and testing: right for scaling, wrong for augmentation, unless it asks `self.trainer.training`.
 #
-# **When the bad version is right.** Images of different sizes, or too many for the memory, come one at a time: then workers ([13.1](#13.1-Choose-workers-by-the-clock)) share the work. And plain code is worth more than a saved second.
+# **When the bad version is right.** Images of different sizes, or too many for memory, come one at a time: then workers ([13.1](#13.1-Choose-workers-by-the-clock)) share the work. And plain code is worth more than a saved second.
 #
 # ### Your turn · Every image its own shift
 #
@@ -966,7 +966,7 @@ try_guard(
 # %% [markdown]
 # ### Going further · Image files
 #
-# Your images need no decoding. Where JPEG files are what you wait for (13.1 timed one), decode them once and keep the bytes. Tips of a few years ago name faster libraries: `pillow-simd` has to be compiled on your machine, and
+# Your images need no decoding. Where JPEG files are what you wait for (13.1 timed one), decode them once and keep the bytes. Tips from a few years ago name faster libraries: `pillow-simd` has to be compiled on your machine, and
 # `torchvision.io.decode_jpeg` is deprecated since torchvision 0.29, in favour of a separate library, `torchcodec`. And the popular `Normalize` after `ToTensor` is one more operation per image, which can be done per batch:
 
 # %%

@@ -9,8 +9,8 @@
 # %% [markdown]
 # # Lesson 14 · It trains, it looks fine, and sixteen things are wrong with it
 #
-# A colleague leaves the company and leaves you a script. It trains a small network on handwritten digits (those shipped with the course, also if you chose other images for the lessons). There is no error and no warning that anybody reads, and the accuracy it
-# prints is a number one can live with. Your job is to take it over. At the end you have
+# A colleague leaves the company and leaves you a script. It trains a small network on handwritten digits (those shipped with the course, even if you chose other images for the lessons). There is no error and no warning that anybody reads, and the accuracy it
+# prints is a number one can live with. Your job is to take it over. By the end you have
 #
 # - found sixteen bad practices by their symptoms, in code that you did not write;
 # - repaired them one by one, and seen on a scoreboard what each repair gains;
@@ -233,7 +233,7 @@ capstone.scoreboard(suspects=suspects)
 #
 # **Sources** Each line belongs to a lesson: its practice id, shown once you have found it, begins with the lesson's number. MNIST by LeCun, Cortes and Burges.
 #
-# Done, or curious? The [solution](../solutions/14_capstone.ipynb) repairs the script line by line. Next: [your own code](15_your_own_code.ipynb), asked by a command.
+# Done, or curious? The [solution](../solutions/14_capstone.ipynb) repairs the script line by line. Next: [your own code](15_your_own_code.ipynb), checked by a command.
 
 # %% tags=["own-code"]
 # All questions of the course, asked of your own code: name it in place of None.

@@ -9,12 +9,12 @@
 # %% [markdown]
 # # Lesson 15 · What would these measurements say of your own code?
 #
-# The course is over, and its questions are not. They can be asked of any LightningModule: a stranger's, and yours. At the end of this lesson you have
+# The course is over, but its questions are not. They can be asked of any LightningModule: a stranger's, and yours. By the end of this lesson you have
 #
 # - had a script checked, and predicted what reading it shows and what only running it shows;
-# - mended four faults, and answered a finding that is none;
+# - mended four faults, and answered a finding that is not a fault;
 # - a list of what the check cannot see, and why;
-# - the check in your terminal, in your tests, and at your own module.
+# - the check in your terminal, in your tests, and on your own module.
 #
 # **You need** some of the lessons before this one: each finding names its lesson. No practice here is new.
 #
@@ -63,7 +63,7 @@ script = own_code.copy_script()
 own_code.show_script("data")
 
 # %% [markdown]
-# The model learns by the price of its mistakes: a kilowatt-hour too many is dear in the evening.
+# The model learns from the price of its mistakes: a kilowatt-hour too many is expensive in the evening.
 
 # %%
 own_code.show_script("model")
@@ -83,11 +83,11 @@ own_code.run_script()
 # %% [markdown]
 # No error, no warning, and a number. Is it a good one? Nothing here says so.
 #
-# **Predict before you run.** The script has four faults, and one place that looks like a fault and is none in this script. Of these five places, the check
+# **Predict before you run.** The script has four faults, and one place that looks like a fault and is not one in this script. Of these five places, the check
 #
-# - **a** reads all five: each of them stands in the text;
+# - **a** reads all five: each of them is in the text;
 # - **b** reads three, the harmless one among them, and finds the other two only by running the script;
-# - **c** finds the four faults, and keeps silent about the place that is none.
+# - **c** finds the four faults, and stays silent about the place that is not one.
 
 # %% tags=["predict"]
 prediction = None  # "a", "b" or "c"
@@ -107,8 +107,8 @@ found
 # - **run** means: seen when the script ran, up to its first `fit`, and then on four of its batches, in a process of its own that may change no file of yours. A GPU is simulated, so that this machine need not have one.
 # - **error**: it stops, or its result is wrong. **warning**: wrong under a condition that the sentence names. **note**: worth a look.
 #
-# Why did two of them have to run? A rule reads the steps of a module, not every function that they call, nor where a tensor was made that they use. Follow `standardized` and `PRICES` with your eyes: you can read them, because you know where to look. And why
-# are three read only? One batch does not show which weights are tested, or what a callback watches at the end of an epoch.
+# Why did two of them have to run? A rule reads the steps of a module, not every function that they call, nor where a tensor that they use was made. Follow `standardized` and `PRICES` with your eyes: you can read them, because you know where to look. And why
+# are three only read? One batch does not show which weights are tested, or what a callback watches at the end of an epoch.
 #
 # A finding is a question, too: is it a fault *here*? The check knows the rule, you know the data.
 
@@ -125,7 +125,7 @@ print("could not be asked:", len({each.practice for each in report.unasked}))
 #
 # ### Your turn · No finding, and still trained
 #
-# Mend `my_check/train_demand.py`, save it, and run the next cell; do one finding at a time. Where a finding is not a fault in this script, answer it at the end of its line, with the practice in brackets and your reason behind it:
+# Mend `my_check/train_demand.py`, save it, and run the next cell; do one finding at a time. Where a finding is not a fault in this script, answer it at the end of its line, with the practice in brackets and your reason after it:
 #
 # ```python
 # total = sum(parts)  # course: ignore[4.3] this never runs in two processes
@@ -151,17 +151,17 @@ own_code.check_script()
 #
 # - **what is left to you.** For five of the 47 practices neither a rule nor a run decides: in the fold they are *left to you*, with the reason. How each of the others is asked stands in [a table](../site/check.md).
 # - **what takes more than four batches**, or more than an epoch: overfitting, a schedule over many epochs, memory that grows slowly.
-# - **a real GPU, and two processes.** Where tensors are is simulated. Speed, memory and half precision are not, and what ranks do to each other is read only.
+# - **a real GPU, and two processes.** Where tensors are is simulated. Speed, memory and half precision are not, and what ranks do to each other is only read.
 # - **what your data know.** That a patient is in training and in test, that labels are shifted by one: no name in the text says so.
-# - **what is not reached.** `fit` runs the steps of training and validation. `test_step` and `predict_step` are read only, and so is everything behind the first `fit` of a script.
-# - **what stands in no code.** Options of the Trainer that come from a YAML file are not read.
+# - **what is not reached.** `fit` runs the steps of training and validation. `test_step` and `predict_step` are only read, and so is everything after the first `fit` of a script.
+# - **what is in no code.** Options of the Trainer that come from a YAML file are not read.
 #
 # So keep the measurements that you learned to make, and the guards that stay in your tests: `from course_utils.guards import assert_eval_mode`, and one for each practice of the course.
 
 # %% [markdown]
 # ## Step 5 · Let it ask every day
 #
-# **In a terminal.** A module by its name, with its data; or a script, a notebook, or a folder, which is read only.
+# **In a terminal.** A module by its name, with its data; or a script, a notebook, or a folder, which is only read.
 #
 # ```
 # course check my_package.model:MyModel --data my_package.data:MyData
@@ -169,7 +169,7 @@ own_code.check_script()
 # course check src --fix
 # ```
 #
-# `--fix` rewrites what can be repaired without a decision of yours, and says which files. The exit status is 1 if anything but notes is found, so a job in CI fails by it. `--json` is for programs, `--sarif` for code hosts, which show each finding beside its line.
+# `--fix` rewrites what can be repaired without a decision from you, and says which files. The exit status is 1 if anything but notes is found, so a job in CI fails on it. `--json` is for programs, `--sarif` for code hosts, which show each finding beside its line.
 #
 # **In pytest.** `pytest --lightning-checks my_package.model:MyModel` adds a test for each practice. Or ask in a test of your own:
 #
@@ -188,7 +188,7 @@ own_code.check_script()
 #     - id: course-check
 # ```
 #
-# **Settings** stand in `pyproject.toml`, for all of these and for `check_my`:
+# **Settings** go in `pyproject.toml`, for all of these and for `check_my`:
 #
 # ```toml
 # [tool.course]
@@ -202,8 +202,8 @@ own_code.check_script()
 # %% [markdown]
 # ## Step 6 · Your own module
 #
-# Name it in place of `None`: as text, or as a class that you have imported or written in a cell. Names are looked up from the folder of this notebook, so for a project that lies elsewhere run `%cd` and its folder first.
-# Without data it is read, and asked only what a module shows alone; with data, a few batches of them are enough.
+# Name it in place of `None`: as text, or as a class that you have imported or written in a cell. Names are looked up from the folder of this notebook, so for a project elsewhere, run `%cd` with its folder first.
+# Without data it is read, and asked only what a module shows on its own; with data, a few batches of them are enough.
 
 # %% tags=["own-code"]
 my_module = None  # for example "my_package.model:MyModel", "train.py", or MyModel
@@ -212,7 +212,7 @@ check_my(my_module, my_data)
 
 # %% [markdown]
 # Forty findings at once are no help. Begin with the errors, then with one lesson: `check_my(my_module, my_data, select="4.*")` is the last cell of lesson 4, and each lesson ends with its own. What you answer with a comment
-# needs a reason that you will believe in a year.
+# needs a reason that you will still believe in a year.
 #
 # **When to leave it out.** For a notebook of one afternoon, run its questions in your head. What reads every commit costs every commit: choose the few practices that have cost you a week, and select those.
 #

@@ -73,8 +73,8 @@ class ImageClassifier(L.LightningModule):
 # Ask of each line of the starter: what is learned, or how is it trained? Two lines say what: the forward pass and the loss. One says with which optimizer. Everything else is the
 # Trainer's work, so it goes, and the solution is mostly deletion.
 #
-# Tempting and wrong: to keep the loop and read `self.trainer.accumulate_grad_batches` in it. That obeys one flag of many. The gradient limit, mixed precision and a second device still
-# are ignored.
+# Tempting and wrong: to keep the loop and read `self.trainer.accumulate_grad_batches` in it. That obeys one flag of many. The gradient limit, mixed precision and a second device are
+# still ignored.
 
 
 # %% tags=["solution"]
@@ -177,7 +177,7 @@ check("1.2", EveryTwentieth)
 # ## 1.3 An encoder from anywhere, frozen to the bit
 #
 # Three decisions. The encoder comes in as an argument and is never built here. It is frozen twice: no gradients, so that no optimizer moves its weights, and evaluation mode, so that running
-# statistics rest. The new layer asks for `features` inputs, not for a number that happens to fit one encoder.
+# statistics stay as they are. The new layer asks for `features` inputs, not for a number that happens to fit one encoder.
 #
 # Tempting and wrong: to give only the head's parameters to the optimizer and call it frozen. The weights stay, but an encoder with batch normalization still changes with every batch.
 
@@ -204,8 +204,8 @@ class ReusesAnEncoder(L.LightningModule):
 check("1.3", ReusesAnEncoder)
 
 # %% [markdown]
-# **Another way.** Override `train`, which Lightning and you call to switch modes. The encoder then stays in evaluation mode even if `model.train()` is called on the whole. And no
-# gradient is computed that is not needed.
+# **Another way.** Override `train`, which Lightning and you call to switch modes. The encoder then stays in evaluation mode even if `model.train()` is called on the whole model. And no
+# gradient is computed without need.
 
 
 # %%

@@ -142,7 +142,7 @@ class Swept(SmallNet):
 check("3.2", Swept)
 
 # %% [markdown]
-# **Another way.** Keep a table of the activations that you support. A typing error then fails at once, with the list of what there is.
+# **Another way.** Keep a table of the activations that you support. A typing error then fails at once, with the list of what is available.
 
 # %%
 ACTIVATIONS = {"relu": torch.relu, "tanh": torch.tanh, "sigmoid": torch.sigmoid}

@@ -109,7 +109,7 @@ check("6.1", tests_in_place)
 # %% [markdown]
 # ## 6.2 A tenth that is always the same tenth
 #
-# The starter leaves two things to chance. *Which images?* The global random state decides, so each call draws others. *Which classes?* A class of ten images is missing from a tenth more often than you think. A generator of its own answers the first, a draw within each class the second. The order within an epoch may stay random.
+# The starter leaves two things to chance. *Which images?* The global random state decides, so each call draws different ones. *Which classes?* A class of ten images is missing from a tenth more often than you think. A generator of its own answers the first, a draw within each class the second. The order within an epoch may stay random.
 #
 # Tempting and wrong: `torch.manual_seed(0)` in the function. The choice is fixed then, and so is everything random that comes after the call.
 

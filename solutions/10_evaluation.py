@@ -91,7 +91,7 @@ check("10.1", chooser_first)
 # %% [markdown]
 # ## 10.2 Choose, test once, say how sure you are
 #
-# `trainer.validate` returns its numbers in the same form as `trainer.test`, so the choice moves to the validation images by three words. Then there is one network left, and
+# `trainer.validate` returns its numbers in the same form as `trainer.test`, so the choice moves to the validation images by changing three words. Then there is one network left, and
 # one test.
 #
 # `len(test_loader.dataset)` is the number of images; `len(test_loader)` would be the number of batches.

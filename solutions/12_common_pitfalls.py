@@ -112,7 +112,7 @@ class SkipsBrokenBatches(DigitClassifier):
 check("12.1", SkipsBrokenBatches)
 
 # %% [markdown]
-# **Another way.** Look at the pixels instead of the loss, and save the forward pass.
+# **Another way.** Look at the pixels instead of the loss, and skip the forward pass.
 
 
 # %%

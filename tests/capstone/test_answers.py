@@ -224,7 +224,7 @@ WRONG = {
             "evaluate(pl_module, images)",
             "pl_module.train()",
         ),
-        "but 100.0 % of them were among it",
+        "but it included 100.0 % of them",
     ),
     "reports on a set of its own": (
         "10.1",
@@ -234,7 +234,7 @@ WRONG = {
                 REPORT.replace("data.test_dataloader()", "data.loader(data.test_set)"),
             )
         ],
-        "all labels wrong that `test_dataloader` delivers",
+        "all labels that `test_dataloader` delivers wrong",
     ),
     "clips by a small value": (
         "8.1",

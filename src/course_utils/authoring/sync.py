@@ -76,7 +76,7 @@ def _new_id(cell: NotebookNode, taken: Iterable[str]) -> str:
 
 
 def _metadata(cell: NotebookNode) -> dict[str, Any]:
-    """Return a cell's tags and, where its code is no part of the lesson, what folds it.
+    """Return a cell's tags and, if its code is not part of the lesson, what folds it.
 
     JupyterLab reads `source_hidden`, Colab `cellView`, nbconvert and MyST the tag.
     """

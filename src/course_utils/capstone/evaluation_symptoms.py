@@ -78,8 +78,8 @@ def _test_set_used_earlier(runs: Runs) -> str:
     given = len(found.test_digests & runs.full.spy.seen) / len(found.test_digests)
     if given:
         return (
-            "We watched what the model was given during training: it should be no test "
-            f"image, but {100 * given:.1f} % of them were among it."
+            "We watched what the model was given during training: it should not "
+            f"include test images, but it included {100 * given:.1f} % of them."
         )
     return ""
 
@@ -95,7 +95,7 @@ def reports_test_accuracy(runs: Runs) -> Finding:
     # Closer, not equal: the other symptoms of this round change the number a little.
     if abs(given - test) >= abs(given - val):
         return Finding(
-            "We made all labels wrong that `test_dataloader` delivers: the reported "
+            "We made all labels that `test_dataloader` delivers wrong: the reported "
             f"accuracy should fall to about {test:.3f}, but it was {given:.3f}.",
             False,
         )

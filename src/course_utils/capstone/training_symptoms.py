@@ -111,7 +111,7 @@ def seed_fixes_weights(runs: Runs) -> Finding:
             False,
         )
     return Finding(
-        f"{seen}both runs had the same weights; with another seed, a run had others.",
+        f"{seen}both runs had the same weights; with another seed, they differed.",
         True,
     )
 
@@ -149,7 +149,7 @@ def _not_the_best(run: Run) -> str:
     if not 0 <= epoch < len(accuracies):
         return (
             "We opened the file that the result names: it should be a checkpoint of "
-            "one of the epochs, but it is none."
+            "one of the epochs, but it is not."
         )
     best = max(accuracies)
     # Best by accuracy or by loss: the script may choose what it monitors.

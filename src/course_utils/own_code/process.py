@@ -37,7 +37,7 @@ def _from_names(spec: dict[str, Any]) -> Any:
     module = subject.new()
     if not isinstance(module, L.LightningModule):
         kind = type(module).__name__
-        raise CannotCheck(f"{name} gives a {kind}, and no LightningModule.")
+        raise CannotCheck(f"{name} gives a {kind}, not a LightningModule.")
     if spec["data"]:
         make_data = maker(imported(spec["data"]), spec["data"])
         _add_data(subject, make_data(), make_data, spec["batches"])

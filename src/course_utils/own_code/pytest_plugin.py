@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--lightning-checks",
         metavar="PKG.MODULE:CLASS",
         default="",
-        help="ask this LightningModule the practices, a test for each",
+        help="check the practices in this LightningModule, a test for each",
     )
     group.addoption(
         "--lightning-data",

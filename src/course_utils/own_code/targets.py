@@ -60,8 +60,8 @@ def parse(name: str) -> Target:
     if _DOTTED.match(name) and (file := module_file(module)):
         return Target(name, file, module, attribute)
     raise ValueError(
-        f"Expected a file, a folder or package.module:Class but got {name!r}, which is "
-        "none that can be found from here."
+        f"Expected a file, a folder or package.module:Class but got {name!r}, which "
+        "cannot be found from here."
     )
 
 

@@ -106,7 +106,7 @@ WRONG = {
             EACH,
             "for part, mode in reversed(modes.items()):\n    part.train(mode)",
         ),
-        "Give each part, at any depth, the mode back in which it came.",
+        "Give each part, at any depth, back the mode it came in.",
     ),
     "dropout only": (
         accuracy(

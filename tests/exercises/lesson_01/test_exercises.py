@@ -543,8 +543,8 @@ WRONG_1_2 = {
             LOADERS,
         ),
         "of 30 validation samples of a later stage had been trained on. It splits "
-        "otherwise under the same global random state, too: the second setup draws on "
-        "where the first one stopped. Let each setup begin from the seed.",
+        "differently even under the same global random state: the second setup draws "
+        "on from where the first one stopped. Let each setup begin from the seed.",
     ),
     "one generator of NumPy for every setup": (
         data(
@@ -562,7 +562,7 @@ WRONG_1_2 = {
 """,
             LOADERS,
         ),
-        "the second setup draws on where the first one stopped.",
+        "the second setup draws on from where the first one stopped.",
     ),
     "one generator for every instance": (
         data(
@@ -575,8 +575,8 @@ WRONG_1_2 = {
             ),
             LOADERS,
         ),
-        "train samples are others. They differ under the same global random state, "
-        "too: something that is neither the data nor a seed decides.",
+        "train samples are different. They differ even under the same global random "
+        "state: something that is neither the data nor a seed decides.",
     ),
     "the test part drawn apart": (
         data(
@@ -588,7 +588,7 @@ WRONG_1_2 = {
             ),
             LOADERS,
         ),
-        "test samples are others. Draw the split from its own generator",
+        "test samples are different. Draw the split from its own generator",
     ),
     "parts for the fit only": (
         data(

@@ -443,7 +443,7 @@ WRONG = {
         layer(
             "return images + self.amount * 12 ** 0.5 * (torch.rand_like(images) - 0.5)"
         ),
-        "Of the noise 0.0% is farther than two deviations from 0; of normal noise it",
+        "0.0% of the noise is farther than two deviations from 0; of normal noise it",
     ),
     "2.2 variance instead of deviation": (
         "2.2",
@@ -512,7 +512,7 @@ WRONG = {
     "2.3 a window that brightens": (
         "2.3",
         common(COUNTS + UNSAVED_WINDOW.replace("= 1", "= 2")),
-        "Within the window the network gets other values than the images have. Hide",
+        "Within the window the network gets values that the images do not have. Hide",
     ),
     "2.3 the log of the count": (
         "2.3",

@@ -146,12 +146,12 @@ WRONG_4_1 = {
     "list cleared, unweighted": (
         STEP + LISTED + END + MEAN + "    self.losses.clear()",
         LIST,
-        "Each batch has the same vote, also the small one.",
+        "Each batch has the same vote, even the small one.",
     ),
     "batch size of one": (
         STEP + BOTH.replace("on_step=True", "on_step=True, batch_size=1"),
         "",
-        "Each batch has the same vote, also the small one.",
+        "Each batch has the same vote, even the small one.",
     ),
     "list never cleared": (
         STEP
@@ -199,7 +199,7 @@ WRONG_4_1 = {
     "every batch counts as a full one": (
         STEP + BOTH.replace("on_step=True", "on_step=True, batch_size=40"),
         "",
-        "Each batch has the same vote, also the small one.",
+        "Each batch has the same vote, even the small one.",
     ),
     "the largest": (
         STEP + BOTH.replace("on_step=True", "on_step=True, reduce_fx='max'"),

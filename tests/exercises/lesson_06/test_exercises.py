@@ -141,20 +141,23 @@ WRONG_6_1 = {
     ),
     "six steps": (
         GOOD.replace("[batches[0], batches[-1]]", "batches[-6:]"),
-        "The test trained for 6 steps. 1 to 5 are asked.",
+        "The test trained for 6 steps. 1 to 5 are allowed.",
     ),
     "renamed": (
         "t = L.Trainer(fast_dev_run=True, **quiet_trainer())\nt.fit(model, loader)",
         "The weights are changed afterwards. Test a copy",
     ),
-    "does nothing": ("return True", "The test trained for 0 steps. 1 to 5 are asked."),
+    "does nothing": (
+        "return True",
+        "The test trained for 0 steps. 1 to 5 are allowed.",
+    ),
     "a dry run of a copy": (
         COPY + "L.Trainer(fast_dev_run=5, **quiet_trainer()).fit(trained, loader)",
-        "It lets pass: a network that cannot take a last batch of one image.",
+        "It lets through: a network that cannot take a last batch of one image.",
     ),
     "a whole epoch": (
         GOOD.replace("trainer.fit(trained, few)", "trainer.fit(trained, loader)"),
-        "The test trained for 250 steps. 1 to 5 are asked.",
+        "The test trained for 250 steps. 1 to 5 are allowed.",
     ),
     "steps by hand, no epoch": (
         COPY
@@ -164,49 +167,49 @@ for batch in (*list(loader)[:1], list(loader)[-1]):
     optimizer = trained.configure_optimizers()
     loss.backward(); optimizer.step()
 """,
-        "It lets pass: a crash at the end of the epoch. Run an epoch to its end.",
+        "It lets through: a crash at the end of the epoch. Run an epoch to its end.",
     ),
     "saves nothing": (
         GOOD.replace(SAVE, ""),
-        "It lets pass: a checkpoint that cannot be saved.",
+        "It lets through: a checkpoint that cannot be saved.",
     ),
     "saves the weights only": (
         GOOD.replace(SAVE, "torch.save(trained.state_dict(), 'weights.pt')\n"),
-        "It lets pass: a checkpoint that cannot be saved.",
+        "It lets through: a checkpoint that cannot be saved.",
     ),
     "compares nothing": (
         GOOD.replace(COMPARE, ""),
-        "It lets pass: training that changes no weight.",
+        "It lets through: training that changes no weight.",
     ),
     "returns instead of raising": (
         GOOD.replace(COMPARE, "")
         + "return all(map(torch.equal, model.parameters(), trained.parameters()))",
-        "It lets pass: training that changes no weight. Compare the weights",
+        "It lets through: training that changes no weight. Compare the weights",
     ),
     "trusts the step counter": (
         GOOD.replace(COMPARE, "") + "assert trainer.global_step > 0",
-        "It lets pass: training that changes no weight.",
+        "It lets through: training that changes no weight.",
     ),
     "looks at the step's loss": (
         GOOD.replace(COMPARE, "")
         + "assert trained.training_step(batches[0], 0) is not None",
-        "It lets pass: a learning rate of 0, which changes no weight.",
+        "It lets through: a learning rate of 0, which changes no weight.",
     ),
     "compares names": (
         GOOD.replace(COMPARE, "")
         + "assert list(model.state_dict()) == list(trained.state_dict())",
-        "It lets pass: training that changes no weight.",
+        "It lets through: training that changes no weight.",
     ),
     "the first batch twice": (
         GOOD.replace("batches[-1]", "batches[0]"),
-        "It lets pass: a network that cannot take a last batch of one image.",
+        "It lets through: a network that cannot take a last batch of one image.",
     ),
     "swallows the crash": (
         GOOD.replace(
             "trainer.fit(trained, few)",
             "try: trainer.fit(trained, few)\nexcept Exception: pass",
         ),
-        "It lets pass: a crash at the end of the epoch.",
+        "It lets through: a crash at the end of the epoch.",
     ),
     "raises always": ("raise RuntimeError('no')", "A healthy model does not pass"),
 }
@@ -263,12 +266,12 @@ WRONG_6_2 = {
         "global kept\nkept = globals().get('kept') or random.Random(0)\n"
         + STRATIFIED.replace("random.Random(label)", "kept")
         + LOADER,
-        "A second call shows other images, also from the same global random state. "
+        "A second call shows different images, even from the same global random state. "
         "Make and seed the generator inside the function",
     ),
     "a generator without a seed": (
         STRATIFIED.replace("random.Random(label)", "random.Random()") + LOADER,
-        "also from the same global random state. Make and seed the generator",
+        "even from the same global random state. Make and seed the generator",
     ),
     "drops the rest of an epoch": (
         STRATIFIED + LOADER.replace("shuffle=True", "shuffle=True, drop_last=True"),
@@ -316,7 +319,7 @@ WRONG_6_2 = {
     ),
     "by chance within classes": (
         STRATIFIED.replace("random.Random(label)", "random") + LOADER,
-        "A second call shows other images. Draw from its own generator",
+        "A second call shows different images. Draw from its own generator",
     ),
     "seeds NumPy": (
         "np.random.seed(0)\n"
@@ -338,7 +341,7 @@ WRONG_6_2 = {
         + textwrap.indent(STRATIFIED.replace("random.Random(label)", "random"), "    ")
         + "\n    dataset.kept = chosen\nchosen = dataset.kept"
         + LOADER,
-        "A second call shows other images.",
+        "A second call shows different images.",
     ),
     "seeds everything": (
         "torch.manual_seed(0)\n"
@@ -628,7 +631,7 @@ WRONG_6_4 = {
     "a goal that is nearly as high": (
         NEXT + REFUSE + ON_BATCH + SAYS.replace("0.95", "0.9"),
         "To a healthy module that can get 45 of a batch of 48 right it says True. They "
-        "are 93.8% of it, and 95 % are asked.",
+        "are 93.8% of it, and 95 % is required.",
     ),
     "all of the batch": (
         NEXT + REFUSE + ON_BATCH + SAYS.replace(">= 0.95", "== 1"),

@@ -20,7 +20,7 @@ from course_utils.hardware import quiet_trainer
 
 HEALTHY = (Sound, FirstLayerFrozen, Normalized)
 KINDS = {planted: kind for planted, kind, _ in PLANTED}
-LET_PASS = [f"It lets pass: {planted}." for planted in KINDS]
+LET_PASS = [f"It lets through: {planted}." for planted in KINDS]
 
 
 def fit(model, loader, **flags):

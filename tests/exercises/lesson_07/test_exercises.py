@@ -543,7 +543,7 @@ RIGHT_7_3 = {
 WRONG_7_3 = {
     "only renamed": (
         stages(LARGE.replace("block", "layer")),
-        "The step's peak is 100% of the plain one; 60% is asked. Too much waits",
+        "The step's peak is 100% of the plain one; 60% is allowed. Too much waits",
     ),
     "one group": (
         stages(GROUPS.format(9, False)),
@@ -552,11 +552,11 @@ WRONG_7_3 = {
     "each block": (stages(EACH.format("large")), "Too much waits for backward"),
     "the other stage": (
         stages(LARGE, EACH.format("small")),
-        "60% is asked. Too much waits for backward",
+        "60% is allowed. Too much waits for backward",
     ),
     "both stages": (
         stages(GROUPS.format(3, False), EACH.format("small")),
-        "more operations; at most 10% is asked. Keep the activations",
+        "more operations; at most 10% is allowed. Keep the activations",
     ),
     "no gradient": (
         stages("with torch.no_grad():\n        " + LARGE.replace("\n", "\n    ")),
@@ -567,7 +567,7 @@ WRONG_7_3 = {
             "with torch.autograd.graph.save_on_cpu():\n        "
             + LARGE.replace("\n", "\n    ")
         ),
-        "60% is asked.",
+        "60% is allowed.",
     ),
     "builds a smaller network": (
         sub(
@@ -614,7 +614,7 @@ WRONG_7_3 = {
             FORWARD.format(LARGE, BLOCKS),
             STEP.format("return loss * self.trainer.max_epochs"),
         ),
-        "The step's peak is 100% of the plain one; 60% is asked.",
+        "The step's peak is 100% of the plain one; 60% is allowed.",
     ),
     "leaves blocks out when it predicts": (
         stages(
@@ -622,7 +622,7 @@ WRONG_7_3 = {
             + GROUPS.format(3, False).replace("\n", "\n    ")
             + "\n    else:\n        hidden = self.large[0](hidden)"
         ),
-        "In evaluation mode, the network returns other logits than before.",
+        "In evaluation mode, the network returns different logits than before.",
     ),
     "other weights": (
         sub(
@@ -640,7 +640,7 @@ WRONG_7_3 = {
     ),
     "two groups": (
         stages(GROUPS.format(5, False)),
-        "60% is asked. Only ",
+        "60% is allowed. Only ",
     ),
     "no loss": (
         stages(GROUPS.format(3, False)) + "\n    def training_step(self, *_):\n"

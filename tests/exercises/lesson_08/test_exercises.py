@@ -199,7 +199,7 @@ WRONG_8_1 = {
     ),
     "a small value": (
         BACKWARD + STEP.format("nn.utils.clip_grad_value_(self.parameters(), 0.003)"),
-        "points elsewhere than the sum over its batches (cosine 0.5",
+        "points in a different direction from the sum over its batches (cosine 0.5",
     ),
     "each tensor for itself": (
         BACKWARD + STEP.format(BY_TENSOR.strip()),
@@ -207,7 +207,7 @@ WRONG_8_1 = {
     ),
     "after each batch": (
         BACKWARD + f"    {CLIP}\n" + STEP.format("pass"),
-        "points elsewhere",
+        "points in a different direction",
     ),
     "before the backward pass": (
         BACKWARD.replace("    self.manual", f"    {CLIP}\n    self.manual")
@@ -243,7 +243,7 @@ WRONG_8_1 = {
             "    images,", "    if batch_idx % 2 == 0: return\n    images,"
         )
         + STEP.format(CLIP),
-        "points elsewhere than the sum over its batches (cosine 0.",
+        "points in a different direction from the sum over its batches (cosine 0.",
     ),
     "each loss again in halves": (
         BACKWARD.replace("/ 2", "/ 4") + STEP.format(CLIP),
@@ -262,7 +262,7 @@ def training_step(self, batch, batch_idx):
     nn.utils.clip_grad_norm_(self.parameters(), 1.0)
     optimizer.step()
 """,
-        "points elsewhere than the sum over its batches (cosine 0.",
+        "points in a different direction from the sum over its batches (cosine 0.",
     ),
     "halves the first batch only": (
         BACKWARD.replace("/ 2", "/ (1 + (batch_idx + 1) % 2)") + STEP.format(CLIP),
@@ -285,7 +285,7 @@ def training_step(self, batch, batch_idx):
         + "    if batch_idx % 2 == 0:\n        self.half = half\n        return\n"
         + "    for p, a, b in zip(self.parameters(), self.half, half): p.grad = a + b\n"
         + "    optimizer.step()\n",
-        "points elsewhere than the sum over its batches",
+        "points in a different direction from the sum over its batches",
     ),
     "clips the weights, not the biases": (
         BACKWARD
@@ -306,7 +306,7 @@ def training_step(self, batch, batch_idx):
         + STEP.format(CLIP)
         + "def configure_optimizers(self):\n"
         + "    return torch.optim.SGD(self.net[-1].parameters(), lr=0.3)",
-        "points elsewhere",
+        "points in a different direction",
     ),
     "two optimizers, clipped tensor by tensor": (
         TWO_OPTIMIZERS.format(
@@ -316,7 +316,7 @@ def training_step(self, batch, batch_idx):
     ),
     "two optimizers, one never steps": (
         TWO_OPTIMIZERS.format(CLIP).replace("b.step(); ", ""),
-        "points elsewhere",
+        "points in a different direction",
     ),
     "scales the images instead": (
         BACKWARD.replace("self(images)", "self(images / images.max())")
@@ -336,7 +336,7 @@ def training_step(self, batch, batch_idx):
             "    self.manual", "    optimizer.zero_grad()\n    self.manual"
         )
         + STEP.format(CLIP),
-        "points elsewhere",
+        "points in a different direction",
     ),
     "raises": (
         BACKWARD + STEP.format("nn.utils.clip_grad_norm(1.0)"),
@@ -514,15 +514,15 @@ WRONG_8_2 = {
     ),
     "cycles the momentum": (
         schedule(CYCLE.replace(", cycle_momentum=False", "")),
-        "the momentum goes from 0.850 to 0.950. Keep it at 0.9: OneCycleLR turns it",
+        "the momentum goes from 0.850 to 0.950. Keep it at 0.9: OneCycleLR changes",
     ),
     "default share": (
         schedule(CYCLE.replace("0.25", "0.5")),
-        "the peak comes in update 12 of 24; wanted is 25 % of the way.",
+        "the peak comes in update 12 of 24; it should come at 25 % of the way.",
     ),
     "the share that OneCycleLR has by default": (
         schedule(CYCLE.replace("pct_start=0.25, ", "")),
-        "In 6 epochs the peak comes in update 18 of 60; wanted is 25 % of the way.",
+        "In 6 epochs the peak comes in update 18 of 60; it should come at 25 % of the",
     ),
     "starts at the peak": (
         schedule("CosineAnnealingLR(optimizer, updates)"),
@@ -924,7 +924,7 @@ WRONG_8_4 = {
     ),
     "saved while training, judged by the check before": (
         returns(STOP, KEEP.replace("mode", "every_n_train_steps=1, mode")),
-        "The weights kept are of no check; the best was check 10. Keep the weights",
+        "The weights kept are from no check; the best was check 10. Keep the weights",
     ),
     "all files, and none is the best": (
         returns(STOP, "ModelCheckpoint(folder, save_top_k=-1)"),

@@ -322,7 +322,7 @@ WRONG_9_2 = {
     ),
     "cleans up when it is done": (
         job(SAVES, *TRAINER, RESUMES, "os.remove(folder + '/last.ckpt')"),
-        "A further call, after all epochs are done, makes 20 updates more.",
+        "A further call, after all epochs are done, makes 20 more updates.",
     ),
     "an epoch for each call": (
         job(
@@ -348,7 +348,7 @@ WRONG_9_2 = {
             "path = os.path.join(folder, files[0]) if files else None",
             "trainer.fit(model, loader, ckpt_path=path)",
         ),
-        "A further call, after all epochs are done, makes 15 updates more.",
+        "A further call, after all epochs are done, makes 15 more updates.",
     ),
     "cosmetic: resumes a file that a kill never leaves": (
         job(
@@ -426,7 +426,7 @@ WRONG_9_2 = {
             TRAINER[1].replace("4", "4 + (done == 4)"),
             "trainer.fit(model, loader, ckpt_path=file if done else None)",
         ),
-        "A further call, after all epochs are done, makes 5 updates more.",
+        "A further call, after all epochs are done, makes 5 more updates.",
     ),
     "saves in mid-epoch": (
         job(

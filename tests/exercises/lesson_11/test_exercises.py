@@ -514,7 +514,7 @@ WRONG_11_3 = {
             "@property\ndef size_in_bytes(self):\n    return self.noted\n" + RATE,
             "self.noted = 4 * sum(p.numel() for p in self.parameters())",
         ),
-        "With another head size_in_bytes says 203560; it is 201740. It is to be the me",
+        "With another head size_in_bytes says 203560; it is 201740. It should be the m",
     ),
     "renames": (
         knows(
@@ -651,7 +651,7 @@ WRONG_11_3 = {
             + "    return self.hparams.learning_rate\n"
         ),
         "current_lr was wrong at 16 of 16 updates: before update 1 it said 0.00100,"
-        " the rate was 0.00004. It is to be the rate of the next update, at any time.",
+        " the rate was 0.00004. It should be the next update's rate, at any time.",
     ),
     "a rate noted at the start": (
         knows(

@@ -293,12 +293,12 @@ WRONG_12_2 = {
     "precision": (
         LOG_F1,
         "self.f1 = torchmetrics.classification.MulticlassPrecision(10)",
-        "val_f1 is 0.875 with 1 process; the exact value is 0.881. It is to be the mac",
+        "val_f1 is 0.875 with 1 process; the exact value is 0.881. It should be the ma",
     ),
     "leaves a class out": (
         LOG_F1,
         F1.replace(")", ", ignore_index=0)"),
-        "val_f1 is 0.867 with 1 process; the exact value is 0.881. It is to be the mac",
+        "val_f1 is 0.867 with 1 process; the exact value is 0.881. It should be the ma",
     ),
     "micro": (
         LOG_F1,
@@ -552,12 +552,12 @@ WRONG_12_4 = {
         + LOG_LIST.format("torch.stack(self.accs).mean()")
         + "    self.accs.clear()",
         LIST,
-        "Each batch has the same vote, also the small one.",
+        "Each batch has the same vote, even the small one.",
     ),
     "batch size of one": (
         RATE + "    self.log('val_acc', acc, batch_size=1)",
         LIST,
-        "Each batch has the same vote, also the small one.",
+        "Each batch has the same vote, even the small one.",
     ),
     "pooled, never cleared": (
         RATE
@@ -594,7 +594,7 @@ WRONG_12_4 = {
     "macro F1": (
         LOG_ACC,
         "self.acc = MulticlassF1Score(10)",
-        "val_acc is 0.870, the exact value is 0.867. It is to be the share of right",
+        "val_acc is 0.870, the exact value is 0.867. It should be the share of right",
     ),
     "one object for both stages": (
         LOG_ACC + TRAINS.format(LOG_TRAIN.format("acc")),
@@ -604,22 +604,22 @@ WRONG_12_4 = {
     "knows the number of images": (
         COUNTED + "    self.log('val_acc', self.right / 83)\n    self.right = 0",
         "self.right = 0",
-        "After epoch 2 val_acc is 0.759, the exact value is 0.851. It is to be",
+        "After epoch 2 val_acc is 0.759, the exact value is 0.851. It should be",
     ),
     "a mean over batches": (
         RATE + "    self.acc.update(acc)\n    self.log('val_acc', self.acc)",
         MEAN,
-        "Each batch has the same vote, also the small one.",
+        "Each batch has the same vote, even the small one.",
     ),
     "the best batch": (
         RATE + "    self.log('val_acc', acc, reduce_fx='max')",
         LIST,
-        "val_acc is 0.975, the exact value is 0.867. It is to be the share of right",
+        "val_acc is 0.975, the exact value is 0.867. It should be the share of right",
     ),
     "the share of wrong images": (
         RATE + "    self.log('val_acc', 1 - acc)",
         LIST,
-        "val_acc is 0.133, the exact value is 0.867. It is to be the share of right",
+        "val_acc is 0.133, the exact value is 0.867. It should be the share of right",
     ),
     "steps only": (
         RATE + "    self.log('val_acc', acc, on_step=True, on_epoch=False)",

@@ -274,7 +274,7 @@ WRONG_13_2 = {
     ),
     "turns it off afterwards": (
         BEFORE + f"    {FIT}\n    switch.benchmark = False",
-        "It was on before; after training it is off. Afterwards it is to be what it wa",
+        "It was on before; after training it is off. Afterwards it should be what it w",
     ),
     "no finally": (
         BEFORE + f"    old = switch.benchmark\n    {FIT}\n    switch.benchmark = old",
@@ -327,7 +327,7 @@ WRONG_13_2 = {
     finally:
         switch.benchmark |= before
 """,
-        "It was off before; after training it is on. Afterwards it is to be what it wa",
+        "It was off before; after training it is on. Afterwards it should be what it w",
     ),
     "toggles": (
         BEFORE
@@ -518,7 +518,7 @@ WRONG_13_3 = {
         DATA
         + "        self.batch_size = batch_size\n"
         + LOADS.format("max(self.batch_size - 1, 1)"),
-        "The finder found 64, the loader delivers batches of 63. It is to deliver",
+        "The finder found 64, the loader delivers batches of 63. It should deliver",
     ),
     "an upper limit of its own": (
         DATA

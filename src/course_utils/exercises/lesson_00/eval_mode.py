@@ -83,7 +83,7 @@ def keeps_modes(
         if len(changed) == len(names) and len(set(after)) == 1:
             changed = [f"every part in {MODE[after[0]]}"]
         seen = f"A model that came {how} left with {', '.join(changed)}."
-        remedy = "Give each part, at any depth, the mode back in which it came."
+        remedy = "Give each part, at any depth, back the mode it came in."
         yield Finding(seen, not changed, remedy)
 
 

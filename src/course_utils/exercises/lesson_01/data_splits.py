@@ -26,11 +26,11 @@ _GENERATOR = (
     "Draw the split from its own generator: torch.Generator().manual_seed(seed)."
 )
 _UNTIL_NOW = (
-    "It splits otherwise under the same global random state, too: the second setup "
-    "draws on where the first one stopped. Let each setup begin from the seed."
+    "It splits differently even under the same global random state: the second setup "
+    "draws on from where the first one stopped. Let each setup begin from the seed."
 )
 _SHARED = (
-    "They differ under the same global random state, too: something that is neither "
+    "They differ even under the same global random state: something that is neither "
     "the data nor a seed decides. Let each setup begin from the seed."
 )
 
@@ -114,7 +114,7 @@ def _same(name: str, ours: Part, theirs: Part, build: Build) -> Finding:
         return Finding(
             f"Two instances have the same {name} samples.", True, asked=asked
         )
-    seen = f"In another instance {differ} of {len(ours)} {name} samples are others."
+    seen = f"In another instance {differ} of {len(ours)} {name} samples are different."
     remedy = _GENERATOR if _repeats(build, setups_of_one=False) else _SHARED
     return Finding(seen, False, remedy, asked=asked)
 
@@ -165,7 +165,9 @@ def tests_alone(build: Build) -> Finding:
     except LearnerError as error:
         raise LearnerError(f"Set up for the test only, {error}") from error
     differ = len(_both(whole)["test"] - test)
-    seen = f"Set up for the test only, {differ} of {len(test)} test samples are others."
+    seen = (
+        f"Set up for the test only, {differ} of {len(test)} test samples are different."
+    )
     return Finding(seen, not differ, "Let every setup make the same three parts.")
 
 

@@ -100,7 +100,7 @@ _2_1 = Exercise(
         "No Trainer calls it, so nothing moves the images. Where must they be?",
         "The module knows where it is: self.device. The caller expects classes on the "
         "CPU.",
-        "logits = self(images.to(self.device)), and in the end logits.argmax(1).cpu().",
+        "logits = self(images.to(self.device)), and finally logits.argmax(1).cpu().",
     ),
     reason="Outside a Trainer you move the images, to wherever the module is.",
 )
@@ -169,7 +169,7 @@ def _adds_noise(
     yield Finding(seen, right, "Add amount times standard normal noise.")
     far = (first.abs() > 2 * amount).float().mean().item()
     seen = (
-        f"Of the noise {far:.1%} is farther than two deviations from 0; of normal "
+        f"{far:.1%} of the noise is farther than two deviations from 0; of normal "
         f"noise it is {_FAR:.1%}."
     )
     yield Finding(seen, abs(far - _FAR) < 0.006, "Draw it from a normal distribution.")
@@ -286,7 +286,7 @@ def _starts_unlearned(answer: Any) -> Finding:
     _trained(answer)
     same = torch.equal(logits_of(new_instance(answer), images), before)
     seen = "A new instance starts with what another one has counted."
-    remedy = "Keep the counts in the instance: another process has that only."
+    remedy = "Keep the counts in the instance: another process has only that."
     return Finding(seen, same, remedy)
 
 
@@ -317,7 +317,7 @@ def _window_hides_the_border(answer: Any) -> Iterator[Finding]:
     # The module itself is given the whole images; a mask in a weight is not seen.
     behind = [each for each in got if not torch.equal(each, bright)]
     same = any(torch.allclose(each, bright * inside) for each in behind)
-    seen = "Within the window the network gets other values than the images have."
+    seen = "Within the window the network gets values that the images do not have."
     yield Finding(seen, same or not behind, "Hide the border, and leave the rest.")
 
 

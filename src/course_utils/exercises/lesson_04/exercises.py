@@ -153,7 +153,7 @@ def _kept_right(kept: Kept, losses: list[float], accs: list[float]) -> list[Find
         Finding(
             f"The file lies in the sub-folder {folder!r} of the checkpoint folder.",
             not folder,
-            "A slash in a file's name makes a folder, also that of a metric's name, "
+            "A slash in a file's name makes a folder, even one in a metric's name, "
             "which auto_insert_metric_name=False leaves out.",
         ),
         Finding(

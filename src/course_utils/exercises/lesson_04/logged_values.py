@@ -98,7 +98,7 @@ def _mistakes(
     now, so_far = losses[epoch], [*chain(*losses[: epoch + 1])]
     return {
         "This is the loss of the last batch.": now[-1],
-        "Each batch has the same vote, also the small one.": sum(now) / len(now),
+        "Each batch has the same vote, even the small one.": sum(now) / len(now),
         "Earlier epochs are still in it; start each epoch empty.": _mean(
             so_far, [*chain(*sizes[: epoch + 1])]
         ),

@@ -202,7 +202,7 @@ def same_gradients_on_two_threads(
         remedy = "Leave two of them at work, and choose another operation."
         return Finding(seen, False, remedy)
     others = sum(_differ(found[0], each) > 0 for each in found[1:])
-    seen = f"{others} of {repeats - 1} repetitions of one gradient gave other bits."
+    seen = f"{others} of {repeats - 1} repetitions of one gradient gave different bits."
     if races.found and not others:
         seen = "A gradient is summed by index_put_ with accumulate=True."
     remedy = (

@@ -79,7 +79,7 @@ def _table_and_out(module: nn.Module) -> Pairs:
         raise LearnerError("The layer `out` is gone; change forward only.")
     if (out.in_features, out.out_features) != (NUMBERS, 10):
         raise LearnerError(
-            f"The layer `out` makes {out.out_features} numbers of {out.in_features}; "
+            f"The layer `out` makes {out.out_features} numbers from {out.in_features}; "
             f"it has to stay as it is, with 10 of {NUMBERS}."
         )
     return table, out
@@ -202,7 +202,7 @@ def goes_on_with_its_noise(answer: Any) -> Iterator[Finding]:
     yield from resumes_exactly(
         build,
         PLACES,
-        remedy="Each step must add the noise that it adds in a run that goes through.",
+        remedy="Each step must add the noise that it adds in an unbroken run.",
         max_epochs=2,
         limit_val_batches=0,
     )

@@ -95,6 +95,6 @@ def same_as(
         seen = f"For {what}, the {kind} are off by up to {far:.2%}."
         if math.isnan(far):
             seen = f"For {what}, the {kind} are not all finite."
-        remedy = f"For {what} they should be those of before."
+        remedy = f"For {what} they should be as before."
         findings.append(Finding(seen, ok, remedy))
     return findings

@@ -13,7 +13,7 @@ from course_utils.checks.learner_code import LearnerError, learners_code
 
 MakeLoader = Callable[[TensorDataset], Any]
 GENERATOR = "Draw from its own generator: torch.Generator().manual_seed(0)."
-ANEW = "Make and seed the generator inside the function: each call begins anew."
+ANEW = "Make and seed the generator inside the function: each call starts over."
 
 
 def numbered(counts: list[int]) -> TensorDataset:
@@ -83,8 +83,11 @@ def _same_again(
 
     again = chosen()
     if again in sets or again == chosen():
-        return Finding("A second call shows other images.", again in sets, GENERATOR)
-    seen = "A second call shows other images, also from the same global random state."
+        seen = "A second call shows different images."
+        return Finding(seen, again in sets, GENERATOR)
+    seen = (
+        "A second call shows different images, even from the same global random state."
+    )
     return Finding(seen, False, ANEW)
 
 
@@ -109,7 +112,7 @@ def is_a_fixed_fraction(
     seen = f"Three epochs show {len(sets)} different sets of images."
     remedy = "Choose once."
     if _drops(loader):
-        remedy = "drop_last=True drops other images each time; deliver the last batch."
+        remedy = "drop_last=True drops others each time; deliver the last batch, too."
     yield Finding(seen, len(sets) == 1, remedy)
     yield _same_again(make_loader, counts, sets)
     seen = "The call changes the global random state."

@@ -127,7 +127,7 @@ def _cases() -> Iterator[_Case]:
     for errors, bad in ((3, not_false), (2, not_true)):
         right = SIZE - errors
         what = f"a healthy module that can get {right} of a batch of {SIZE} right"
-        share = f"They are {right / SIZE:.1%} of it, and 95 % are asked."
+        share = f"They are {right / SIZE:.1%} of it, and 95 % is required."
         yield _Case(what, Memorizes, _in_part(errors), bad, share)
     two = _loader(_labels(2), shuffle=True)
     few = "Two classes are enough; refuse fewer."

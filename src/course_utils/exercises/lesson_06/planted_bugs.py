@@ -141,7 +141,7 @@ def _healthy(
         return
     steps = len(model.steps)
     seen = f"The test trained for {steps} steps."
-    yield Finding(seen, 1 <= steps <= most, f"1 to {most} are asked.")
+    yield Finding(seen, 1 <= steps <= most, f"1 to {most} are allowed.")
     kept = all(torch.equal(before[k], v) for k, v in model.named_parameters())
     seen = "The weights are changed afterwards."
     yield Finding(seen, kept, "Test a copy: copy.deepcopy(model).")
@@ -172,7 +172,7 @@ def notices_planted_bugs(smoke_test: SmokeTest, most: int = 5) -> Iterator[Findi
             except LearnerError:
                 noticed = True
             steps = len(model.steps)
-            seen = f"It lets pass: {planted}."
+            seen = f"It lets through: {planted}."
             yield Finding(seen, noticed, remedy)
             seen = f"On {planted} it trained for {steps} steps."
             yield Finding(seen, steps <= most, f"At most {most}.")

@@ -222,7 +222,7 @@ def checkpoints_the_cheap_stage(answer: Any) -> Iterator[Finding]:
     yield lowers_the_peak(cost, plain, 0.6)
     yield adds_few_operations(cost, plain, 0.1)
     pair = output_of(module, batch[0]), output_of(network, batch[0])
-    seen = "In evaluation mode, the network returns other logits than before."
+    seen = "In evaluation mode, the network returns different logits than before."
     yield Finding(seen, torch.allclose(*pair, atol=1e-5), "Compute the same layers.")
 
 

@@ -62,7 +62,7 @@ class _Reads(L.Callback):
         self.cost: StepCost | None = None
 
     def on_train_batch_start(self, *_: Any) -> None:
-        # What other callbacks keep is no part of the step.
+        # What other callbacks keep is not part of the step.
         self.before = self.trace.peak = self.trace.live
 
     def on_before_backward(self, *_: Any) -> None:
@@ -121,7 +121,7 @@ def same_gradients(cost: StepCost, plain: StepCost) -> Finding:
 def lowers_the_peak(cost: StepCost, plain: StepCost, share: float) -> Finding:
     """Check that the peak of a step is at most ``share`` of another one's."""
     reached = cost.peak / plain.peak
-    seen = f"The step's peak is {reached:.0%} of the plain one; {share:.0%} is asked."
+    seen = f"The step's peak is {reached:.0%} of the plain one; {share:.0%} is allowed."
     remedy = (
         "Too much waits for backward: recompute the layers with large activations, and "
         "several of them at a time, since each group keeps its input."
@@ -137,6 +137,6 @@ def lowers_the_peak(cost: StepCost, plain: StepCost, share: float) -> Finding:
 def adds_few_operations(cost: StepCost, plain: StepCost, share: float) -> Finding:
     """Check that a step needs at most ``share`` more operations than another one."""
     more = cost.flops / plain.flops - 1
-    seen = f"The step needs {more:.0%} more operations; at most {share:.0%} is asked."
+    seen = f"The step needs {more:.0%} more operations; at most {share:.0%} is allowed."
     remedy = "Keep the activations of the layers that are expensive to compute."
     return Finding(seen, more <= share, remedy)

@@ -57,7 +57,7 @@ def _keeps_direction(updates: Sequence[Update], least: float) -> Finding:
     turned = min(cosines)
     seen = (
         f"The gradient of update {cosines.index(turned) + 1} of {len(cosines)} points "
-        f"elsewhere than the sum over its batches (cosine {turned:.3f})."
+        f"in a different direction from the sum over its batches (cosine {turned:.3f})."
     )
     remedy = (
         "Add up all its batches, each counted the same, scale all gradients by one "

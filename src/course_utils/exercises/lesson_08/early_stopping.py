@@ -175,5 +175,5 @@ def keeps_the_best(run: ScriptedRun, script: Sequence[float], mode: str) -> Find
     kept = max(run.kept)
     seen = f"The weights kept are those of check {kept}; the best was check {best[0]}."
     if not kept:
-        seen = f"The weights kept are of no check; the best was check {best[0]}."
+        seen = f"The weights kept are from no check; the best was check {best[0]}."
     return Finding(seen, bool(run.kept.intersection(best)), remedy)

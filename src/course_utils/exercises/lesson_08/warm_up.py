@@ -52,8 +52,8 @@ def _judge_peak(rates: Sequence[float], share: float, run: str) -> Finding:
     count, place = len(rates), _top(rates)
     late = place - share * count
     seen = (
-        f"In {run} the peak comes in update {place + 1} of {count}; wanted is "
-        f"{100 * share:.0f} % of the way."
+        f"In {run} the peak comes in update {place + 1} of {count}; it should "
+        f"come at {100 * share:.0f} % of the way."
     )
     # Counted from 1 and rounded down, it comes almost two updates early.
     ok = -2.0 < late <= 1.6
@@ -108,7 +108,9 @@ def _momentum_stays(group: Sequence[Setting], value: float, run: str) -> Finding
     momenta = [momentum for _, _, momentum in group]
     low, high = min(momenta), max(momenta)
     seen = f"In {run} the momentum goes from {low:.3f} to {high:.3f}."
-    remedy = f"Keep it at {value}: OneCycleLR turns it too unless cycle_momentum=False."
+    remedy = (
+        f"Keep it at {value}: OneCycleLR changes it too unless cycle_momentum=False."
+    )
     if low == high:
         seen = f"In {run} the momentum is {low:.3f}."
         remedy = f"Train with SGD and momentum={value}."

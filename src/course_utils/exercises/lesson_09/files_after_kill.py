@@ -123,7 +123,7 @@ def checkpoints_after_kill(
             if isinstance(error.__cause__, _StopRun):
                 return found
             raise
-    raise LearnerError("A callback ended the run early; return only such as save.")
+    raise LearnerError("A callback ended the run early; return only ones that save.")
 
 
 def saves_in_folder(left: Sequence[SavedCheckpoint]) -> Finding:

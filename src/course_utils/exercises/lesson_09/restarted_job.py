@@ -25,7 +25,7 @@ def _trains_all(whole: Sequence[Update]) -> Finding:
 
 def _trains_no_more(again: Sequence[Update]) -> Finding:
     count = len(again)
-    seen = f"A further call, after all epochs are done, makes {count} updates more."
+    seen = f"A further call, after all epochs are done, makes {count} more updates."
     remedy = "Give the file of the complete run to fit, with the same max_epochs."
     return Finding(seen, not count, remedy)
 

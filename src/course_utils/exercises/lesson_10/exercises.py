@@ -163,8 +163,8 @@ def _judge_margin(margin: float, accuracy: float, counts: tuple[int, int]) -> Fi
     seen = f"For {accuracy:.2f} on {counts[1]} images your margin is {margin:.3f}."
     mistakes = {
         "That is one standard error; 95 % need 1.96 of them.": half(counts[1], 1),
-        "That is the margin of 90 %; 95 % are asked for.": half(counts[1], 1.645),
-        "That is the margin of 99 %; 95 % are asked for.": half(counts[1], 2.576),
+        "That is the margin of 90 %; 95 % is asked for.": half(counts[1], 1.645),
+        "That is the margin of 99 %; 95 % is asked for.": half(counts[1], 2.576),
         "That is the whole width; the margin is half of it.": 2 * truth,
         "Count test images, not validation images.": half(counts[0]),
         "Count the test images only.": half(sum(counts)),

@@ -112,7 +112,7 @@ def _still_right(function: Callable[..., Any]) -> Finding:
     pairs = [(function(logits, k), _top(logits, k)) for k in (1, 3, 10)]
     ok = all(isinstance(a, Tensor) and torch.equal(a, b) for a, b in pairs)
     seen = "The function no longer returns top labels."
-    return Finding(seen, ok, "Put its code back; only the docstring is to change.")
+    return Finding(seen, ok, "Put its code back; only the docstring should change.")
 
 
 def shows_what_it_does(answer: Any) -> Iterator[Finding]:
@@ -192,7 +192,7 @@ def knows_itself(answer: Any) -> Iterator[Finding]:
         "size_in_bytes",
         _bytes,
         _CHANGES,
-        rule="It is to be the memory of all parameters and buffers, at any time.",
+        rule="It should be the memory of all parameters and buffers, at any time.",
     )
     yield reads_cheaply(new_instance(answer), "size_in_bytes")
     loader = DataLoader(TensorDataset(*lesson_images(128)), batch_size=16)
@@ -205,7 +205,7 @@ _11_3 = Exercise(
     practice="11.3",
     examine=knows_itself,
     hints=(
-        "Which two lines of `__init__` store what holds at one moment only?",
+        "Which two lines of `__init__` store what is true at one moment only?",
         "A tensor has element_size(): 4 bytes for float32, 2 for half. Without a "
         "Trainer, self.trainer raises a RuntimeError; one that only predicts has an "
         "empty list of optimizers.",

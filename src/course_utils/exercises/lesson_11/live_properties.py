@@ -167,7 +167,7 @@ def tells_the_rate(
         f"{name} was wrong at {len(wrong)} of {len(told)} updates: before "
         f"update {first + 1} it said {shown}, the rate was {rate:.5f}."
     )
-    return Finding(seen, False, "It is to be the rate of the next update, at any time.")
+    return Finding(seen, False, "It should be the next update's rate, at any time.")
 
 
 def is_none_without_training(
@@ -183,7 +183,7 @@ def is_none_without_training(
     Raises:
         LearnerError: If reading or predicting raises.
     """
-    rule = "It is to be None where there is no optimizer."
+    rule = "It should be None where there is no optimizer."
     yield _judge(name, "Without a Trainer", read(module, name), None, rule)
     reader = _ReadsAttribute(name)
     options = quiet_trainer(accelerator="cpu", callbacks=[reader])

@@ -92,7 +92,7 @@ def learns_from(
                 continue
         fault = next(iter(gradients.faults), "")
         seen = f"With a right batch, {name}, {fault}."
-        remedy = "A right batch is to train as before, with (losses * weights).mean()."
+        remedy = "A right batch should train as before, with (losses * weights).mean()."
         yield Finding(seen, not fault, remedy)
 
 

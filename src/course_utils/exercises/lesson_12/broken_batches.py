@@ -40,6 +40,6 @@ def skips_only(
         Finding(
             "The weights changed on a batch with nan pixels.",
             not any(done.changed[i] for i in broken),
-            "Skip the whole batch: nothing of it is repaired, no step is made.",
+            "Skip the whole batch: repair nothing in it, make no step.",
         ),
     ]

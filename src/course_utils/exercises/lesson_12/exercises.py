@@ -91,7 +91,7 @@ def _mean_f1(logits: Tensor, labels: Tensor, size: int) -> float:
     return sum(_f1(*batch) * len(batch[1]) for batch in batches) / len(labels)
 
 
-_MACRO_F1 = "It is to be the macro F1 of all images: add up counts, divide once."
+_MACRO_F1 = "It should be the macro F1 of all images: add up counts, divide once."
 
 
 def _resets_each_epoch(module: L.LightningModule) -> Iterator[Finding]:
@@ -236,7 +236,7 @@ def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
         return sum(score(*batch) for batch in batches) / len(batches)
 
     mistakes = {
-        "Each batch has the same vote, also the small one.": lambda epochs: by_batch(
+        "Each batch has the same vote, even the small one.": lambda epochs: by_batch(
             epochs[-1]
         ),
         'This is the mean of the classes\' accuracies; average="micro" counts every '
@@ -250,7 +250,7 @@ def reports_epoch_accuracy(answer: Any) -> Iterator[Finding]:
         ),
     }
     epochs = [_with_wrong_rest(83, 40, 0), _with_wrong_rest(74, 24, 200)]
-    rule = "It is to be the share of right images among all images of the epoch."
+    rule = "It should be the share of right images among all images of the epoch."
     yield from reports_each_epoch(
         module, epochs, "val_acc", score, mistakes, otherwise=rule
     )

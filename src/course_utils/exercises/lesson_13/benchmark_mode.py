@@ -163,8 +163,8 @@ def restores_benchmark_mode(
     if error:
         seen = f"It was {old} before; after training failed with a "
         seen += f"{type(error).__name__} it is {new}."
-        remedy = "Restore it after every error; a `finally` block runs after all."
+        remedy = "Restore it after every error; a `finally` block always runs."
         return Finding(seen, after == before, remedy)
     seen = f"It was {old} before; after training it is {new}."
-    remedy = "Afterwards it is to be what it was before."
+    remedy = "Afterwards it should be what it was before."
     return Finding(seen, after == before, remedy)

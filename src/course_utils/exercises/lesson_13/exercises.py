@@ -66,7 +66,7 @@ _13_1 = Exercise(
         "option depend on `workers`?",
         "persistent_workers=workers > 0",
     ),
-    reason="Workers that exist stay for every epoch; without workers nothing is asked.",
+    reason="Workers that exist stay for every epoch; without any, the option is off.",
 )
 
 # 13.2 ---------------------------------------------------------------------------
@@ -166,7 +166,7 @@ _13_4 = Exercise(
         "`roll` takes one number for all images. Which operation picks, for every "
         "image, the columns that you name? For example columns 3, 4, ..., 27, 0, 1, 2.",
         "columns = (torch.arange(width) - pixels[:, None]) % width has the shape "
-        "(batch, width). Give it two axes more, expand it to images.shape, and use "
+        "(batch, width). Give it two more axes, expand it to images.shape, and use "
         "images.gather(3, columns).",
     ),
     reason="Each image moves by a number of its own, without a loop over images.",

@@ -104,6 +104,6 @@ def finds_and_delivers(make: MakeData, limit: int) -> list[Finding]:
     got = _first_batch(data)
     delivered = f"The finder found {found}, the loader delivers batches of {got}."
     return [
-        Finding(seen, found == best, "A loader is to have the size of its moment."),
-        Finding(delivered, got == found, "It is to deliver the size that was found."),
+        Finding(seen, found == best, "A loader should have the size of its moment."),
+        Finding(delivered, got == found, "It should deliver the size that was found."),
     ]

@@ -48,7 +48,7 @@ def backward_by_hand(source: Source, project: Project) -> Iterator[Seen]:
         for call in _backward_calls(cls):
             yield Seen(
                 call,
-                f"`{ast.unparse(call)}` in `training_step` goes past the Trainer: "
+                f"`{ast.unparse(call)}` in `training_step` bypasses the Trainer: "
                 "precision plugins and several processes do not see it.",
                 "Call `self.manual_backward(loss)`."
                 if by_hand

@@ -169,7 +169,7 @@ def _is_first_use(name: ast.Name, function: Function, made: ast.Call) -> bool:
         (node.lineno, node.col_offset)
         for node in own_nodes(function)
         if isinstance(node, ast.Name) and node.id == name.id
-        # The name is given anew after what it is given: `x = x.to(device)`.
+        # The name is assigned again after what it is given: `x = x.to(device)`.
         if not (isinstance(node.ctx, ast.Store) and node.parent is moved)  # type: ignore[attr-defined]
     ]
     after = (made.lineno, made.col_offset)

@@ -191,7 +191,7 @@ def rate_nobody_reads(source: Source, project: Project) -> Iterator[Seen]:
                 continue
             yield Seen(
                 optimizers[0],
-                f"{seen} `{name}` of `__init__` reaches it nowhere: all runs of a "
+                f"{seen} `{name}` of `__init__` never reaches it: all runs of a "
                 "sweep are the same.",
                 f"`lr=self.hparams.{name}`, after `self.save_hyperparameters()`.",
             )

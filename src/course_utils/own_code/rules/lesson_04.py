@@ -57,7 +57,7 @@ def one_name_for_two(source: Source, project: Project) -> Iterator[Seen]:
                     each.call,
                     f"`training_step` and `validation_step` both log `{each.name}`: a "
                     "callback reads whichever was written last.",
-                    f"Say which split it is of: `train/{each.name}` and "
+                    f"Say which split it belongs to: `train/{each.name}` and "
                     f"`val/{each.name}`.",
                 )
     for node in source.nodes:
@@ -251,7 +251,7 @@ def plateau_of_what_rises(source: Source, project: Project) -> Iterator[Seen]:
             yield Seen(
                 call,
                 f"The rate is lowered when `{names[0]}` has not fallen, and this "
-                "metric is to rise.",
+                "metric should rise.",
                 'Pass `mode="max"`.',
                 severity="error",
             )

@@ -36,7 +36,7 @@ def clipped_by_value(source: Source, project: Project) -> Iterator[Seen]:
         if name == "gradient_clip_algorithm" and literal(value) == "value":
             yield Seen(
                 node,
-                "Clipping by value cuts each number of the gradient for itself: its "
+                "Clipping by value cuts each number of the gradient on its own: its "
                 "direction changes, its norm stays large.",
                 '`gradient_clip_algorithm="norm"`, the default.',
             )
@@ -129,7 +129,7 @@ def stops_the_wrong_way(source: Source, project: Project) -> Iterator[Seen]:
         ):
             yield Seen(
                 call,
-                f"`{name}` is to rise, and this waits for it to fall: the run stops "
+                f"`{name}` should rise, and this waits for it to fall: the run stops "
                 "while it improves.",
                 'Pass `mode="max"`.',
                 severity="error",

@@ -49,7 +49,7 @@ def keeps_the_worst(source: Source, project: Project) -> Iterator[Seen]:
         ):
             yield Seen(
                 call,
-                f"`{name}` is to rise, and the default mode keeps the lowest: the "
+                f"`{name}` should rise, and the default mode keeps the lowest: the "
                 "file called best is the worst.",
                 'Pass `mode="max"`.',
                 severity="error",

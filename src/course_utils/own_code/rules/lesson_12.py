@@ -162,7 +162,7 @@ def _appended(cls: Class, name: str) -> bool:
 @rule("12.4")
 def mean_of_batch_means(source: Source, project: Project) -> Iterator[Seen]:
     """Find epoch values that weigh a small last batch like a full one."""
-    remedy = "Log the value of each batch with `self.log`, which weighs it by its size."
+    remedy = "Log each batch's value with `self.log`, which weights it by its size."
     for cls in project.of(source, "module"):
         for name, function in cls.methods.items():
             if not name.endswith("epoch_end"):

@@ -57,8 +57,8 @@ def arrays_by_way_of_pil(source: Source, project: Project) -> Iterator[Seen]:
             if dotted(call.func).endswith("Image.fromarray") and turns and not batched:
                 yield Seen(
                     call,
-                    "`__getitem__` makes an image of an array in memory, and a tensor "
-                    "of the image, one at a time.",
+                    "`__getitem__` makes an image from an array in memory, then a "
+                    "tensor from it, one at a time.",
                     "Keep tensors; `__getitems__` returns a batch at once, and "
                     "`on_after_batch_transfer` scales it.",
                 )

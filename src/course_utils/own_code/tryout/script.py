@@ -24,9 +24,9 @@ from course_utils.experiments import preserve_global_state
 
 ORIGINAL = Path(__file__).with_name("train_demand.py")
 REPAIRS = read_repairs(Path(__file__).with_name("repairs.diff"))
-# How the check finds each of them; the last is no fault of this script.
+# How the check finds each of them; the last is not a fault of this script.
 FOUND_BY = {"4.2": "reading", "10.1": "reading", "2.1": "running", "12.5": "running"}
-FOUND_BY |= {"12.4": "reading, and it is none"}
+FOUND_BY |= {"12.4": "reading, and it is not one"}
 YOURS = Path("my_check") / ORIGINAL.name
 SECONDS = 120.0
 PARTS = {

@@ -10,7 +10,7 @@ from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 from torch.nn import functional as F
 
-# What a kilowatt-hour costs in each hour of the day: the evening is dear.
+# What a kilowatt-hour costs in each hour of the day: the evening is expensive.
 PRICES = torch.tensor([0.2] * 7 + [0.3] * 10 + [0.6] * 4 + [0.2] * 3)
 
 

@@ -93,13 +93,13 @@ def _harmless(source: Source, report: Report) -> Iterator[str]:
             )
         elif comment["ids"] is None:
             yield (
-                f"{_line(source, each)} ignores whatever is found there, also what is "
+                f"{_line(source, each)} ignores whatever is found there, even what is "
                 f"not there yet. Name the practice: `# course: ignore[{HARMLESS}]`."
             )
         elif len(comment["reason"].split()) < 3:
             yield (
                 f"{_line(source, each)} does not say why {HARMLESS} may be ignored. "
-                "Whoever reads it next year needs the reason: write it behind the "
+                "Anyone who reads it next year needs the reason: write it after the "
                 "bracket."
             )
 

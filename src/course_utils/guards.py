@@ -404,7 +404,7 @@ class RefusesOneClass(L.Callback):
 def assert_not_waiting(profiler: SimpleProfiler, most: float = 0.5) -> None:
     """Practice 6.5: Profile before you optimize.
 
-    Call this with `trainer.profiler` after some hundred batches with
+    Call this with `trainer.profiler` after a hundred batches or so with
     `profiler="simple"`.
 
     Lesson 06_debugging.
@@ -447,8 +447,8 @@ class UpdatesBy256(L.Callback):
 def assert_saves_at_most(megabytes: float, model: nn.Module, images: Tensor) -> None:
     """Practice 7.3: Checkpoint activations.
 
-    A test that checkpointing acts at all: some libraries skip it in evaluation mode
-    without a word. It counts what a forward pass saves, weights included.
+    A test that checkpointing takes effect at all: some libraries skip it in evaluation
+    mode without a word. It counts what a forward pass saves, weights included.
 
     Lesson 07_memory.
     """

@@ -218,6 +218,17 @@ class SharesItsDefault(Clean):
         self.net = nn.Sequential(scale, *self.net)
 
 
+class HasAnEmptyWeight(Clean):
+    """Has a place for parameters of an equation, and none in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.coefficients = nn.Parameter(torch.empty(1, 0))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.net.parameters(), lr=0.1)
+
+
 class AveragesItsWeights(Clean):
     """Keeps the mean of its weights, as target networks are kept."""
 
@@ -373,6 +384,42 @@ class ReadsSlowly(Rows):
 class Needs(Clean):
     def __init__(self, hidden, lr):
         super().__init__(hidden, lr)
+
+
+class MissingSetting(ValueError):
+    """Says what is missing as an error of pydantic does."""
+
+    def errors(self):
+        return [{"type": "missing", "loc": ("net", "hidden")}]
+
+
+class ChecksItsSettings(Clean):
+    def __init__(self, **settings):
+        if "hidden" not in settings:
+            raise MissingSetting("1 validation error for Settings")
+        super().__init__()
+        self.hparams.clear()
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=0.1)
+
+
+def checks_its_settings():
+    return ChecksItsSettings(hidden=16)
+
+
+class AsksItsTrainerForData(Clean):
+    def train_dataloader(self):
+        return DataLoader(torch.zeros(self.trainer.max_steps, 8))
+
+
+class NeedsToTrain(Clean):
+    """Takes no batch in evaluation mode."""
+
+    def training_step(self, batch, batch_idx):
+        if not self.training:
+            raise RuntimeError("not trained")
+        return self.loss(batch)
 
 
 class Endless(Clean):

@@ -93,6 +93,7 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
     ("name", "practices"),
     [
         ("AveragesItsWeights", ("8.3", "11.3")),
+        ("HasAnEmptyWeight", ("8.3", "11.3")),
         ("TakesTurns", ("8.3",)),
         ("KnowsWhatItDoes", ("2.3", "2.1")),
         # Each of its modules has the same layer, also the one on a pretended GPU.
@@ -133,6 +134,8 @@ def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():
     ("name", "practice", "reason"),
     [
         ("checks_its_size", "3.1", "cannot be loaded as it is"),
+        ("checks_its_settings", "3.1", "loading needs arguments: net.hidden."),
+        ("NeedsToTrain", "2.3", "a step alone, in evaluation mode, cannot be run"),
         ("KnowsItsTensors", "2.1", "a pretended GPU cannot follow the step"),
         ("SkipsEveryBatch", "12.1", "its hooks skip every batch"),
         ("CannotBeCopied", "2.3", "takes a copy: Copying the module raised TypeError"),
@@ -159,6 +162,13 @@ def test_without_data_each_question_says_what_it_needs():
     reasons = {each.practice: each.reason for each in report.unasked}
     assert "--data" in reasons["12.5"]
     assert report.kept == ["13.2"]
+
+
+def test_a_module_whose_data_need_a_trainer_asks_for_data():
+    report = asked("AsksItsTrainerForData", settings=Settings(seconds=200.0))
+    [unasked] = report.unasked
+    assert unasked.reason.startswith("name data with --data: Preparing its own data")
+    assert "not attached to a `Trainer`" in unasked.reason
 
 
 def test_a_run_is_stopped_after_its_time():

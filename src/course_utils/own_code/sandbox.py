@@ -83,28 +83,33 @@ def _guard_torch(check: Any) -> None:
     torch.save = guarded
 
 
+_PARTS = {
+    "pytorch_lightning": "lightning.pytorch",
+    "lightning_fabric": "lightning.fabric",
+}
+
+
 class _OneLightning(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Import ``pytorch_lightning.x`` as ``lightning.pytorch.x``, the same code."""
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if name.split(".")[0] != "pytorch_lightning":
+        if name.split(".")[0] not in _PARTS:
             return None
         return importlib.util.spec_from_loader(name, self)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return importlib.import_module(
-            spec.name.replace("pytorch_lightning", "lightning.pytorch", 1)
-        )
+        package, _, rest = spec.name.partition(".")
+        return importlib.import_module(".".join(filter(None, (_PARTS[package], rest))))
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Do nothing: it is already imported."""
 
 
 def one_lightning() -> None:
-    """Let both names of Lightning mean one package, whose Trainer asks the questions.
+    """Let all names of Lightning mean one package, whose Trainer asks the questions.
 
-    The two are published from the same source. Only this process is affected.
+    They are published from the same source. Only this process is affected.
     """
     sys.meta_path.insert(0, _OneLightning())

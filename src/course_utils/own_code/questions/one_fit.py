@@ -2,6 +2,9 @@
 
 from collections.abc import Iterator
 
+import lightning as L
+from torch import nn
+
 from course_utils.checks.learner_code import CannotCheck
 from course_utils.formatting import first_names
 from course_utils.own_code.questions import Saw
@@ -66,6 +69,12 @@ def holds_no_graphs(subject: Subject) -> Iterator[Saw]:
         )
 
 
+def _to_train(module: L.LightningModule) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters that require a gradient, without those of no elements."""
+    named = module.named_parameters()
+    return [(n, p) for n, p in named if p.requires_grad and p.numel()]
+
+
 def _saw_gradients(subject: Subject) -> Watch:
     """Return what was seen of a fit's gradients.
 
@@ -109,7 +118,7 @@ def _not_by_hand(watch: Watch, names: list[str]) -> list[str]:
 def gradients_arrive(subject: Subject) -> Iterator[Saw]:
     """Ask whether a gradient reaches every weight that is to be trained."""
     watch, module = _saw_gradients(subject), subject.fitted.module
-    named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+    named = _to_train(module)
     seen = {id(p) for n, p in named if n in watch.touched}
     # The turn of an optimizer may come later; what none holds is told under 11.3.
     held = {each for own in watch.owned if own & seen for each in own}
@@ -139,7 +148,7 @@ def weights_have_an_optimizer(subject: Subject) -> Iterator[Saw]:
     watch = fitted.watch
     if not any(watch.owned):
         raise CannotCheck("there is no optimizer.")
-    named = [(n, p) for n, p in fitted.module.named_parameters() if p.requires_grad]
+    named = _to_train(fitted.module)
     held = {each for own in watch.owned for each in own}
     still = [n for n, p in named if id(p) not in held and n not in watch.moved]
     left = _not_by_hand(watch, still)

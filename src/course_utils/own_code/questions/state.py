@@ -41,7 +41,8 @@ def _repeatable_loss(module: L.LightningModule, subject: Subject) -> torch.Tenso
     try:
         one, two = _loss(first, subject), _loss(second, subject)
     except (LearnerError, TypeError, RuntimeError) as error:
-        raise CannotCheck(f"a step alone cannot be run: {error}") from error
+        reason = f"a step alone, in evaluation mode, cannot be run: {error}"
+        raise CannotCheck(reason) from error
     if not torch.equal(one, two) or not one.isfinite().all():
         raise CannotCheck("the loss of one batch is not the same twice.")
     return one
@@ -100,6 +101,16 @@ def _checkpoint(subject: Subject, folder: str) -> Path:
     return file
 
 
+def _not_given(error: BaseException | None) -> str:
+    """Return what an error says that a constructor was not given, ``""`` if nothing."""
+    if isinstance(error, TypeError) and "argument" in str(error):
+        return str(error)
+    told = getattr(error, "errors", None)  # pydantic lists what it refuses
+    listed = told() if callable(told) else ()
+    missing = [each["loc"] for each in listed if "missing" in str(each.get("type"))]
+    return ", ".join(".".join(map(str, place)) for place in missing)
+
+
 @question("3.1")
 def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
     """Ask whether ``load_from_checkpoint`` gives the module back."""
@@ -117,8 +128,8 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
                 )
         except LearnerError as error:
             cause = error.__cause__
-            if isinstance(cause, TypeError) and "argument" in str(cause):
-                raise CannotCheck(f"loading needs arguments: {cause}.") from error
+            if needed := _not_given(cause):
+                raise CannotCheck(f"loading needs arguments: {needed}.") from error
             if not isinstance(cause, RuntimeError) or "size mismatch" not in str(cause):
                 raise CannotCheck(f"it cannot be loaded as it is: {error}") from error
             loaded = None

@@ -244,6 +244,13 @@ if __name__ == "__main__":
 """
 
 
+def test_a_trainer_that_asks_for_benchmark_mode_is_no_finding(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=":")
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.replace("max_epochs=100", "benchmark=True"))
+    assert ask(Target("train.py", script), Settings(select=("13.2",))).kept == ["13.2"]
+
+
 def test_a_notebook_is_run_up_to_its_fit(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=":")
     cells = [new_code_cell("%matplotlib inline"), new_code_cell(SCRIPT)]

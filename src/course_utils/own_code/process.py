@@ -238,9 +238,14 @@ def main(specification: Path) -> None:
     spec = json.loads(specification.read_text("utf-8"))
     folder = specification.parent
     sys.path[:] = spec.get("sys_path", [os.getcwd(), *sys.path])
-    from course_utils.own_code.sandbox import one_lightning, refuse_writes
+    from course_utils.own_code.sandbox import (
+        one_lightning,
+        refuse_writes,
+        trainers_leave_benchmark_mode,
+    )
 
     one_lightning()
+    trainers_leave_benchmark_mode()
     from course_utils.checks.learner_code import CannotCheck, LearnerError
     from course_utils.own_code.registry import questions
 

@@ -1,5 +1,6 @@
 """Keep somebody's code from changing files, and let it import Lightning by any name."""
 
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -113,3 +114,19 @@ def one_lightning() -> None:
     They are published from the same source. Only this process is affected.
     """
     sys.meta_path.insert(0, _OneLightning())
+
+
+def trainers_leave_benchmark_mode() -> None:
+    """Let a Trainer leave benchmark mode as it was: there it is asked for rightly."""
+    import lightning as L
+    import torch
+
+    make = L.Trainer.__init__
+
+    @functools.wraps(make)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        before = torch.backends.cudnn.benchmark
+        make(self, *args, **kwargs)
+        torch.backends.cudnn.benchmark = before
+
+    L.Trainer.__init__ = made  # type: ignore[method-assign]

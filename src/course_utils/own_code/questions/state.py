@@ -91,7 +91,8 @@ def state_is_complete(subject: Subject) -> Iterator[Saw]:
         yield Saw(
             "A new module with the trained one's `state_dict` gives another loss: "
             "something that training changed is not in it.",
-            "Register such tensors with `register_buffer`, without `persistent=False`.",
+            "Hold it in tensors registered with `register_buffer`, without "
+            "`persistent=False`.",
         )
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -64,6 +65,22 @@ def wrapped_rows():
         data.train,
         batch_size=16,
         collate_fn=lambda pairs: InAnObject(torch.stack([row for row, _ in pairs])),
+    )
+
+
+@dataclass
+class Pairs:
+    rows: torch.Tensor
+    labels: torch.Tensor
+
+
+def rows_in_a_dataclass():
+    data = Rows()
+    data.setup()
+    return DataLoader(
+        data.train,
+        batch_size=16,
+        collate_fn=lambda pairs: Pairs(*torch.utils.data.default_collate(pairs)),
     )
 
 
@@ -366,6 +383,17 @@ class ChangesItsBatch(Clean):
         return self.loss((rows, labels))
 
 
+class ReadsADataclass(Clean):
+    def training_step(self, batch, batch_idx):
+        return self.loss((batch.rows, batch.labels))
+
+
+class ChangesADataclass(Clean):
+    def training_step(self, batch, batch_idx):
+        batch.rows.add_(0.1)
+        return self.loss((batch.rows, batch.labels))
+
+
 class TurnsBenchmarkOn(Clean):
     def __init__(self):
         super().__init__()
@@ -406,6 +434,14 @@ class ChecksItsSettings(Clean):
 
 def checks_its_settings():
     return ChecksItsSettings(hidden=16)
+
+
+class LoadsInItsOwnWay(Clean):
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path, map_location=None, **kwargs):
+        return super().load_from_checkpoint(
+            checkpoint_path, map_location, weights_only=False, **kwargs
+        )
 
 
 class AsksItsTrainerForData(Clean):

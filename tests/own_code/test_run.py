@@ -96,6 +96,7 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
         ("HasAnEmptyWeight", ("8.3", "11.3")),
         ("TakesTurns", ("8.3",)),
         ("KnowsWhatItDoes", ("2.3", "2.1")),
+        ("LoadsInItsOwnWay", ("3.1",)),
         # Each of its modules has the same layer, also the one on a pretended GPU.
         ("SharesItsDefault", ("1.1", "2.1")),
     ],
@@ -120,6 +121,21 @@ def test_a_batch_that_lightning_cannot_move_is_found():
         "ReadsAnObject", "12.3", replace(DATA, data="strangers:wrapped_rows")
     )
     assert "InAnObject" in report.findings[0].seen
+
+
+def test_the_tensors_of_a_dataclass_are_seen():
+    data = replace(DATA, data="strangers:rows_in_a_dataclass")
+    settings = replace(data, select=("2.3", "3.1", "12.5"))
+    assert asked("ReadsADataclass", settings=settings).kept == ["12.5", "2.3", "3.1"]
+    [finding] = asked("ChangesADataclass", "12.5", data).findings
+    assert "changed 4 of 4 batches" in finding.seen
+
+
+def test_what_hides_its_tensors_is_told():
+    data = replace(DATA, data="strangers:wrapped_rows", select=("2.3", "12.5"))
+    reasons = [each.reason for each in asked("ReadsAnObject", settings=data).unasked]
+    assert len(reasons) == 2
+    assert all("no tensor is to be seen in its batch" in each for each in reasons)
 
 
 def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():

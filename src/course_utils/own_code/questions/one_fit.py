@@ -6,6 +6,7 @@ import lightning as L
 from torch import nn
 
 from course_utils.checks.learner_code import CannotCheck
+from course_utils.checks.training_step import tensors_in
 from course_utils.formatting import first_names
 from course_utils.own_code.questions import Saw
 from course_utils.own_code.registry import question
@@ -43,6 +44,8 @@ def returns_a_loss(subject: Subject) -> Iterator[Saw]:
 @question("12.5")
 def leaves_the_batch(subject: Subject) -> Iterator[Saw]:
     """Ask whether steps leave their batch as it came."""
+    if not tensors_in(subject.batches()):
+        raise CannotCheck("no tensor is to be seen in its batches.")
     changed = subject.fitted.watch.changed
     if any(changed):
         yield _in_step(

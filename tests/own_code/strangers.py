@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytorch_lightning as pl
@@ -64,6 +65,22 @@ def wrapped_rows():
         data.train,
         batch_size=16,
         collate_fn=lambda pairs: InAnObject(torch.stack([row for row, _ in pairs])),
+    )
+
+
+@dataclass
+class Pairs:
+    rows: torch.Tensor
+    labels: torch.Tensor
+
+
+def rows_in_a_dataclass():
+    data = Rows()
+    data.setup()
+    return DataLoader(
+        data.train,
+        batch_size=16,
+        collate_fn=lambda pairs: Pairs(*torch.utils.data.default_collate(pairs)),
     )
 
 
@@ -218,6 +235,17 @@ class SharesItsDefault(Clean):
         self.net = nn.Sequential(scale, *self.net)
 
 
+class HasAnEmptyWeight(Clean):
+    """Has a place for parameters of an equation, and none in it."""
+
+    def __init__(self):
+        super().__init__()
+        self.coefficients = nn.Parameter(torch.empty(1, 0))
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.net.parameters(), lr=0.1)
+
+
 class AveragesItsWeights(Clean):
     """Keeps the mean of its weights, as target networks are kept."""
 
@@ -355,6 +383,17 @@ class ChangesItsBatch(Clean):
         return self.loss((rows, labels))
 
 
+class ReadsADataclass(Clean):
+    def training_step(self, batch, batch_idx):
+        return self.loss((batch.rows, batch.labels))
+
+
+class ChangesADataclass(Clean):
+    def training_step(self, batch, batch_idx):
+        batch.rows.add_(0.1)
+        return self.loss((batch.rows, batch.labels))
+
+
 class TurnsBenchmarkOn(Clean):
     def __init__(self):
         super().__init__()
@@ -373,6 +412,50 @@ class ReadsSlowly(Rows):
 class Needs(Clean):
     def __init__(self, hidden, lr):
         super().__init__(hidden, lr)
+
+
+class MissingSetting(ValueError):
+    """Says what is missing as an error of pydantic does."""
+
+    def errors(self):
+        return [{"type": "missing", "loc": ("net", "hidden")}]
+
+
+class ChecksItsSettings(Clean):
+    def __init__(self, **settings):
+        if "hidden" not in settings:
+            raise MissingSetting("1 validation error for Settings")
+        super().__init__()
+        self.hparams.clear()
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.parameters(), lr=0.1)
+
+
+def checks_its_settings():
+    return ChecksItsSettings(hidden=16)
+
+
+class LoadsInItsOwnWay(Clean):
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path, map_location=None, **kwargs):
+        return super().load_from_checkpoint(
+            checkpoint_path, map_location, weights_only=False, **kwargs
+        )
+
+
+class AsksItsTrainerForData(Clean):
+    def train_dataloader(self):
+        return DataLoader(torch.zeros(self.trainer.max_steps, 8))
+
+
+class NeedsToTrain(Clean):
+    """Takes no batch in evaluation mode."""
+
+    def training_step(self, batch, batch_idx):
+        if not self.training:
+            raise RuntimeError("not trained")
+        return self.loss(batch)
 
 
 class Endless(Clean):

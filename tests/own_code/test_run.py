@@ -93,8 +93,10 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
     ("name", "practices"),
     [
         ("AveragesItsWeights", ("8.3", "11.3")),
+        ("HasAnEmptyWeight", ("8.3", "11.3")),
         ("TakesTurns", ("8.3",)),
         ("KnowsWhatItDoes", ("2.3", "2.1")),
+        ("LoadsInItsOwnWay", ("3.1",)),
         # Each of its modules has the same layer, also the one on a pretended GPU.
         ("SharesItsDefault", ("1.1", "2.1")),
     ],
@@ -121,6 +123,21 @@ def test_a_batch_that_lightning_cannot_move_is_found():
     assert "InAnObject" in report.findings[0].seen
 
 
+def test_the_tensors_of_a_dataclass_are_seen():
+    data = replace(DATA, data="strangers:rows_in_a_dataclass")
+    settings = replace(data, select=("2.3", "3.1", "12.5"))
+    assert asked("ReadsADataclass", settings=settings).kept == ["12.5", "2.3", "3.1"]
+    [finding] = asked("ChangesADataclass", "12.5", data).findings
+    assert "changed 4 of 4 batches" in finding.seen
+
+
+def test_what_hides_its_tensors_is_told():
+    data = replace(DATA, data="strangers:wrapped_rows", select=("2.3", "12.5"))
+    reasons = [each.reason for each in asked("ReadsAnObject", settings=data).unasked]
+    assert len(reasons) == 2
+    assert all("no tensor is to be seen in its batch" in each for each in reasons)
+
+
 def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():
     report = asked("Demanding", settings=replace(DATA, data="strangers:TwoAtOnce"))
     assert [f.practice for f in report.findings] == ["5.3"]
@@ -133,6 +150,8 @@ def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():
     ("name", "practice", "reason"),
     [
         ("checks_its_size", "3.1", "cannot be loaded as it is"),
+        ("checks_its_settings", "3.1", "loading needs arguments: net.hidden."),
+        ("NeedsToTrain", "2.3", "a step alone, in evaluation mode, cannot be run"),
         ("KnowsItsTensors", "2.1", "a pretended GPU cannot follow the step"),
         ("SkipsEveryBatch", "12.1", "its hooks skip every batch"),
         ("CannotBeCopied", "2.3", "takes a copy: Copying the module raised TypeError"),
@@ -159,6 +178,13 @@ def test_without_data_each_question_says_what_it_needs():
     reasons = {each.practice: each.reason for each in report.unasked}
     assert "--data" in reasons["12.5"]
     assert report.kept == ["13.2"]
+
+
+def test_a_module_whose_data_need_a_trainer_asks_for_data():
+    report = asked("AsksItsTrainerForData", settings=Settings(seconds=200.0))
+    [unasked] = report.unasked
+    assert unasked.reason.startswith("name data with --data: Preparing its own data")
+    assert "not attached to a `Trainer`" in unasked.reason
 
 
 def test_a_run_is_stopped_after_its_time():
@@ -232,6 +258,13 @@ if __name__ == "__main__":
     L.Trainer(max_epochs=100).fit(ChangesItsBatch(), datamodule=Rows())
     raise SystemExit("never reached")
 """
+
+
+def test_a_trainer_that_asks_for_benchmark_mode_is_no_finding(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(HERE), prepend=":")
+    script = tmp_path / "train.py"
+    script.write_text(SCRIPT.replace("max_epochs=100", "benchmark=True"))
+    assert ask(Target("train.py", script), Settings(select=("13.2",))).kept == ["13.2"]
 
 
 def test_a_notebook_is_run_up_to_its_fit(tmp_path, monkeypatch):

@@ -1,12 +1,13 @@
 """Where the kernel cannot refuse writes, Python's hooks still do."""
 
 import ctypes
+import importlib
 import subprocess
 import sys
 
 import pytest
 
-from course_utils.own_code import landlock
+from course_utils.own_code import landlock, sandbox
 
 WITHOUT = """
 import subprocess, sys, torch
@@ -64,3 +65,21 @@ def test_without_the_kernel_no_file_is_written_and_no_program_started(tmp_path):
     assert started == "it would start another program; none was started"
     assert written.endswith("outside.txt; nothing was changed")
     assert [each.name for each in tmp_path.rglob("*.txt")] == ["inside.txt"]
+
+
+@pytest.mark.parametrize(
+    ("name", "same"),
+    [
+        ("pytorch_lightning", "lightning.pytorch"),
+        ("pytorch_lightning.callbacks", "lightning.pytorch.callbacks"),
+        ("lightning_fabric.plugins.io", "lightning.fabric.plugins.io"),
+    ],
+)
+def test_each_name_of_lightning_means_one_package(name, same):
+    finder = sandbox._OneLightning()
+    spec = finder.find_spec(name)
+    assert finder.create_module(spec) is importlib.import_module(same)
+
+
+def test_no_other_package_is_replaced():
+    assert sandbox._OneLightning().find_spec("lightning_utilities.core") is None

@@ -1,7 +1,8 @@
 """What does a training step do to the batch it was given?"""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import lightning as L
@@ -13,20 +14,23 @@ from torch.nn.modules.module import (
 )
 
 from course_utils.checks.global_rngs import scramble_global_rngs
-from course_utils.checks.learner_code import LearnerError, learners_code
+from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
 from course_utils.checks.single_step import attach, attached_step, detach
 
 
 def tensors_in(batch: Any) -> list[Tensor]:
-    """Return the tensors of a batch: itself, or those in lists, tuples and dicts."""
+    """Return a batch's tensors: itself, or those in lists, dicts and dataclasses."""
     if isinstance(batch, Tensor):
         return [batch]
-    parts = batch.values() if isinstance(batch, dict) else batch
-    return [t for part in parts for t in tensors_in(part)] if _holds(batch) else []
+    return [t for part in _parts(batch) for t in tensors_in(part)]
 
 
-def _holds(batch: Any) -> bool:
-    return isinstance(batch, list | tuple | dict)
+def _parts(batch: Any) -> Iterable[Any]:
+    if isinstance(batch, dict):
+        return batch.values()
+    if is_dataclass(batch) and not isinstance(batch, type):
+        return [getattr(batch, each.name) for each in fields(batch)]
+    return batch if isinstance(batch, list | tuple) else ()
 
 
 def _learns(module: nn.Module) -> bool:
@@ -119,13 +123,17 @@ def step(
 
     Raises:
         LearnerError: If the step raises or returns no loss.
+        CannotCheck: If no tensor is to be seen in the batch.
     """
     backward: list[Any] = []
 
     def tell(loss: Any, *_: Any, **__: Any) -> None:
         backward.append(loss)
 
-    shape, cpu = tensors_in(batch)[0].shape, torch.device("cpu")
+    found, cpu = tensors_in(batch), torch.device("cpu")
+    if not found:
+        raise CannotCheck("no tensor is to be seen in its batch.")
+    shape = found[0].shape
     with learners_code("training_step"), inputs_of_first_call(shape) as seen:
         attach(module, data).manual_backward = tell
         scramble_global_rngs(seed)

@@ -55,11 +55,17 @@ def loads_by_default(value: Any) -> bool:
 
 
 def type_name(value: Any) -> str:
-    """Return the type's name as one would write it, for example ``numpy.float64``."""
-    kind = type(value)
+    """Return the type's name as one would write it, for example ``numpy.float64``.
+
+    Example:
+        >>> type_name(range(3)), type_name(torch.optim.Adam)
+        ('range', 'class, torch.Adam')
+    """
+    kind = value if isinstance(value, type) else type(value)
     package = kind.__module__.partition(".")[0]
     known = package not in ("builtins", "__main__")
-    return f"{package}.{kind.__name__}" if known else kind.__name__
+    name = f"{package}.{kind.__name__}" if known else kind.__name__
+    return f"class, {name}" if kind is value else name
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:

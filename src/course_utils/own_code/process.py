@@ -42,11 +42,26 @@ def _from_names(spec: dict[str, Any]) -> Any:
         make_data = maker(imported(spec["data"]), spec["data"])
         _add_data(subject, make_data(), make_data, spec["batches"])
     elif type(module).train_dataloader is not L.LightningModule.train_dataloader:
-        module.prepare_data()
-        module.setup("fit")
-        subject.loader = module.train_dataloader()
+        subject.loader = _own_loader(module)
         subject.train = some(subject.loader, spec["batches"])
     return subject
+
+
+def _own_loader(module: Any) -> Any:
+    """Return the loader for training that a module makes by itself."""
+    from course_utils.checks.learner_code import (
+        CannotCheck,
+        LearnerError,
+        learners_code,
+    )
+
+    try:
+        with learners_code("Preparing its own data"):
+            module.prepare_data()
+            module.setup("fit")
+            return module.train_dataloader()
+    except LearnerError as error:
+        raise CannotCheck(f"name data with --data: {error}") from error
 
 
 def _add_data(subject: Any, data: Any, make: Callable[[], Any], count: int) -> None:
@@ -127,7 +142,7 @@ def _from_script(spec: dict[str, Any]) -> Any:
     else:
         loader = taken["train"]
         if loader is None and hasattr(model, "train_dataloader"):
-            loader = model.train_dataloader()
+            loader = _own_loader(subject.equipped(model))
         subject.loader = loader
         subject.train = some(loader, spec["batches"])
         subject.val = some_of_each(taken["val"], spec["batches"])
@@ -223,9 +238,14 @@ def main(specification: Path) -> None:
     spec = json.loads(specification.read_text("utf-8"))
     folder = specification.parent
     sys.path[:] = spec.get("sys_path", [os.getcwd(), *sys.path])
-    from course_utils.own_code.sandbox import one_lightning, refuse_writes
+    from course_utils.own_code.sandbox import (
+        one_lightning,
+        refuse_writes,
+        trainers_leave_benchmark_mode,
+    )
 
     one_lightning()
+    trainers_leave_benchmark_mode()
     from course_utils.checks.learner_code import CannotCheck, LearnerError
     from course_utils.own_code.registry import questions
 

@@ -1,5 +1,6 @@
 """Keep somebody's code from changing files, and let it import Lightning by any name."""
 
+import functools
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -83,28 +84,49 @@ def _guard_torch(check: Any) -> None:
     torch.save = guarded
 
 
+_PARTS = {
+    "pytorch_lightning": "lightning.pytorch",
+    "lightning_fabric": "lightning.fabric",
+}
+
+
 class _OneLightning(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     """Import ``pytorch_lightning.x`` as ``lightning.pytorch.x``, the same code."""
 
     def find_spec(
         self, name: str, path: Any = None, target: Any = None
     ) -> importlib.machinery.ModuleSpec | None:
-        if name.split(".")[0] != "pytorch_lightning":
+        if name.split(".")[0] not in _PARTS:
             return None
         return importlib.util.spec_from_loader(name, self)
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
-        return importlib.import_module(
-            spec.name.replace("pytorch_lightning", "lightning.pytorch", 1)
-        )
+        package, _, rest = spec.name.partition(".")
+        return importlib.import_module(".".join(filter(None, (_PARTS[package], rest))))
 
     def exec_module(self, module: types.ModuleType) -> None:
         """Do nothing: it is already imported."""
 
 
 def one_lightning() -> None:
-    """Let both names of Lightning mean one package, whose Trainer asks the questions.
+    """Let all names of Lightning mean one package, whose Trainer asks the questions.
 
-    The two are published from the same source. Only this process is affected.
+    They are published from the same source. Only this process is affected.
     """
     sys.meta_path.insert(0, _OneLightning())
+
+
+def trainers_leave_benchmark_mode() -> None:
+    """Let a Trainer leave benchmark mode as it was: there it is asked for rightly."""
+    import lightning as L
+    import torch
+
+    make = L.Trainer.__init__
+
+    @functools.wraps(make)
+    def made(self: Any, *args: Any, **kwargs: Any) -> None:
+        before = torch.backends.cudnn.benchmark
+        make(self, *args, **kwargs)
+        torch.backends.cudnn.benchmark = before
+
+    L.Trainer.__init__ = made  # type: ignore[method-assign]

@@ -2,7 +2,11 @@
 
 from collections.abc import Iterator
 
+import lightning as L
+from torch import nn
+
 from course_utils.checks.learner_code import CannotCheck
+from course_utils.checks.training_step import tensors_in
 from course_utils.formatting import first_names
 from course_utils.own_code.questions import Saw
 from course_utils.own_code.registry import question
@@ -40,6 +44,8 @@ def returns_a_loss(subject: Subject) -> Iterator[Saw]:
 @question("12.5")
 def leaves_the_batch(subject: Subject) -> Iterator[Saw]:
     """Ask whether steps leave their batch as it came."""
+    if not tensors_in(subject.batches()):
+        raise CannotCheck("no tensor is to be seen in its batches.")
     changed = subject.fitted.watch.changed
     if any(changed):
         yield _in_step(
@@ -64,6 +70,12 @@ def holds_no_graphs(subject: Subject) -> Iterator[Saw]:
             "their graphs, more after each: memory grows.",
             "Append `value.detach()`, or log it.",
         )
+
+
+def _to_train(module: L.LightningModule) -> list[tuple[str, nn.Parameter]]:
+    """Return the parameters that require a gradient, without those of no elements."""
+    named = module.named_parameters()
+    return [(n, p) for n, p in named if p.requires_grad and p.numel()]
 
 
 def _saw_gradients(subject: Subject) -> Watch:
@@ -109,7 +121,7 @@ def _not_by_hand(watch: Watch, names: list[str]) -> list[str]:
 def gradients_arrive(subject: Subject) -> Iterator[Saw]:
     """Ask whether a gradient reaches every weight that is to be trained."""
     watch, module = _saw_gradients(subject), subject.fitted.module
-    named = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+    named = _to_train(module)
     seen = {id(p) for n, p in named if n in watch.touched}
     # The turn of an optimizer may come later; what none holds is told under 11.3.
     held = {each for own in watch.owned if own & seen for each in own}
@@ -139,7 +151,7 @@ def weights_have_an_optimizer(subject: Subject) -> Iterator[Saw]:
     watch = fitted.watch
     if not any(watch.owned):
         raise CannotCheck("there is no optimizer.")
-    named = [(n, p) for n, p in fitted.module.named_parameters() if p.requires_grad]
+    named = _to_train(fitted.module)
     held = {each for own in watch.owned for each in own}
     still = [n for n, p in named if id(p) not in held and n not in watch.moved]
     left = _not_by_hand(watch, still)

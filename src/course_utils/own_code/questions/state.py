@@ -41,7 +41,8 @@ def _repeatable_loss(module: L.LightningModule, subject: Subject) -> torch.Tenso
     try:
         one, two = _loss(first, subject), _loss(second, subject)
     except (LearnerError, TypeError, RuntimeError) as error:
-        raise CannotCheck(f"a step alone cannot be run: {error}") from error
+        reason = f"a step alone, in evaluation mode, cannot be run: {error}"
+        raise CannotCheck(reason) from error
     if not torch.equal(one, two) or not one.isfinite().all():
         raise CannotCheck("the loss of one batch is not the same twice.")
     return one
@@ -90,7 +91,8 @@ def state_is_complete(subject: Subject) -> Iterator[Saw]:
         yield Saw(
             "A new module with the trained one's `state_dict` gives another loss: "
             "something that training changed is not in it.",
-            "Register such tensors with `register_buffer`, without `persistent=False`.",
+            "Hold it in tensors registered with `register_buffer`, without "
+            "`persistent=False`.",
         )
 
 
@@ -98,6 +100,26 @@ def _checkpoint(subject: Subject, folder: str) -> Path:
     file = Path(folder, "module.ckpt")
     subject.fitted.trainer.save_checkpoint(file)
     return file
+
+
+def _not_given(error: BaseException | None) -> str:
+    """Return what an error says that a constructor was not given, ``""`` if nothing."""
+    if isinstance(error, TypeError) and "missing" in str(error):
+        return str(error)
+    told = getattr(error, "errors", None)  # pydantic lists what it refuses
+    listed = told() if callable(told) else ()
+    missing = [each["loc"] for each in listed if "missing" in str(each.get("type"))]
+    return ", ".join(".".join(map(str, place)) for place in missing)
+
+
+def _load(kind: type[L.LightningModule], file: Path) -> L.LightningModule:
+    try:
+        return kind.load_from_checkpoint(file, map_location="cpu", weights_only=False)
+    except TypeError as error:
+        if "'weights_only'" not in str(error):
+            raise
+        # A class that loads in its own way gives this argument itself, or takes none.
+        return kind.load_from_checkpoint(file, map_location="cpu")
 
 
 @question("3.1")
@@ -112,13 +134,11 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
         scramble_global_rngs(0)
         try:
             with learners_code("load_from_checkpoint"):
-                loaded = kind.load_from_checkpoint(
-                    file, map_location="cpu", weights_only=False
-                )
+                loaded = _load(kind, file)
         except LearnerError as error:
             cause = error.__cause__
-            if isinstance(cause, TypeError) and "argument" in str(cause):
-                raise CannotCheck(f"loading needs arguments: {cause}.") from error
+            if needed := _not_given(cause):
+                raise CannotCheck(f"loading needs arguments: {needed}.") from error
             if not isinstance(cause, RuntimeError) or "size mismatch" not in str(cause):
                 raise CannotCheck(f"it cannot be loaded as it is: {error}") from error
             loaded = None

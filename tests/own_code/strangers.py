@@ -104,6 +104,11 @@ class Clean(pl.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=self.hparams.lr)
 
 
+class WantsOtherLabels(Clean):
+    def training_step(self, batch, batch_idx):
+        raise ValueError("labels of another kind")
+
+
 class Demanding(Clean):
     """Asks its Trainer for all that a Trainer has."""
 

@@ -9,6 +9,7 @@ from command_line import course_says, sentence
 from nbformat.v4 import new_code_cell, new_notebook
 
 from course_utils.own_code.output.sarif import to_sarif
+from course_utils.own_code.output.text import unasked_lines
 from course_utils.own_code.report import Finding, Report, Unasked
 
 CODE = """import lightning as L
@@ -241,6 +242,23 @@ def test_sarif_has_what_its_version_requires(project):
         assert place["artifactLocation"]["uri"] == "model.py"
         assert place["region"]["startLine"] >= 1
         assert place["region"]["startColumn"] >= 1
+
+
+def test_where_code_stops_silence_is_no_success(project):
+    Path("broken.py").write_text("def f(:")
+    result = checked("broken.py")
+    assert result.exit_code == 2
+    said = " ".join(result.stdout.split())
+    assert said.endswith("0 findings. Not everything could be read or run: see above.")
+    assert checked("broken.py", "model.py").exit_code == 1
+    [run] = json.loads(checked("broken.py", "--sarif").stdout)["runs"]
+    assert run["invocations"][0]["executionSuccessful"] is False
+
+
+def test_what_could_not_be_asked_stands_in_the_order_of_the_course():
+    unasked = [Unasked(p, r, "f") for p, r in (("12.1", "b"), ("7.1", "c"), ("", "a"))]
+    lines = [*unasked_lines(Report(unasked=[*unasked, Unasked("4.3", "b", "f")]))]
+    assert lines == ["  f: a", "  4.3, 12.1 f: b", "  7.1 f: c"]
 
 
 def test_sarif_tells_what_could_not_be_asked():

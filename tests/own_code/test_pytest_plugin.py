@@ -14,7 +14,11 @@ FINDINGS = [
     Finding("12.5", "warning", "net.py", 8, "It changes the batch.", "Clone it."),
     Finding("5.3", "note", "net.py", 9, "Noted.", "Look."),
 ]
-UNASKED = [Unasked("4.4", "it has no schedule."), Unasked("7.1", "left to you: GPU.")]
+UNASKED = [
+    Unasked("4.4", "it has no schedule."),
+    Unasked("7.1", "left to you: GPU."),
+    Unasked("11.1", "a short fit stopped: no.", "net", stopped=True),
+]
 TEST = "def test_own(): pass\n"
 USES = """def test_own(lightning_checks):
     first, second = (lightning_checks("net:Net", "net:rows") for _ in range(2))
@@ -70,7 +74,7 @@ def test_there_is_a_test_for_each_practice_and_one_run(pytester, asked):
     options = ["--lightning-checks=net:Net", "--lightning-data=net:rows", "-rs", "-v"]
     result = pytester.runpytest(*ASK, *options)
     counts = result.parseoutcomes()
-    assert counts["failed"] == 1
+    assert counts["failed"] == 2
     assert counts["failed"] + counts["passed"] + counts["skipped"] == COUNT + 1
     assert asked == [("net:Net", "net:rows")]
     out = result.stdout
@@ -80,6 +84,7 @@ def test_there_is_a_test_for_each_practice_and_one_run(pytester, asked):
     out.fnmatch_lines_random(["    → Clone it.", "    lesson 12_common_pitfalls: *"])
     out.fnmatch_lines_random([f"*collected {COUNT + 1} items*"])
     out.fnmatch_lines_random(["*::lightning?1.1? PASSED*"])
+    out.fnmatch_lines_random(["*::lightning?11.1? FAILED*", "a short fit stopped: no."])
     out.fnmatch_lines_random(["*SKIPPED*it has no schedule."])
     out.fnmatch_lines_random(["*SKIPPED*left to you: GPU."])
     out.fnmatch_lines_random(["*PytestWarning: net.py:9: 5.3 note (read)*"])

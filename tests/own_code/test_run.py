@@ -171,12 +171,14 @@ def test_what_needs_arguments_is_told_and_not_skipped():
     [unasked] = asked("Needs").unasked
     assert unasked.practice == ""
     assert "needs hidden, lr" in unasked.reason
+    assert unasked.stopped
 
 
 def test_without_data_each_question_says_what_it_needs():
     report = asked("Clean", settings=Settings(seconds=200.0))
     reasons = {each.practice: each.reason for each in report.unasked}
     assert "--data" in reasons["12.5"]
+    assert not report.stopped
     assert report.kept == ["13.2"]
 
 
@@ -234,6 +236,13 @@ def test_the_kernel_keeps_files_from_what_is_no_python(name, elsewhere):
 def test_what_ends_a_run_is_the_reason(name, reason):
     report = asked(name, "12.5", replace(DATA, seconds=60.0))
     assert reason in report.unasked[0].reason
+    assert report.stopped == (name != "Loops")
+
+
+def test_a_fit_that_raises_has_stopped():
+    [unasked] = asked("WantsOtherLabels", "12.5").unasked
+    assert unasked.reason.startswith("a short fit stopped: Training raised ")
+    assert unasked.stopped
 
 
 def test_a_module_may_go_to_another_folder():

@@ -93,7 +93,8 @@ def check(
     It is read. What is named as pkg.module:Class, and a script or notebook that fits,
     is also run on a few batches, in a process that may change no file of yours.
 
-    Exit status 0: nothing is found, or notes only. 1: something is.
+    Exit status 0: nothing is found, or notes only. 1: something is. 2: nothing is, but
+    some code could not be read, or stopped when it ran.
 
     A finding is answered at its line by `# course: ignore[4.3] reason`. Settings stand
     in pyproject.toml, in the table tool.course.
@@ -116,3 +117,5 @@ def check(
     _print(report, as_json, as_sarif)
     if report.fails:
         raise typer.Exit(terminal.FAILED)
+    if report.stopped:
+        raise typer.Exit(terminal.MISUSED)

@@ -157,7 +157,7 @@ def _run(module: Any, data: Any, texts: dict[str, str], settings: Settings) -> R
                 f"it cannot be handed to another process: {type(error).__name__}: "
                 f"{str(error).splitlines()[0] if str(error) else 'no reason'}."
             )
-            return Report(unasked=[Unasked("", reason, kind.__name__)])
+            return Report(unasked=[Unasked("", reason, kind.__name__, stopped=True)])
         target = Target(kind.__name__, Path(_file_of(kind) or kind.__name__))
         given = {"given": str(path), "sys_path": sys.path}
         return ask(target, settings, given)

@@ -205,6 +205,7 @@ def _answers(
     from course_utils.checks.time_limit import TimeLimitReached, time_limit
     from course_utils.own_code.questions import Saw
     from course_utils.own_code.registry import questions
+    from course_utils.own_code.subject import FitStopped
 
     # What modules share, such as a default value, may stay on the pretended GPU: last.
     for each in sorted(questions(), key=lambda question: question.practice == "2.1"):
@@ -215,7 +216,9 @@ def _answers(
             with time_limit(seconds):
                 seen: list[Saw] = list(each.put(subject))
         except CannotCheck as error:
-            yield {"unasked": each.practice, "reason": _plain(str(error))}
+            stopped = isinstance(error, FitStopped)
+            reason = _plain(str(error))
+            yield {"unasked": each.practice, "reason": reason, "stopped": stopped}
         except TimeLimitReached:
             reason = f"it was not answered within {seconds:.0f} seconds."
             yield {"unasked": each.practice, "reason": reason}
@@ -266,7 +269,7 @@ def main(specification: Path) -> None:
             for answer in _answers(subject, spec["practices"], spec["seconds"]):
                 say(answer)
         except (CannotCheck, LearnerError) as error:
-            say({"unasked": "", "reason": _plain(str(error))})
+            say({"unasked": "", "reason": _plain(str(error)), "stopped": True})
         say({"done": True})
 
 

@@ -81,6 +81,10 @@ class FoundError(Exception):
         super().__init__(_text(findings))
 
 
+class StoppedError(Exception):
+    """The module stopped when it ran, so that nothing could be asked."""
+
+
 def _text(findings: list["Finding"]) -> str:
     from course_utils.own_code.output.text import lines_of
 
@@ -105,7 +109,7 @@ class PracticeItem(pytest.Item):
         self.practice, self.checked, self.settings = practice, checked, settings
 
     def runtest(self) -> None:
-        """Fail with what was found; skip with the reason if it could not be asked."""
+        """Fail with what was found, or stopped; skip with the reason if not asked."""
         report = _report(self.config, self.settings)
         found = [each for each in report.findings if each.practice == self.practice]
         if any(each.severity != "note" for each in found):
@@ -115,13 +119,15 @@ class PracticeItem(pytest.Item):
         elif self.practice not in report.kept and self.checked != "read":
             own = [each for each in report.unasked if each.practice == self.practice]
             whole = [each for each in report.unasked if not each.practice]
+            if stopped := [each.reason for each in own or whole if each.stopped]:
+                raise StoppedError("; ".join(stopped))
             pytest.skip("; ".join(each.reason for each in own or whole) or "not asked")
 
     def repr_failure(
         self, excinfo: pytest.ExceptionInfo[BaseException], **_: Any
     ) -> Any:
         """Return findings as they are, anything else with its traceback."""
-        if isinstance(excinfo.value, FoundError | ValueError):
+        if isinstance(excinfo.value, FoundError | StoppedError | ValueError):
             return str(excinfo.value)
         return super().repr_failure(excinfo)
 

@@ -50,7 +50,7 @@ def _sources(paths: Iterable[Path], report: Report) -> Iterator[Source]:
         try:
             yield read_source(path, shown(path))
         except ValueError as error:
-            report.unasked.append(Unasked("", str(error), shown(path)))
+            report.unasked.append(Unasked("", str(error), shown(path), stopped=True))
 
 
 def finding(rule: Rule, seen: Seen, source: Source) -> Finding:

@@ -72,11 +72,14 @@ class Unasked:
         practice: Practice id; ``""`` if it concerns all of them.
         reason: As one sentence.
         file: What was asked, a file or ``package.module:Class``; may be empty.
+        stopped: Whether it could not be read, or stopped when it ran, so that its
+            silence says nothing.
     """
 
     practice: str
     reason: str
     file: str = ""
+    stopped: bool = False
 
 
 @dataclass
@@ -92,6 +95,11 @@ class Report:
     def fails(self) -> bool:
         """Whether something is found that is more than a note."""
         return any(each.severity != "note" for each in self.findings)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether some code could not be read, or stopped when it ran."""
+        return any(each.stopped for each in self.unasked)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON can hold it."""

@@ -51,12 +51,19 @@ def _collect(
         elif "kept" in each:
             report.kept.append(each["kept"])
         elif "unasked" in each:
-            report.unasked.append(Unasked(each["unasked"], each["reason"], target.name))
+            report.unasked.append(
+                Unasked(
+                    each["unasked"],
+                    each["reason"],
+                    target.name,
+                    each.get("stopped", False),
+                )
+            )
     if why:
         asked = {f.practice for f in report.findings} | {*report.kept}
         asked |= {u.practice for u in report.unasked}
         rest = [p for p in dict.fromkeys(practices) if p not in asked]
-        report.unasked += [Unasked(p, why, target.name) for p in rest]
+        report.unasked += [Unasked(p, why, target.name, stopped=True) for p in rest]
     return report
 
 

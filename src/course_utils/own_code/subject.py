@@ -120,6 +120,10 @@ def files_elsewhere() -> dict[str, Any]:
     }
 
 
+class FitStopped(CannotCheck):
+    """The module's own fit stopped, so that little can be asked of it."""
+
+
 @dataclass(frozen=True)
 class Fitted:
     """One fit that was watched: the module after it, and what was seen.
@@ -222,9 +226,13 @@ class Subject:
             CannotCheck: If it cannot be done.
         """
         module, watch = self.new(), Watch()
+        self.batches()  # without any, nothing has stopped
         with warnings.catch_warnings(record=True) as warned, OptimizerSteps() as steps:
             warnings.simplefilter("always")
-            trainer = self.fit(module, callbacks=[watch])
+            try:
+                trainer = self.fit(module, callbacks=[watch])
+            except CannotCheck as error:
+                raise FitStopped(str(error)) from error
         _let_go(module)
         texts = [str(each.message) for each in warned]
         return Fitted(module, trainer, watch, steps.count, texts)

@@ -61,7 +61,10 @@ def to_sarif(report: Report) -> dict[str, Any]:
             }
         },
         "invocations": [
-            {"executionSuccessful": True, "toolExecutionNotifications": notes}
+            {
+                "executionSuccessful": not report.stopped,
+                "toolExecutionNotifications": notes,
+            }
         ],
         "results": [_result(each, ids) for each in findings],
     }

@@ -1,7 +1,6 @@
 """A report as text for a terminal."""
 
 from collections.abc import Iterator
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 from course_utils.own_code.report import Finding, Report, in_order, practice_order
@@ -31,13 +30,17 @@ def lines_of(finding: Finding) -> Iterator[tuple[str, str]]:
 
 def unasked_lines(report: Report) -> Iterator[str]:
     """Yield what could not be asked, the practices of one reason together."""
-    ordered = sorted(report.unasked, key=lambda u: (u.file, u.reason))
-    for (file, reason), group in groupby(ordered, key=lambda u: (u.file, u.reason)):
-        ids = sorted(
-            {each.practice for each in group if each.practice}, key=practice_order
-        )
+    alike: dict[tuple[str, str], set[str]] = {}
+    for each in report.unasked:
+        alike.setdefault((each.file, each.reason), set()).add(each.practice)
+    lines = []
+    for (file, reason), practices in alike.items():
+        ids = sorted(filter(None, practices), key=practice_order)
         where = f"{file}: " if file and file not in reason else ""
-        yield f"  {', '.join(ids) + ' ' if ids else ''}{where}{reason}"
+        line = f"  {', '.join(ids) + ' ' if ids else ''}{where}{reason}"
+        lines.append((file, practice_order(ids[0]) if ids else (), line))
+    for *_, line in sorted(lines):
+        yield line
 
 
 def summary(report: Report) -> str:
@@ -50,7 +53,8 @@ def summary(report: Report) -> str:
         parts.append(f"{len(set(report.kept))} asked by running and kept")
     if report.ignored:
         parts.append(f"{report.ignored} ignored by a comment")
-    return ", ".join(parts) + "."
+    silent = " Not everything could be read or run: see above." * report.stopped
+    return ", ".join(parts) + "." + silent
 
 
 def plain(report: Report) -> str:

@@ -226,6 +226,31 @@ class SavesTwoPaths(SavesAPath):
         checkpoint["more"] = [Path(name) for name in "abcd"]
 
 
+class NamesTheKindOfItsSettings(Clean):
+    """Has what Lightning adds to a checkpoint if the settings are OmegaConf's."""
+
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint[self.CHECKPOINT_HYPER_PARAMS_TYPE] = Path
+
+
+class MakesTensorsLikeItsLoss(Clean):
+    def training_step(self, batch, batch_idx):
+        loss = self.loss(batch)
+        return loss * loss.new_tensor([1.0]).sum() + 0 * loss.data.new(1).zero_().sum()
+
+
+class TrainsAnotherFirst(Clean):
+    """Makes two updates of another network while it is built."""
+
+    def __init__(self):
+        super().__init__()
+        other = nn.Linear(8, 1)
+        optimizer = torch.optim.SGD(other.parameters(), lr=0.1)
+        for _ in range(2):
+            other(torch.ones(1, 8)).sum().backward()
+            optimizer.step()
+
+
 class KnowsWhatItDoes(Clean):
     def training_step(self, batch, batch_idx):
         return self.loss(batch) if self.trainer.training else None

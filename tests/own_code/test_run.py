@@ -84,6 +84,14 @@ def test_all_that_a_checkpoint_holds_of_objects_is_one_finding():
     assert "; in `more`, " in finding.seen
 
 
+def test_settings_of_another_class_are_one_finding_about_settings():
+    settings = replace(DATA, select=("3.2", "9.3"))
+    report = asked("NamesTheKindOfItsSettings", settings=settings)
+    [finding] = report.findings
+    assert (finding.practice, report.kept) == ("3.2", ["9.3"])
+    assert "`hparams_type` is a class" in finding.seen
+
+
 def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
     [finding] = asked("Clean", "5.3", replace(DATA, batches=3)).findings
     assert finding.seen.endswith("; 16 come a second time in this epoch.")
@@ -97,6 +105,8 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
         ("TakesTurns", ("8.3",)),
         ("KnowsWhatItDoes", ("2.3", "2.1")),
         ("LoadsInItsOwnWay", ("3.1",)),
+        ("MakesTensorsLikeItsLoss", ("2.1",)),
+        ("TrainsAnotherFirst", ("1.1",)),
         # Each of its modules has the same layer, also the one on a pretended GPU.
         ("SharesItsDefault", ("1.1", "2.1")),
     ],

@@ -136,6 +136,8 @@ class _CurrentGpu(TorchFunctionMode):
             tensor, device, *rest = *args, *([None] if len(args) == 1 else [])
             device = kwargs.pop("device", device)  # `module.cuda()` hands over a None
             args = (tensor, self._gpu() if device is None else device, *rest)
+        if func in (Tensor.new, Tensor.new_tensor) and not kwargs.get("device"):
+            kwargs["device"] = args[0].device  # a fake one would go to the first GPU
         if func.__name__ in _READ_VALUES and self.values:
             name, value = self.values.pop(0)
             if name == func.__name__ and not _needs_another_device(func, args):

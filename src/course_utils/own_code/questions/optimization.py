@@ -21,8 +21,9 @@ def obeys_the_trainer(subject: Subject) -> Iterator[Saw]:
         raise CannotCheck("it optimizes by hand, and says so.")
     if fitted.steps != batches or batches % 2:
         raise CannotCheck(f"{batches} batches made {fitted.steps} updates.")
+    module = subject.new()  # which may train another one while it is built
     with OptimizerSteps() as steps:
-        subject.fit(subject.new(), accumulate_grad_batches=2)
+        subject.fit(module, accumulate_grad_batches=2)
     if steps.count == batches:
         file, line = place_of(type(fitted.module), "training_step")
         yield Saw(

@@ -194,17 +194,25 @@ def _unloadable(heavy: dict[str, dict[str, str]], line: tuple[str, int]) -> Saw:
 @question("3.2")
 def hyperparameters_load(subject: Subject) -> Iterator[Saw]:
     """Ask whether the hyperparameters of a checkpoint load by default."""
-    if found := _heavy(subject).get("hyper_parameters"):
+    heavy = _heavy(subject)
+    if found := heavy.get("hyper_parameters") or heavy.get("hparams_type"):
         place = place_of(type(subject.fitted.module), "__init__")
         yield _unloadable({"the hyperparameters": found}, place)
+
+
+# What Lightning writes down of the hyperparameters, which are another question.
+_SETTINGS = {
+    f"{owner}{part}"
+    for owner in ("", "datamodule_")
+    for part in ("hyper_parameters", "hparams_name", "hparams_type")
+}
 
 
 @question("9.3")
 def own_state_loads(subject: Subject) -> Iterator[Saw]:
     """Ask whether what else the module saves loads by default."""
-    known = ("hyper_parameters", "datamodule_hyper_parameters", "hparams_name")
     found = _heavy(subject).items()
-    if heavy := {f"`{part}`": each for part, each in found if part not in known}:
+    if heavy := {f"`{part}`": each for part, each in found if part not in _SETTINGS}:
         place = place_of(type(subject.fitted.module), "on_save_checkpoint")
         yield _unloadable(heavy, place)
 

@@ -1,8 +1,10 @@
 """What a command may do, and what becomes of what it starts."""
 
 import os
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import psutil
 import pytest
@@ -76,3 +78,21 @@ def test_a_daemon_that_ignores_signals_ends_with_what_started_it(tmp_path):
             return
         time.sleep(0.1)
     pytest.fail("the daemon still runs")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="takes SIGTERM")
+def test_what_a_check_has_started_ends_with_it():
+    asks = ["check", "strangers:Endless", "--data", "strangers:Rows"]
+    program = f"from course_utils.cli import app; app({asks})"
+    command, here = [sys.executable, "-c", program], Path(__file__).parent
+    with subprocess.Popen(command, cwd=here, stdout=subprocess.DEVNULL) as check:
+        itself = psutil.Process(check.pid)
+        for _ in range(600):
+            if started := itself.children():
+                break
+            time.sleep(0.1)
+        check.terminate()
+        assert check.wait(30) == 143
+    assert started
+    assert not [each for each in started if each.is_running()]

@@ -1,6 +1,8 @@
 """``course check``: the questions of the course, asked of your own code."""
 
 import json
+import signal
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -99,6 +101,8 @@ def check(
     A finding is answered at its line by `# course: ignore[4.3] reason`. Settings stand
     in pyproject.toml, in the table tool.course.
     """
+    # As for Ctrl-C, so that what it has started ends with it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     with terminal.one_sentence():
         from course_utils.own_code.report import joined
         from course_utils.own_code.targets import parse

@@ -708,7 +708,7 @@ claim("2.3", text, result.good["accuracy lost"] == 0)
 
 # %% [markdown]
 # **Why.** A checkpoint does not hold the module. Of its tensors it holds the `state_dict`: parameters and buffers. A plain attribute is neither. The new instance starts with
-# mean 0 and deviation 1, the weights expect standardized images, and no key is missing, because none was ever saved. Lightning says nothing: it saves what it is given.
+# mean 0 and deviation 1, the weights expect standardized images, and no key is missing, because none was ever saved. Lightning says nothing.
 #
 # The black level makes the drop large: the statistics end far from 0 and 1. How large is it with 2,000 ordinary images, scaled to values from 0 to 1?
 
@@ -758,7 +758,7 @@ with simulated_tensors("cuda:0"):
         print("images - torch.zeros(1):", error)
 
 # %% [markdown]
-# **Scope.** What saving loses: any device, any number of processes. The error on a GPU: tensors with a dimension. Under DDP, the usual way to train on many GPUs, the buffers of
+# **Scope.** Lost on saving: any device, any number of processes. The error on a GPU: tensors with a dimension. Under DDP, the usual way to train on many GPUs, the buffers of
 # the first process are sent to all others before each forward pass (`broadcast_buffers=True`), so running statistics are those of *its* images. Since PyTorch 2.5 there is a
 # shorter spelling: `self.mean = nn.Buffer(torch.zeros(1))`.
 #

@@ -394,11 +394,11 @@ PAIRS_WRONG = {
     ),
     "eleven logits": (
         pairs(EMBED, init="self.out = nn.Linear(14 * 13 * 16, 11)"),
-        "The layer `out` makes 11 numbers of 2912; it has to stay as it is, with 10",
+        "The layer `out` makes 11 numbers from 2912; it has to stay as it is, with 10",
     ),
     "a last layer of another width": (
         pairs(EMBED, init="self.out = nn.Linear(14 * 14 * 16, 10)"),
-        "The layer `out` makes 10 numbers of 3136; it has to stay as it is, with 10",
+        "The layer `out` makes 10 numbers from 3136; it has to stay as it is, with 10",
     ),
     "forgets to return": (
         pairs(EMBED.replace("return ", "logits = ")),

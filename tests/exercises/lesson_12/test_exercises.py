@@ -140,7 +140,7 @@ WRONG_12_1 = {
     ),
     "repairs the pixels": (
         STEP.replace("self(images)", "self(images.nan_to_num())") + "    return loss",
-        "The weights changed on a batch with nan pixels. Skip the whole batch: nothing",
+        "The weights changed on a batch with nan pixels. Skip the whole batch: repair",
     ),
     "climbs": (
         STEP + "    if loss.isfinite():\n        return -loss",

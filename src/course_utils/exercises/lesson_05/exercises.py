@@ -80,7 +80,7 @@ def _table_and_out(module: nn.Module) -> Pairs:
     if (out.in_features, out.out_features) != (NUMBERS, 10):
         raise LearnerError(
             f"The layer `out` makes {out.out_features} numbers from {out.in_features}; "
-            f"it has to stay as it is, with 10 of {NUMBERS}."
+            f"it has to stay as it is, with 10 from {NUMBERS}."
         )
     return table, out
 

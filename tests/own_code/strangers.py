@@ -53,6 +53,15 @@ class TwoAtOnce(Rows):
         return batch["one"] if isinstance(batch, dict) else batch
 
 
+class InPlace(Rows):
+    """Serves views of its tensors, without a copy."""
+
+    def train_dataloader(self):
+        rows, labels = (torch.stack(each) for each in zip(*self.train, strict=True))
+        pairs = list(zip(rows.split(16), labels.split(16), strict=True))
+        return DataLoader(pairs, batch_size=None)
+
+
 class InAnObject:
     def __init__(self, rows):
         self.rows = rows
@@ -82,6 +91,26 @@ def rows_in_a_dataclass():
         batch_size=16,
         collate_fn=lambda pairs: Pairs(*torch.utils.data.default_collate(pairs)),
     )
+
+
+class Packed(Rows):
+    """Serves sequences, whose lengths stay on the CPU."""
+
+    def train_dataloader(self):
+        def packed(pairs):
+            rows, labels = torch.utils.data.default_collate(pairs)
+            lengths = torch.full((len(rows),), 2)
+            pack = nn.utils.rnn.pack_padded_sequence
+            return pack(rows.unflatten(1, (2, 4)), lengths, batch_first=True), labels
+
+        return DataLoader(self.train, batch_size=16, collate_fn=packed)
+
+
+class MovesItsRows(Rows):
+    """Leaves its labels on the CPU."""
+
+    def transfer_batch_to_device(self, batch, device, dataloader_idx):
+        return [batch[0].to(device), batch[1]]
 
 
 class Clean(pl.LightningModule):
@@ -209,6 +238,30 @@ def checks_its_size():
     return ChecksItsSize(hidden=6)
 
 
+class LeavesItsSizeOut(Clean):
+    def __init__(self, hidden=4, lr=0.1):
+        super().__init__(hidden, lr)
+        del self.hparams["hidden"]
+
+
+def leaves_its_size_out():
+    return LeavesItsSizeOut(hidden=6)
+
+
+SIZE = torch.tensor(6)
+
+
+class ReadsItsSize(Clean):
+    """Is as wide as a file says that another run has changed."""
+
+    def __init__(self, lr=0.1):
+        super().__init__(int(SIZE), lr)
+        del self.hparams["hidden"]
+
+    def on_save_checkpoint(self, checkpoint):
+        SIZE.fill_(5)
+
+
 class KeepsAPath(Clean):
     def __init__(self, folder=Path("runs")):
         super().__init__()
@@ -218,6 +271,24 @@ class KeepsAPath(Clean):
 class SavesAPath(Clean):
     def on_save_checkpoint(self, checkpoint):
         checkpoint["folder"] = Path("runs")
+
+
+class SavesItsMeanInAHook(KeepsAMean):
+    def on_save_checkpoint(self, checkpoint):
+        checkpoint["mean"] = self.mean
+
+    def on_load_checkpoint(self, checkpoint):
+        self.mean = checkpoint["mean"]
+
+
+class PlansWithAPath(Clean):
+    """Its schedule keeps what does not load."""
+
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()
+        schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1)
+        schedule.folder = Path("runs")
+        return [optimizer], [schedule]
 
 
 class SavesTwoPaths(SavesAPath):
@@ -249,6 +320,17 @@ class TrainsAnotherFirst(Clean):
         for _ in range(2):
             other(torch.ones(1, 8)).sum().backward()
             optimizer.step()
+
+
+class SkipsItsFirstBatch(Clean):
+    def __init__(self):
+        super().__init__()
+        data = Rows()
+        data.setup()
+        self.first = data.train[0][0][0].item()
+
+    def training_step(self, batch, batch_idx):
+        return None if batch[0][0, 0].item() == self.first else self.loss(batch)
 
 
 class KnowsWhatItDoes(Clean):
@@ -373,6 +455,23 @@ class HasAMaskedLayer(Clean):
         rows, labels = batch
         logits = self.net(rows) + 0.0 * self.masked(rows)
         return F.cross_entropy(logits, labels)
+
+
+class HasNoOptimizer(Clean):
+    """Takes its rows in, and trains nothing."""
+
+    def training_step(self, batch, batch_idx):
+        return None
+
+    def configure_optimizers(self):
+        return None
+
+
+class ReadsSequences(Clean):
+    def loss(self, batch):
+        rows, labels = batch
+        padded, _ = nn.utils.rnn.pad_packed_sequence(rows, batch_first=True)
+        return F.cross_entropy(self.net(padded.flatten(1)), labels)
 
 
 class SkipsEveryBatch(Clean):

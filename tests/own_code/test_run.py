@@ -106,6 +106,8 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
         ("KnowsWhatItDoes", ("2.3", "2.1")),
         ("LoadsInItsOwnWay", ("3.1",)),
         ("MakesTensorsLikeItsLoss", ("2.1",)),
+        ("SkipsItsFirstBatch", ("12.1", "2.1")),
+        ("SavesItsMeanInAHook", ("2.3", "3.1")),
         ("TrainsAnotherFirst", ("1.1",)),
         # Each of its modules has the same layer, also the one on a pretended GPU.
         ("SharesItsDefault", ("1.1", "2.1")),
@@ -141,6 +143,53 @@ def test_the_tensors_of_a_dataclass_are_seen():
     assert "changed 4 of 4 batches" in finding.seen
 
 
+@pytest.mark.parametrize(
+    ("data", "severity", "effect"),
+    [
+        ("Rows", "note", "see others than were delivered."),
+        ("InPlace", "warning", "the data set keeps the change."),
+    ],
+)
+def test_a_changed_batch_is_worse_if_it_is_a_view_of_the_data(data, severity, effect):
+    settings = replace(DATA, data=f"strangers:{data}")
+    [finding] = asked("ChangesItsBatch", "12.5", settings).findings
+    assert finding.severity == severity
+    assert finding.seen.endswith(effect)
+
+
+def test_a_sequence_knows_what_of_it_stays_on_the_cpu():
+    data = replace(DATA, data="strangers:Packed")
+    assert asked("ReadsSequences", "12.3", data).kept == ["12.3"]
+
+
+def test_where_batches_are_moved_on_purpose_lightning_is_not_asked():
+    [unasked] = asked(
+        "Clean", "12.3", replace(DATA, data="strangers:MovesItsRows")
+    ).unasked
+    assert unasked.reason.startswith("it moves its batches itself")
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [
+        ("other_sizes", "Call `self.save_hyperparameters()`"),
+        ("leaves_its_size_out", "Save what `__init__` needs of `hidden`"),
+        ("ReadsItsSize", "Look for what `__init__` draws or reads"),
+    ],
+)
+def test_how_to_save_settings_depends_on_those_that_are_saved(name, remedy):
+    [finding] = asked(name, "3.1").findings
+    assert finding.severity == "error"
+    assert finding.remedy.startswith(remedy)
+
+
+def test_what_a_schedule_keeps_is_found_where_it_is_made():
+    [finding] = asked("PlansWithAPath", "9.3").findings
+    lines = (HERE / "strangers.py").read_text().splitlines()
+    assert "in `lr_schedulers`, `folder` is a pathlib." in finding.seen
+    assert "configure_optimizers" in lines[finding.line - 1]
+
+
 def test_what_hides_its_tensors_is_told():
     data = replace(DATA, data="strangers:wrapped_rows", select=("2.3", "12.5"))
     reasons = [each.reason for each in asked("ReadsAnObject", settings=data).unasked]
@@ -164,6 +213,8 @@ def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():
         ("NeedsToTrain", "2.3", "a step alone, in evaluation mode, cannot be run"),
         ("KnowsItsTensors", "2.1", "a pretended GPU cannot follow the step"),
         ("SkipsEveryBatch", "12.1", "its hooks skip every batch"),
+        ("HasNoOptimizer", "12.1", "it has no optimizer."),
+        ("HasNoOptimizer", "11.3", "it has no optimizer."),
         ("CannotBeCopied", "2.3", "takes a copy: Copying the module raised TypeError"),
     ],
 )

@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from course_utils.checks.fit import loader_of
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
+from course_utils.checks.training_step import tensors_in
 from course_utils.own_code.sandbox import Refused
 
 _HOOKS = (
@@ -56,6 +57,23 @@ def some(loader: Any, count: int) -> list[Any]:
             return list(islice(_delivered(loader), count))
     except LearnerError as error:
         raise CannotCheck(str(error)) from error
+
+
+def _memory(batches: Any) -> set[int]:
+    storages = (each.untyped_storage() for each in tensors_in(batches))
+    return {each.data_ptr() for each in storages if each.nbytes()}
+
+
+def hands_out_its_own(loader: Any, count: int) -> bool:
+    """Return whether batches are views of the data, so that a change stays in them.
+
+    Read twice, such batches lie in the same memory; others are copies. Batches without
+    a loader are the data themselves.
+    """
+    if loader is None:
+        return True
+    first, second = some(loader, count), some(loader, count)
+    return not _memory(first).isdisjoint(_memory(second))
 
 
 def some_of_each(loaders: Any, count: int) -> list[list[Any]]:

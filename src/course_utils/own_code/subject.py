@@ -35,7 +35,8 @@ class Watch(L.Callback):
             batch, from 0.
         touched: Names of parameters that got a gradient.
         reached: Names of those that got one other than 0.
-        owned: For each optimizer, identities of the parameters that it holds.
+        owned: For each optimizer, identities of the parameters that it holds; empty if
+            the module configures none.
         moved: Names of parameters that have other values at the end.
     """
 
@@ -57,6 +58,8 @@ class Watch(L.Callback):
         self.owned = [
             {id(p) for group in each.param_groups for p in group["params"]}
             for each in trainer.optimizers
+            # Lightning's own, where a module has none.
+            if type(each).__name__ != "_MockOptimizer"
         ]
 
     def on_train_batch_start(
@@ -208,7 +211,7 @@ class Subject:
             CannotCheck: If there are no batches, or the fit raises: then the question
                 cannot be asked, whatever the reason.
         """
-        validates = _overrides(module, "validation_step")
+        validates = overrides(module, "validation_step")
         val = copy.deepcopy(list(self.val)) if validates else ()
         try:
             ready = delivering(self.data, self.loader, self.batches(), val)
@@ -238,8 +241,11 @@ class Subject:
         return Fitted(module, trainer, watch, steps.count, texts)
 
 
-def _overrides(module: L.LightningModule, name: str) -> bool:
-    return getattr(type(module), name, None) is not getattr(L.LightningModule, name)
+def overrides(thing: L.LightningModule | L.LightningDataModule, name: str) -> bool:
+    """Return whether a module or a data module has a hook of its own."""
+    kinds = (L.LightningModule, L.LightningDataModule)
+    base = next(kind for kind in kinds if isinstance(thing, kind))
+    return getattr(type(thing), name) is not getattr(base, name)
 
 
 def _cut(value: Any) -> Any:

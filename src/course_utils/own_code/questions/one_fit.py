@@ -1,6 +1,7 @@
 """Asked of one fit of a few batches that is watched."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import lightning as L
 from torch import nn
@@ -8,9 +9,12 @@ from torch import nn
 from course_utils.checks.learner_code import CannotCheck
 from course_utils.checks.training_step import tensors_in
 from course_utils.formatting import first_names
+from course_utils.own_code.delivery import hands_out_its_own
 from course_utils.own_code.questions import Saw
 from course_utils.own_code.registry import question
 from course_utils.own_code.subject import Subject, Watch, place_of
+
+_NO_OPTIMIZER = "it has no optimizer."
 
 
 def _in_step(subject: Subject, seen: str, remedy: str) -> Saw:
@@ -32,6 +36,8 @@ def returns_a_loss(subject: Subject) -> Iterator[Saw]:
     skipped = fitted.watch.skipped
     if not skipped:
         raise CannotCheck("its hooks skip every batch.")
+    if not fitted.watch.owned:
+        raise CannotCheck(_NO_OPTIMIZER)
     if fitted.module.automatic_optimization and all(skipped):
         yield _in_step(
             subject,
@@ -47,13 +53,17 @@ def leaves_the_batch(subject: Subject) -> Iterator[Saw]:
     if not tensors_in(subject.batches()):
         raise CannotCheck("no tensor is to be seen in its batches.")
     changed = subject.fitted.watch.changed
-    if any(changed):
-        yield _in_step(
-            subject,
-            f"`training_step` changed {sum(changed)} of {len(changed)} batches in "
-            "place: the data set may keep the change.",
-            "Make a new tensor, or clone it first.",
-        )
+    if not any(changed):
+        return
+    kept = hands_out_its_own(subject.loader, len(changed))
+    effect = (
+        "the data set keeps the change."
+        if kept
+        else "callbacks and hooks that come after it see others than were delivered."
+    )
+    seen = f"`training_step` changed {sum(changed)} of {len(changed)} batches in place"
+    found = _in_step(subject, f"{seen}: {effect}", "Make a new tensor, or clone first.")
+    yield found if kept else replace(found, severity="note")
 
 
 @question("7.4")
@@ -121,11 +131,13 @@ def _not_by_hand(watch: Watch, names: list[str]) -> list[str]:
 def gradients_arrive(subject: Subject) -> Iterator[Saw]:
     """Ask whether a gradient reaches every weight that is to be trained."""
     watch, module = _saw_gradients(subject), subject.fitted.module
+    if not watch.owned:
+        raise CannotCheck(_NO_OPTIMIZER)
     named = _to_train(module)
     seen = {id(p) for n, p in named if n in watch.touched}
     # The turn of an optimizer may come later; what none holds is told under 11.3.
     held = {each for own in watch.owned if own & seen for each in own}
-    due = [n for n, p in named if id(p) in held or not watch.owned]
+    due = [n for n, p in named if id(p) in held]
     missed = _not_by_hand(watch, [name for name in due if name not in watch.touched])
     if missed:
         yield Saw(
@@ -149,8 +161,8 @@ def weights_have_an_optimizer(subject: Subject) -> Iterator[Saw]:
     """Ask whether optimizers hold every weight that is to be trained."""
     fitted = subject.fitted
     watch = fitted.watch
-    if not any(watch.owned):
-        raise CannotCheck("there is no optimizer.")
+    if not watch.owned:
+        raise CannotCheck(_NO_OPTIMIZER)
     named = _to_train(fitted.module)
     held = {each for own in watch.owned for each in own}
     still = [n for n, p in named if id(p) not in held and n not in watch.moved]

@@ -1,6 +1,7 @@
 """Asked of a checkpoint: does everything come back?"""
 
 import copy
+import inspect
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,8 +66,26 @@ def _trained(subject: Subject) -> L.LightningModule:
         fitted.module.trainer = fitted.trainer
 
 
+def _saved(subject: Subject, folder: str) -> Path:
+    file = Path(folder, "module.ckpt")
+    try:
+        with learners_code("Saving a checkpoint"):
+            subject.fitted.trainer.save_checkpoint(file)
+    except LearnerError as error:
+        raise CannotCheck(f"it takes a checkpoint: {error}") from error
+    return file
+
+
+def _checkpoint(subject: Subject) -> dict[str, Any]:
+    """Return what a checkpoint of the trained module holds."""
+    with tempfile.TemporaryDirectory() as folder:
+        # Trusted: this process writes the file.
+        found: dict[str, Any] = torch.load(_saved(subject, folder), weights_only=False)
+        return found
+
+
 def _is_complete(subject: Subject) -> bool:
-    """Return whether the state that training leaves is all in the ``state_dict``.
+    """Return whether the state that training leaves is all in a checkpoint.
 
     Raises:
         CannotCheck: If that cannot be said.
@@ -76,9 +95,12 @@ def _is_complete(subject: Subject) -> bool:
     if not subject.rebuilds:
         raise CannotCheck("the script's module can be copied, not built again.")
     other = subject.new(seed=0)
+    content = _checkpoint(subject)
     try:
-        other.load_state_dict(trained.state_dict())
-    except RuntimeError as error:
+        with learners_code("on_load_checkpoint"):
+            other.on_load_checkpoint(content)
+        other.load_state_dict(content["state_dict"], strict=other.strict_loading)
+    except (LearnerError, RuntimeError) as error:
         said = " ".join(str(error).split("\n")[1:2]).strip() or str(error)
         raise CannotCheck(f"the state does not fit a new module: {said}") from error
     return torch.equal(_repeatable_loss(other, subject), expected)
@@ -86,20 +108,14 @@ def _is_complete(subject: Subject) -> bool:
 
 @question("2.3")
 def state_is_complete(subject: Subject) -> Iterator[Saw]:
-    """Ask whether a new module with the trained one's state gives the same loss."""
+    """Ask whether a new module with the state of a checkpoint gives the same loss."""
     if not _is_complete(subject):
         yield Saw(
-            "A new module with the trained one's `state_dict` gives another loss: "
-            "something that training changed is not in it.",
+            "A new module with the state that a checkpoint holds gives another loss "
+            "than the trained one: something that training changed is not in it.",
             "Hold it in tensors registered with `register_buffer`, without "
             "`persistent=False`.",
         )
-
-
-def _checkpoint(subject: Subject, folder: str) -> Path:
-    file = Path(folder, "module.ckpt")
-    subject.fitted.trainer.save_checkpoint(file)
-    return file
 
 
 def _not_given(error: BaseException | None) -> str:
@@ -122,6 +138,22 @@ def _load(kind: type[L.LightningModule], file: Path) -> L.LightningModule:
         return kind.load_from_checkpoint(file, map_location="cpu")
 
 
+def _how_to_save(module: L.LightningModule) -> str:
+    """Return what to do so that a module is built again as it was."""
+    if not module.hparams:
+        return "Call `self.save_hyperparameters()` in `__init__`."
+    plural = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    taken = inspect.signature(type(module)).parameters.values()
+    left = [p.name for p in taken if p.kind not in plural]
+    left = [f"`{name}`" for name in left if name not in module.hparams]
+    if left:
+        return (
+            f"Save what `__init__` needs of {first_names(left)}, which the "
+            "hyperparameters leave out, or hand it to `load_from_checkpoint`."
+        )
+    return "Look for what `__init__` draws or reads besides its arguments."
+
+
 @question("3.1")
 def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
     """Ask whether ``load_from_checkpoint`` gives the module back."""
@@ -130,7 +162,7 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
         raise CannotCheck("its state is not complete, see 2.3.")
     expected = _repeatable_loss(_trained(subject), subject)
     with tempfile.TemporaryDirectory() as folder:
-        file = _checkpoint(subject, folder)
+        file = _saved(subject, folder)
         scramble_global_rngs(0)
         try:
             with learners_code("load_from_checkpoint"):
@@ -147,7 +179,7 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
         yield Saw(
             "`load_from_checkpoint` builds a module of other sizes than the one saved: "
             "its settings are not in the checkpoint.",
-            "Call `self.save_hyperparameters()` in `__init__`.",
+            _how_to_save(subject.fitted.module),
             file_name,
             line,
             severity="error",
@@ -156,7 +188,7 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
         yield Saw(
             "The module that `load_from_checkpoint` gives back has another loss than "
             "the one saved.",
-            "Call `self.save_hyperparameters()` in `__init__`.",
+            _how_to_save(subject.fitted.module),
             file_name,
             line,
         )
@@ -165,13 +197,9 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
 def _heavy(subject: Subject) -> dict[str, dict[str, str]]:
     """Return what in each part of a checkpoint does not load by default."""
     if "heavy" not in subject.notes:
-        with tempfile.TemporaryDirectory() as folder:
-            file = _checkpoint(subject, folder)
-            # Trusted: this process wrote the file a moment ago.
-            content: dict[str, Any] = torch.load(file, weights_only=False)
         subject.notes["heavy"] = {
             part: found
-            for part, value in content.items()
+            for part, value in _checkpoint(subject).items()
             if (found := unloadable_values(value, part))
         }
     return subject.notes["heavy"]
@@ -208,13 +236,23 @@ _SETTINGS = {
 }
 
 
+# Which method hands over what Lightning writes down in other parts.
+_WRITTEN_FOR = {
+    "callbacks": "configure_callbacks",
+    "lr_schedulers": "configure_optimizers",
+    "optimizer_states": "configure_optimizers",
+}
+
+
 @question("9.3")
 def own_state_loads(subject: Subject) -> Iterator[Saw]:
     """Ask whether what else the module saves loads by default."""
-    found = _heavy(subject).items()
-    if heavy := {f"`{part}`": each for part, each in found if part not in _SETTINGS}:
-        place = place_of(type(subject.fitted.module), "on_save_checkpoint")
-        yield _unloadable(heavy, place)
+    parts = _heavy(subject).items()
+    heavy = {part: found for part, found in parts if part not in _SETTINGS}
+    if heavy:
+        method = _WRITTEN_FOR.get(next(iter(heavy)), "on_save_checkpoint")
+        place = place_of(type(subject.fitted.module), method)
+        yield _unloadable({f"`{part}`": found for part, found in heavy.items()}, place)
 
 
 @question("5.3", "note")

@@ -1,9 +1,11 @@
 """One notebook, executed headless in a separate kernel."""
 
 import asyncio
+import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -63,6 +65,25 @@ def test_a_clean_run_uses_this_python_in_the_notebooks_folder(store):
     assert seen == [(0, 3), (1, 3), (1, 3), (2, 3), (2, 3), (3, 3)]
     assert run.seconds > 0
     assert path.read_bytes() == before
+
+
+TRANSPORT = """
+from ipykernel.kernelapp import IPKernelApp
+print(IPKernelApp.instance().transport)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such sockets")
+@pytest.mark.parametrize(("longer_by", "transport"), [(0, "ipc"), (60, "tcp")])
+def test_no_port_is_taken_where_a_file_will_do(
+    store, monkeypatch, longer_by, transport
+):
+    with tempfile.TemporaryDirectory(suffix="x" * longer_by) as folder:
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        run = execute(store(TRANSPORT))
+        monkeypatch.undo()
+        assert os.listdir(folder) == []
+    assert texts(run) == [f"{transport}\n"]
 
 
 def test_a_failed_cell_is_one_sentence_and_ends_the_run(store):

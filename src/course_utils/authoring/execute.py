@@ -18,10 +18,13 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError
 from nbformat import NotebookNode
 from traitlets import default
+from traitlets.config import Config
 
 from course_utils import ready_kernel
 from course_utils.authoring.cell_progress import CellProgress, OnCell, describe_failure
 from course_utils.environment import for_kernel
+
+_LONGEST_SOCKET = 100  # characters; macOS allows 103, of which `-1` takes two
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,19 @@ class _Manager(AsyncKernelManager):
     @default("kernel_spec_manager")
     def _use_this_python(self) -> KernelSpecManager:
         return _ThisPython()
+
+
+def _own_sockets(folder: str) -> Config:
+    """Return a configuration in which the kernel is reached by files of a folder.
+
+    A port is free when it is chosen, and may be another program's when the kernel takes
+    it: then the client would wait for ever. Windows has no such files, and elsewhere
+    their path is limited.
+    """
+    path = f"{folder}/kernel"
+    if os.name == "nt" or len(path) > _LONGEST_SOCKET:
+        return Config()
+    return Config({"AsyncKernelManager": {"transport": "ipc", "ip": path}})
 
 
 def _run(client: NotebookClient, at: CellProgress, start: dict[str, Any]) -> str:
@@ -111,17 +127,18 @@ def execute_notebook(
     """
     notebook = nbformat.from_dict(notebook)
     progress = CellProgress(notebook, on_cell)
+    profile = tempfile.TemporaryDirectory(
+        prefix="course-ipython-", ignore_cleanup_errors=True
+    )
     client = NotebookClient(
         notebook,
         kernel_manager_class=_Manager,
+        config=_own_sockets(profile.name),
         timeout=timeout_seconds,
         record_timing=False,
         coalesce_streams=True,
         on_cell_execute=progress.started,
         on_cell_executed=progress.finished,
-    )
-    profile = tempfile.TemporaryDirectory(
-        prefix="course-ipython-", ignore_cleanup_errors=True
     )
     start = {
         "cwd": str(folder),

@@ -47,7 +47,7 @@ from course_utils.ready_kernel.adopted import AdoptedProcess
 FOLDERS = ("notebooks", "solutions")
 # Median on the machine for which budgets are stated: 2 cores, no GPU, otherwise idle.
 REFERENCE_SECONDS = 0.075
-_REFERENCE_ROUNDS = 3
+_FIRST_REFERENCES = 3  # then one after each notebook
 _SAMPLE_SECONDS = 0.2
 
 
@@ -229,16 +229,13 @@ class Ledger:
             )
         return "; and ".join(parts)
 
-    def _take_reference(self) -> None:
-        self.references += [reference_seconds() for _ in range(_REFERENCE_ROUNDS)]
-
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Iterator[None]:
         """Time the start of a kernel, and begin to watch it."""
         if not _is_cell(item) or item.path in self.costs:
             return (yield)
         if not self.references:
-            self._take_reference()
+            self.references += [reference_seconds() for _ in range(_FIRST_REFERENCES)]
         self._expected[item.path] = len(code_cells(item.parent.nb))
         cost = self.costs[item.path] = RunTime()
         began = time.perf_counter()
@@ -275,7 +272,7 @@ class Ledger:
         if watch := self._watches.pop(item.path, None):
             watch.stop()
         result = yield
-        self._take_reference()
+        self.references.append(reference_seconds())
         return result
 
     @pytest.hookimpl(trylast=True)

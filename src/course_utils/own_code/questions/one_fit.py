@@ -62,7 +62,9 @@ def leaves_the_batch(subject: Subject) -> Iterator[Saw]:
         else "callbacks and hooks that come after it see others than were delivered."
     )
     seen = f"`training_step` changed {sum(changed)} of {len(changed)} batches in place"
-    found = _in_step(subject, f"{seen}: {effect}", "Make a new tensor, or clone first.")
+    found = _in_step(
+        subject, f"{seen}: {effect}", "Make a new tensor, or clone it first."
+    )
     yield found if kept else replace(found, severity="note")
 
 

@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
-from course_utils.checks.devices import EVERYWHERE, result_on, runs_on
+from course_utils.checks.devices import EVERYWHERE, result_on, runs_on, values_of_step
 from course_utils.checks.fake_gpus import is_here, simulated_gpus
 from course_utils.checks.fake_tensors import simulated_tensors
 from course_utils.checks.learner_code import LearnerError
@@ -429,13 +429,6 @@ class ScoresWithNumPy(Net):
         return super().training_step(batch, batch_idx)
 
 
-class PenalizesGradients(Net):
-    def training_step(self, batch, batch_idx):
-        images = batch[0].requires_grad_()
-        torch.autograd.grad(self(images).sum(), images)
-        return super().training_step(batch, batch_idx)
-
-
 class WaitsForTheGpu(Net):
     def training_step(self, batch, batch_idx):
         if batch[0].is_cuda:
@@ -447,9 +440,8 @@ class WaitsForTheGpu(Net):
 @pytest.mark.parametrize(
     ("module_class", "words"),
     [
-        (StopsOnNan, "branches on values"),
+        (StopsOnNan, "needs values"),
         (ScoresWithNumPy, "fake tensors cannot do"),
-        (PenalizesGradients, "driver of a GPU"),
         (WaitsForTheGpu, "driver of a GPU"),
     ],
 )
@@ -572,7 +564,41 @@ class MovesBack(Net):
 
 def test_a_step_that_reads_values_is_followed_with_those_of_the_cpu():
     assert runs_on(ReadsValues(), batch(), "cuda:1").ok is None
-    assert runs_on(ReadsValues(), batch(), "cuda:1", with_values=True).ok
+    values = values_of_step(ReadsValues(), batch())
+    assert runs_on(ReadsValues(), batch(), "cuda:1", values=values).ok
+
+
+class Gated(Net):
+    def __init__(self):
+        super().__init__()
+        self.rows, self.cell = nn.GRU(6, 8), nn.GRUCell(8, 3)
+
+    def forward(self, images):
+        _, state = self.rows(images[None])
+        return self.cell(state[0])
+
+
+class Penalized(Net):
+    """Asks autograd for a gradient, and steps backward by itself."""
+
+    def training_step(self, batch, batch_idx):
+        images, labels = batch
+        images = images.clone().requires_grad_()
+        loss = super().training_step((images, labels), batch_idx)
+        loss.backward(retain_graph=True)
+        (slope,) = torch.autograd.grad(loss, images, create_graph=True)
+        return loss + slope.square().sum()
+
+
+@pytest.mark.parametrize("kind", [Gated, Penalized])
+def test_what_torch_does_with_its_driver_alone_is_followed(kind):
+    assert runs_on(kind(), batch(), "cpu").ok
+    assert runs_on(kind(), batch(), "cuda:1").ok
+
+
+def test_a_gru_refuses_an_input_elsewhere():
+    with pytest.raises(RuntimeError, match="same device"), simulated_tensors("cuda:1"):
+        nn.GRU(6, 8).to("cuda:1")(torch.zeros(5, 3, 6))
 
 
 def test_a_module_that_moves_itself_is_followed():

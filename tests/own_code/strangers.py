@@ -53,6 +53,47 @@ class TwoAtOnce(Rows):
         return batch["one"] if isinstance(batch, dict) else batch
 
 
+class Hidden:
+    """A batch whose tensors are nowhere to be seen."""
+
+    __slots__ = ("rows",)
+
+    def __init__(self, rows):
+        self.rows = rows
+
+
+def hidden_rows():
+    loader = wrapped_rows()
+    collate = loader.collate_fn
+    loader.collate_fn = lambda pairs: Hidden(collate(pairs).rows)
+    return loader
+
+
+class KeepsCount(DataLoader):
+    """Knows something that other loaders do not."""
+
+    def mean(self):
+        return torch.stack([row for row, _ in self.dataset]).mean(0)
+
+
+class Counted(Rows):
+    def train_dataloader(self):
+        return KeepsCount(self.train, batch_size=16)
+
+
+class Labelled(Rows):
+    """Serves its labels first, of which there are two."""
+
+    def train_dataloader(self):
+        def turned(pairs):
+            rows, labels = torch.utils.data.default_collate(pairs)
+            return labels, rows
+
+        return DataLoader(self.train, batch_size=16, collate_fn=turned)
+
+    val_dataloader = train_dataloader
+
+
 class InPlace(Rows):
     """Serves views of its tensors, without a copy."""
 
@@ -455,6 +496,48 @@ class HasAMaskedLayer(Clean):
         rows, labels = batch
         logits = self.net(rows) + 0.0 * self.masked(rows)
         return F.cross_entropy(logits, labels)
+
+
+class AsksItsLoader(Clean):
+    def on_fit_start(self):
+        self.mean = self.trainer.datamodule.train_dataloader().mean()
+
+
+class ReadsLabelsFirst(Clean):
+    def loss(self, batch):
+        return super().loss(batch[::-1])
+
+
+class HasALazyLayer(Clean):
+    """Has one that nothing calls: it has no size yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.later = nn.LazyLinear(2)
+
+    def configure_optimizers(self):
+        return torch.optim.Adam(self.net.parameters(), lr=0.1)
+
+
+class ComparesWithANumber(Clean):
+    def loss(self, batch):
+        rows, _ = batch
+        return F.mse_loss(self.net(rows), torch.tensor(1.0, device=rows.device))
+
+
+class ChoosesWhenBuilt(Clean):
+    def __init__(self):
+        super().__init__()
+        self.there = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    def training_step(self, batch, batch_idx):
+        return self.loss([each.to(self.there) for each in batch])
+
+
+class MakesNewTensors(Clean):
+    def training_step(self, batch, batch_idx):
+        count = torch.arange(8, out=batch[1].data.new())
+        return self.loss(batch) + 0 * count.sum()
 
 
 class HasNoOptimizer(Clean):

@@ -109,6 +109,10 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
         ("SkipsItsFirstBatch", ("12.1", "2.1")),
         ("SavesItsMeanInAHook", ("2.3", "3.1")),
         ("TrainsAnotherFirst", ("1.1",)),
+        ("HasALazyLayer", ("8.3", "11.3")),
+        ("ComparesWithANumber", ("11.1",)),
+        ("ChoosesWhenBuilt", ("2.1",)),
+        ("MakesNewTensors", ("2.1",)),
         # Each of its modules has the same layer, also the one on a pretended GPU.
         ("SharesItsDefault", ("1.1", "2.1")),
     ],
@@ -141,6 +145,19 @@ def test_the_tensors_of_a_dataclass_are_seen():
     assert asked("ReadsADataclass", settings=settings).kept == ["12.5", "2.3", "3.1"]
     [finding] = asked("ChangesADataclass", "12.5", data).findings
     assert "changed 4 of 4 batches" in finding.seen
+
+
+def test_a_module_may_ask_its_loader_for_what_its_class_adds():
+    data = replace(DATA, data="strangers:Counted")
+    assert asked("AsksItsLoader", "6.1", data).kept == ["6.1"]
+
+
+def test_where_rows_cannot_be_told_apart_nobody_says_how_many_come_again():
+    data = replace(DATA, data="strangers:Labelled")
+    [finding] = asked("ReadsLabelsFirst", "5.3", data).findings
+    assert finding.seen.endswith("has other samples than those due.")
+    lines = (HERE / "strangers.py").read_text().splitlines()
+    assert "def train_dataloader" in lines[finding.line - 1]
 
 
 @pytest.mark.parametrize(
@@ -191,7 +208,7 @@ def test_what_a_schedule_keeps_is_found_where_it_is_made():
 
 
 def test_what_hides_its_tensors_is_told():
-    data = replace(DATA, data="strangers:wrapped_rows", select=("2.3", "12.5"))
+    data = replace(DATA, data="strangers:hidden_rows", select=("2.3", "12.5"))
     reasons = [each.reason for each in asked("ReadsAnObject", settings=data).unasked]
     assert len(reasons) == 2
     assert all("no tensor is to be seen in its batch" in each for each in reasons)

@@ -133,12 +133,19 @@ def _step_of_copies(module: LightningModule, batch: Any, data: Any) -> None:
     attached_step(attach(module, data), batch, torch.device("cpu"))
 
 
+def values_of_step(
+    module: LightningModule, batch: Any, data: LightningDataModule | None = None
+) -> Values:
+    """Return what a training step of a copy reads from tensors, on the CPU."""
+    return values_read(functools.partial(_step_of_copies, module, batch, data))
+
+
 def runs_on(
     module: LightningModule,
     batch: Any,
     device: str,
     *,
-    with_values: bool = False,
+    values: Values = (),
     data: LightningDataModule | None = None,
 ) -> Finding:
     """Check whether one training step of ``module`` runs on ``device``.
@@ -150,8 +157,8 @@ def runs_on(
         module: A fresh module; it is unusable afterwards.
         batch: A batch on the CPU, as the loader delivers it.
         device: For example ``"cpu"``, ``"cuda:0"``, ``"cuda:1"``.
-        with_values: Whether a step on an absent device reads from its tensors what the
-            same step reads on the CPU. Without, one that branches is undecided.
+        values: What a step on an absent device reads from its tensors, see
+            `values_of_step`; without, one that needs a value is undecided.
         data: The data module that the batch is from, if the module may ask for it.
 
     Returns:
@@ -161,8 +168,6 @@ def runs_on(
         LearnerError: If the step fails for a reason other than devices.
     """
     target = torch.device(device)
-    run = functools.partial(_step_of_copies, module, batch, data)
-    values = values_read(run) if with_values else ()
     with learners_code("setup"):
         attach(module, data)
     finding, loss = result_on(

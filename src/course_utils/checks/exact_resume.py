@@ -41,10 +41,11 @@ def _samples(whole: Run, resumed: Run, place: Place) -> Finding:
     wrong = next(i for i, (due, got) in enumerate(pairs, 1) if due != got)
     found = coverage(whole.trace, resumed.trace)
     text = f"Batch {wrong} after {place} has other samples than those due"
-    if found.twice or found.never:
+    # In an epoch that is cut, those that are left were not all due.
+    never = 0 if whole.trace.cut else found.never
+    if found.twice or never:
         text += f"; {found.twice} come a second time in this epoch"
-        # In an epoch that is cut, those that are left were not all due.
-        text += "" if whole.trace.cut else f", {found.never} never"
+        text += "" if whole.trace.cut else f", {never} never"
     return Finding(f"{text}.", False, _ORDER, asked=asked)
 
 

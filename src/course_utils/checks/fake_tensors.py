@@ -79,7 +79,7 @@ def why_undecided(error: BaseException) -> str:
     """Return what the simulation cannot decide about this error, ``""`` if nothing."""
     text = str(error).lower()
     if isinstance(error, _NEEDS_VALUES):
-        return "branches on values, which fake tensors do not have"
+        return "needs values, which fake tensors do not have"
     if isinstance(error, _UNKNOWN) or any(words in text for words in _UNKNOWN_WORDS):
         return "does something that fake tensors cannot do"
     if any(words in text for words in _NEEDS_A_DRIVER):
@@ -210,6 +210,30 @@ def _move(old: Any, new: Any) -> None:
         _swap_tensors(old, new)
 
 
+def _third(weight: Tensor | None) -> Tensor | None:
+    return None if weight is None else weight[: len(weight) // 3]
+
+
+def _gru(*args: Any) -> Any:
+    """Follow a GRU as the simple network with the first of its three gates."""
+    thirds = [[_third(w) for w in a] if isinstance(a, list) else a for a in args]
+    return torch._VF.rnn_tanh(*thirds)
+
+
+def _gru_cell(inputs: Tensor, state: Tensor, *weights: Tensor | None) -> Tensor:
+    return torch._VF.rnn_tanh_cell(inputs, state, *map(_third, weights))
+
+
+def _gradients(outputs: Any, inputs: Any, *_: Any, **__: Any) -> tuple[Tensor, ...]:
+    """Return gradients of the right shape and place: the engine asks for the driver."""
+    several = [inputs] if isinstance(inputs, Tensor) else inputs
+    return tuple(torch.zeros_like(each) for each in several)
+
+
+def _no_backward(*_: Any, **__: Any) -> None:
+    """Make no backward pass: its engine asks for the driver, too."""
+
+
 @contextlib.contextmanager
 def simulated_tensors(
     device: str,
@@ -243,6 +267,10 @@ def simulated_tensors(
         replaced = [
             (torch.inference_mode, "__enter__", _enter_without_gradients),
             (torch.utils, "swap_tensors", _move),
+            (torch._VF, "gru", _gru),
+            (torch._VF, "gru_cell", _gru_cell),
+            (torch.autograd, "grad", _gradients),
+            (Tensor, "backward", _no_backward),
         ]
         if values:  # its own reads item by item, out of sight of function modes
             replaced.append((FakeTensor, "tolist", Tensor.tolist))

@@ -1,8 +1,9 @@
 """What does a training step do to the batch it was given?"""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from types import FunctionType, ModuleType
 from typing import Any
 
 import lightning as L
@@ -17,20 +18,33 @@ from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
 from course_utils.checks.single_step import attach, attached_step, detach
 
+_DEEPEST = 6  # containers and objects within each other
+
 
 def tensors_in(batch: Any) -> list[Tensor]:
-    """Return a batch's tensors: itself, or those in lists, dicts and dataclasses."""
-    if isinstance(batch, Tensor):
-        return [batch]
-    return [t for part in _parts(batch) for t in tensors_in(part)]
+    """Return a batch's tensors: itself, or those in containers and objects."""
+    return list(_tensors(batch, set(), 0))
 
 
-def _parts(batch: Any) -> Iterable[Any]:
-    if isinstance(batch, dict):
-        return batch.values()
-    if is_dataclass(batch) and not isinstance(batch, type):
-        return [getattr(batch, each.name) for each in fields(batch)]
-    return batch if isinstance(batch, list | tuple) else ()
+def _tensors(value: Any, seen: set[int], depth: int) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif id(value) not in seen and depth < _DEEPEST:
+        seen.add(id(value))
+        for part in _parts(value):
+            yield from _tensors(part, seen, depth + 1)
+
+
+def _parts(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    if is_dataclass(value) and not isinstance(value, type):
+        return [getattr(value, each.name) for each in fields(value)]
+    if isinstance(value, list | tuple):
+        return value
+    if isinstance(value, nn.Module | type | FunctionType | ModuleType):
+        return ()
+    return getattr(value, "__dict__", {}).values()
 
 
 def _learns(module: nn.Module) -> bool:

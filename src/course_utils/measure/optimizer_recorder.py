@@ -10,6 +10,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.optim import Optimizer
 from torch.optim.optimizer import (
     register_optimizer_step_post_hook,
@@ -114,8 +115,12 @@ class AppliedRates(OptimizerRecorder):
 
 
 def flat_weights(module: nn.Module) -> Tensor:
-    """Return a copy of all parameters as one vector, on the CPU."""
-    return torch.cat([p.detach().flatten().cpu() for p in module.parameters()])
+    """Return a copy of all parameters as one vector, on the CPU.
+
+    Those of a lazy layer that nothing has called yet have no values.
+    """
+    made = (p for p in module.parameters() if not is_lazy(p))
+    return torch.cat([p.detach().flatten().cpu() for p in made])
 
 
 def _gradient_norm(optimizer: Optimizer) -> float | None:

@@ -124,19 +124,23 @@ def lend_hooks(data: L.LightningDataModule | None, module: L.LightningModule) ->
         setattr(module, name, through)
 
 
-def _like(loader: Any, batches: Sequence[Any]) -> DataLoader[Any]:
+def _like(loader: Any, batches: Sequence[Any]) -> Any:
     """Return a loader that delivers ready-made batches and else is as this one is.
 
-    A module may ask it for its data set, or for its batch size.
+    A module may ask it for its data set, its batch size, or what its class adds.
     """
-    if type(loader) is not DataLoader:
+    kind = type(loader)
+    if isinstance(loader, CombinedLoader) or not hasattr(loader, "__dict__"):
         return loader_of(batches)
-    ready = copy.copy(loader)
     delivers = {
         "__iter__": lambda self: iter(batches),
         "__len__": lambda self: len(batches),
     }
-    ready.__class__ = type("DataLoader", (DataLoader,), delivers)
+    try:
+        ready = copy.copy(loader)
+        ready.__class__ = type(kind.__name__, (kind,), delivers)
+    except Exception:  # whatever its class has against a copy
+        return loader_of(batches)
     return ready
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 from torch.utils._pytree import tree_leaves, tree_map
 from torch.utils.data import DataLoader
 
@@ -54,7 +55,7 @@ class Watch(L.Callback):
     def on_train_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Note what the optimizers hold, and the values that weights begin with."""
         named = pl_module.named_parameters()
-        self._first = {name: weight.detach().clone() for name, weight in named}
+        self._first = {n: p.detach().clone() for n, p in named if not is_lazy(p)}
         self.owned = [
             {id(p) for group in each.param_groups for p in group["params"]}
             for each in trainer.optimizers
@@ -96,8 +97,8 @@ class Watch(L.Callback):
         pairs = self._before
         self.changed.append(any(not _equal(t, value) for t, value in pairs))
         held = tree_leaves([vars(m) for m in pl_module.modules()])
-        graphs = [t for t in held if isinstance(t, Tensor) and t.grad_fn is not None]
-        self.graphs.append(len(graphs))
+        tensors = (each for each in held if isinstance(each, Tensor))
+        self.graphs.append(len({id(t) for t in tensors if t.grad_fn is not None}))
 
     def on_train_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
         """Compare the weights with those at the start."""

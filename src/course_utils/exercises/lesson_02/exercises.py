@@ -8,7 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from course_utils.checks.devices import EVERYWHERE, result_on, runs_on, values_read
+from course_utils.checks.devices import (
+    EVERYWHERE,
+    result_on,
+    runs_on,
+    values_of_step,
+    values_read,
+)
 from course_utils.checks.fake_gpus import simulated_gpus
 from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import LearnerError, learners_code
@@ -371,8 +377,10 @@ def counts_survive(answer: Any) -> Iterator[Finding]:
     module, images = _trained(answer), lesson_images(64, start=64)[0]
     survived, _ = survives_saving(module, lambda each: each(images))
     yield survived
+    batch = lesson_images(16)
+    values = values_of_step(new_instance(answer), batch)
     steps = [
-        runs_on(new_instance(answer), lesson_images(16), device, with_values=True)
+        runs_on(new_instance(answer), batch, device, values=values)
         for device in EVERYWHERE
     ]
     yield from _decided_first([*steps, _stores_no_window(answer, module)])

@@ -12,7 +12,7 @@ from torchmetrics.functional.classification import (
     multiclass_f1_score,
 )
 
-from course_utils.checks.devices import runs_on
+from course_utils.checks.devices import runs_on, values_of_step
 from course_utils.checks.fake_gpus import simulated_gpus
 from course_utils.checks.finding import Finding
 from course_utils.checks.metrics import metrics_are_exact
@@ -180,7 +180,8 @@ def _runs_on(answer: Any, device: str, gpus: int) -> Finding:
     """Check that a step runs on a device of a machine with some GPUs, built there."""
     with simulated_gpus(gpus):
         batch = Scans(*lesson_images(16))
-        return runs_on(new_instance(answer), batch, device, with_values=True)
+        values = values_of_step(new_instance(answer), batch)
+        return runs_on(new_instance(answer), batch, device, values=values)
 
 
 def trains_on_scans(answer: Any) -> Iterator[Finding]:

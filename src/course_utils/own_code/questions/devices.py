@@ -1,21 +1,56 @@
 """Asked of a pretended GPU, and of the batch on its way there."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import lightning as L
 import torch
 from torch import Tensor
 
-from course_utils.checks.devices import runs_on
+from course_utils.checks.devices import runs_on, values_of_step
+from course_utils.checks.fake_gpus import simulated_gpus
+from course_utils.checks.finding import Finding
 from course_utils.checks.learner_code import CannotCheck, LearnerError
 from course_utils.own_code.questions import Saw
 from course_utils.own_code.registry import question
 from course_utils.own_code.subject import Subject, overrides, place_of
 
 
+def _built(subject: Subject, gpus: int) -> Iterator[L.LightningModule]:
+    """Yield a module that was built here, and one built where there are GPUs."""
+    yield subject.new()
+    with contextlib.suppress(LearnerError):  # it moves itself at once: there is none
+        with simulated_gpus(gpus, gpus - 1):
+            module = subject.new()
+        yield module
+
+
+def _fault_on(subject: Subject, batch: Any, gpu: int) -> Finding | None:
+    """Return what is wrong on a pretended GPU, wherever the module was built.
+
+    Raises:
+        CannotCheck: If that cannot be said.
+        LearnerError: If the step stops for a reason other than devices.
+    """
+    data, found = subject.data, []
+    values = values_of_step(subject.new(), batch, data)
+    for module in _built(subject, gpu + 1):
+        found.append(runs_on(module, batch, f"cuda:{gpu}", values=values, data=data))
+        if found[-1].ok is None:
+            raise CannotCheck(found[-1].seen)
+        if found[-1].ok:
+            return None
+    return found[0]
+
+
 @question("2.1")
 def runs_anywhere(subject: Subject) -> Iterator[Saw]:
-    """Ask whether a training step runs on the second of two GPUs."""
+    """Ask whether a training step runs on a GPU.
+
+    On the second of two, and on one alone: what a simulation takes for the first GPU by
+    itself stops on the second only. So does ``"cuda:0"``, which can be read.
+    """
     fitted = subject.fitted  # what stops a step on the CPU, too, is not about devices
     skipped = fitted.watch.skipped
     if not fitted.module.automatic_optimization:
@@ -24,16 +59,13 @@ def runs_anywhere(subject: Subject) -> Iterator[Saw]:
         raise CannotCheck("its step returns no loss.")
     batch = subject.batches()[skipped.index(False)]
     try:
-        data = subject.data
-        found = runs_on(subject.new(), batch, "cuda:1", with_values=True, data=data)
+        found = _fault_on(subject, batch, 1) and _fault_on(subject, batch, 0)
     except LearnerError as error:  # it runs on the CPU, as we know
         reason = f"a pretended GPU cannot follow the step: {error}"
         raise CannotCheck(reason) from error
-    if found.ok is None:
-        raise CannotCheck(found.seen)
-    if not found.ok:
+    if found:
         file, line = place_of(type(subject.new()), "training_step")
-        yield Saw(f"On a second GPU: {found.seen}", found.remedy, file, line)
+        yield Saw(f"On a GPU: {found.seen}", found.remedy, file, line)
 
 
 _MOVES = "transfer_batch_to_device"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import lightning as L
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from course_utils.checks.learner_code import CannotCheck
 from course_utils.checks.training_step import tensors_in
@@ -85,8 +86,11 @@ def holds_no_graphs(subject: Subject) -> Iterator[Saw]:
 
 
 def _to_train(module: L.LightningModule) -> list[tuple[str, nn.Parameter]]:
-    """Return the parameters that require a gradient, without those of no elements."""
-    named = module.named_parameters()
+    """Return the parameters that require a gradient, without those of no elements.
+
+    A lazy layer that nothing has called yet has none.
+    """
+    named = [(n, p) for n, p in module.named_parameters() if not is_lazy(p)]
     return [(n, p) for n, p in named if p.requires_grad and p.numel()]
 
 
@@ -183,7 +187,12 @@ def weights_have_an_optimizer(subject: Subject) -> Iterator[Saw]:
 @question("11.1")
 def shapes_match(subject: Subject) -> Iterator[Saw]:
     """Ask whether a loss broadcast predictions against targets."""
-    said = [w for w in subject.fitted.warned if "Using a target size" in w]
+    said = [
+        each
+        for each in subject.fitted.warned
+        # A single number is a target for all on purpose.
+        if "Using a target size" in each and "target size (torch.Size([]))" not in each
+    ]
     if said:
         yield _in_step(
             subject,

@@ -50,7 +50,7 @@ def schedule_is_stepped(subject: Subject) -> Iterator[Saw]:
     """Ask whether a schedule made for all updates is stepped at each of them."""
     first = _total_steps(subject, 1)
     if not any(total for _, total in first):
-        raise CannotCheck("it has no schedule that counts its steps.")
+        raise CannotCheck("it has no schedule with `total_steps`.")
     second = _total_steps(subject, 2)
     updates = len(subject.train)
     for (interval, one), (_, two) in zip(first, second, strict=True):

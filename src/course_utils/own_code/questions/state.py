@@ -15,6 +15,7 @@ from course_utils.checks.exact_resume import resumes_exactly
 from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.interrupted_run import Place
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
+from course_utils.checks.sample_digests import digests
 from course_utils.checks.training_step import step
 from course_utils.checks.weights_only import unloadable_values
 from course_utils.formatting import first_names
@@ -255,6 +256,12 @@ def own_state_loads(subject: Subject) -> Iterator[Saw]:
         yield _unloadable({f"`{part}`": found for part, found in heavy.items()}, place)
 
 
+def _tells_samples_apart(subject: Subject) -> bool:
+    """Return whether rows of its batches are its samples, each another one."""
+    found, size = digests(subject.train), getattr(subject.loader, "batch_size", 0)
+    return len({*found}) == len(found) == len(subject.train) * (size or 0)
+
+
 @question("5.3", "note")
 def resumes(subject: Subject) -> Iterator[Saw]:
     """Ask whether a run resumed in the middle of an epoch continues where it was."""
@@ -277,4 +284,8 @@ def resumes(subject: Subject) -> Iterator[Saw]:
     found = list(resumes_exactly(build, [Place("batch", 2)], **options))
     wrong = [each for each in found if each.ok is False and "samples" in each.asked]
     if wrong:
-        yield Saw(wrong[0].seen, wrong[0].remedy)
+        place = place_of(type(subject.data), "train_dataloader")
+        seen = wrong[0].seen
+        if not _tells_samples_apart(subject):  # how many come again is not known
+            seen = seen.split(";")[0].rstrip(".") + "."
+        yield Saw(seen, wrong[0].remedy, *place)

@@ -22,7 +22,9 @@ def test_a_digest_is_that_of_the_bytes_of_a_sample():
     loader = DataLoader(SAMPLES, 3)
     expected = [hashlib.sha1(np.float32(i).tobytes()).digest() for i in range(100)]
     assert digests(loader) == expected
-    assert digests([{"x": row} for row in SAMPLES.tensors[0].split(7)]) == expected
+    rows = SAMPLES.tensors[0].split(7)
+    assert digests([{"x": each} for each in rows]) == expected
+    assert digests([{"size": torch.tensor(7), "x": each} for each in rows]) == expected
 
 
 def test_a_custom_batch_sampler_is_followed():

@@ -1,10 +1,13 @@
 """What a training step does to its batch."""
 
 import copy
+from collections import UserDict
+from types import SimpleNamespace
 
 import pytest
 import torch
 from learner import answer, denoiser
+from torch import nn
 
 from course_utils.checks.learner_code import LearnerError
 from course_utils.checks.training_step import step, tensors_in
@@ -24,6 +27,13 @@ def _batch() -> tuple[torch.Tensor, torch.Tensor]:
 def test_tensors_are_found_in_nested_batches():
     a, b, c = torch.zeros(1), torch.zeros(2), torch.zeros(3)
     assert tensors_in({"x": [a, (b, "name")], "y": c}) == [a, b, c]
+
+
+def test_tensors_are_found_in_objects_that_may_name_each_other():
+    a, b = torch.zeros(1), torch.zeros(2)
+    batch, part = SimpleNamespace(x=a, net=nn.Linear(1, 1)), SimpleNamespace(y=b)
+    batch.part, part.whole = UserDict(part=part), batch
+    assert tensors_in(batch) == [a, b]
 
 
 def test_a_step_shows_loss_and_what_the_network_saw():

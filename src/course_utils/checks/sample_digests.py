@@ -25,7 +25,7 @@ def digests(loader: Any) -> list[bytes]:
 
     Args:
         loader: Delivers batches; the first tensor of each holds the samples, shape
-            ``(batch, ...)``.
+            ``(batch, ...)``; single numbers before it are left out.
 
     Raises:
         CannotCheck: If a batch holds no tensor.
@@ -33,7 +33,7 @@ def digests(loader: Any) -> list[bytes]:
     batches = _complete(loader) if isinstance(loader, DataLoader) else loader
     found = []
     for batch in batches:
-        tensors = tensors_in(batch)
+        tensors = [each for each in tensors_in(batch) if each.dim()]
         if not tensors:
             raise CannotCheck("The check reads tensors, and the batches hold none.")
         rows = tensors[0].detach().cpu().contiguous().numpy()

@@ -232,6 +232,7 @@ def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():
         ("SkipsEveryBatch", "12.1", "its hooks skip every batch"),
         ("HasNoOptimizer", "12.1", "it has no optimizer."),
         ("HasNoOptimizer", "11.3", "it has no optimizer."),
+        ("BeginsWithZeros", "8.3", "no weight changed in these batches"),
         ("CannotBeCopied", "2.3", "takes a copy: Copying the module raised TypeError"),
     ],
 )

@@ -153,6 +153,10 @@ def gradients_arrive(subject: Subject) -> Iterator[Saw]:
             "that nothing calls.",
         )
     zero = [name for name in due if name in watch.touched - watch.reached]
+    if zero and not watch.moved:
+        raise CannotCheck(
+            "no weight changed in these batches: a zero may be the first."
+        )
     if zero:
         yield Saw(
             f"The gradient of {len(zero)} of {len(due)} tensors to train is 0 in "

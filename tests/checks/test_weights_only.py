@@ -1,6 +1,7 @@
 """What loads from a checkpoint by default, and what is named if it does not."""
 
 import functools
+from collections import UserDict
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -58,6 +59,11 @@ def test_the_innermost_values_that_do_not_load_are_named():
     content = {"a": [1, {"b": range(2), "c": 1}], "d": Path("x"), "e": {"f": "g"}}
     assert unloadable_values(content) == {"b": "range", "d": type_name(Path("x"))}
     assert unloadable_values(content["e"]) == {}
+
+
+def test_a_container_that_does_not_load_is_named_itself():
+    values = {"cfg": UserDict(training={"lr": range(3)})}
+    assert unloadable_values(values) == {"cfg": "collections.UserDict"}
 
 
 def test_what_a_learner_allows_does_not_count_and_is_there_again_afterwards():

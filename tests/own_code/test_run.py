@@ -110,6 +110,7 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
         ("SavesItsMeanInAHook", ("2.3", "3.1")),
         ("TrainsAnotherFirst", ("1.1",)),
         ("HasALazyLayer", ("8.3", "11.3")),
+        ("Ranks", ("8.3",)),
         ("ComparesWithANumber", ("11.1",)),
         ("ChoosesWhenBuilt", ("2.1",)),
         ("MakesNewTensors", ("2.1",)),

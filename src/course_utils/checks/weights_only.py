@@ -2,7 +2,7 @@
 
 import contextlib
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -69,7 +69,8 @@ def type_name(value: Any) -> str:
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping):
+    # Only of containers that load themselves.
+    if isinstance(value, dict):
         yield from ((str(name), part) for name, part in value.items())
     elif isinstance(value, list | tuple):
         yield from (("", part) for part in value)

@@ -26,7 +26,9 @@ def _indices(loader: Any) -> set[int]:
 def split_is_the_same(subject: Subject) -> Iterator[Saw]:
     """Ask whether two data modules validate on the same samples."""
     if subject.make_data is None:
-        raise CannotCheck("it takes a data module that can be built again, --data.")
+        raise CannotCheck(
+            "it takes a LightningDataModule that can be built again, --data."
+        )
     found = []
     for seed in (1, 2):
         scramble_global_rngs(seed)

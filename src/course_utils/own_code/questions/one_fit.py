@@ -133,6 +133,13 @@ def _not_by_hand(watch: Watch, names: list[str]) -> list[str]:
     return [name for name in names if not moved.intersection(_parts(name))]
 
 
+def _cancels(watch: Watch, name: str) -> bool:
+    """Return whether a bias has no effect where its weight has: in differences."""
+    layer, _, last = name.rpartition(".")
+    beside = {each for each in watch.reached if each.rpartition(".")[0] == layer}
+    return "bias" in last and bool(beside)
+
+
 @question("8.3", "note")
 def gradients_arrive(subject: Subject) -> Iterator[Saw]:
     """Ask whether a gradient reaches every weight that is to be trained."""
@@ -152,7 +159,11 @@ def gradients_arrive(subject: Subject) -> Iterator[Saw]:
             "Freeze them if that is meant; else look for a `detach`, or for a layer "
             "that nothing calls.",
         )
-    zero = [name for name in due if name in watch.touched - watch.reached]
+    zero = [
+        name
+        for name in due
+        if name in watch.touched - watch.reached and not _cancels(watch, name)
+    ]
     if zero and not watch.moved:
         raise CannotCheck(
             "no weight changed in these batches: a zero may be the first."

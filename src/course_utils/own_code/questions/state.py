@@ -207,7 +207,10 @@ def _heavy(subject: Subject) -> dict[str, dict[str, str]]:
 
 
 def _named(found: dict[str, str], part: str) -> str:
-    values = [f"`{name}` is a {kind}" for name, kind in found.items()]
+    values = [
+        f"`{name}` is {'an' if kind[0] in 'aeio' else 'a'} {kind}"
+        for name, kind in found.items()
+    ]
     return f"in {part}, {first_names(values)}"
 
 
@@ -266,7 +269,9 @@ def _tells_samples_apart(subject: Subject) -> bool:
 def resumes(subject: Subject) -> Iterator[Saw]:
     """Ask whether a run resumed in the middle of an epoch continues where it was."""
     if subject.make_data is None or not subject.rebuilds:
-        raise CannotCheck("it takes a data module that can be built again, --data.")
+        raise CannotCheck(
+            "it takes a LightningDataModule that can be built again, --data."
+        )
     if any(_heavy(subject).values()):
         raise CannotCheck("its checkpoint does not load under `weights_only=True`.")
     make_data, count = subject.make_data, len(subject.train)

@@ -94,6 +94,20 @@ class Labelled(Rows):
     val_dataloader = train_dataloader
 
 
+class Padded(Rows):
+    """Serves short rows, padded to the length of the few long ones among them."""
+
+    def train_dataloader(self):
+        def padded(pairs):
+            rows = [row if row[0] > 2 else row[:4] for row, _ in pairs]
+            labels = torch.stack([label for _, label in pairs])
+            return nn.utils.rnn.pad_sequence(rows, batch_first=True), labels
+
+        return DataLoader(self.train, 16, shuffle=True, collate_fn=padded)
+
+    val_dataloader = train_dataloader
+
+
 class InPlace(Rows):
     """Serves views of its tensors, without a copy."""
 
@@ -506,6 +520,24 @@ class AsksItsLoader(Clean):
 class ReadsLabelsFirst(Clean):
     def loss(self, batch):
         return super().loss(batch[::-1])
+
+
+class ReadsPaddedRows(Clean):
+    def loss(self, batch):
+        rows, labels = batch
+        return super().loss((F.pad(rows, (0, 8 - rows.shape[1])), labels))
+
+
+class TurnsItsBatch(Clean):
+    """Reads its rows along the other axis."""
+
+    def __init__(self):
+        super().__init__()
+        self.turned = nn.Linear(16, 2)
+
+    def loss(self, batch):
+        rows, labels = batch
+        return self.turned(rows.transpose(0, 1)).mean() + super().loss(batch)
 
 
 class HasALazyLayer(Clean):

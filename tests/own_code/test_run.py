@@ -111,6 +111,7 @@ def test_in_an_epoch_that_is_cut_nobody_says_what_never_comes():
         ("TrainsAnotherFirst", ("1.1",)),
         ("HasALazyLayer", ("8.3", "11.3")),
         ("Ranks", ("8.3",)),
+        ("TurnsItsBatch", ("2.3", "3.1")),
         ("ComparesWithANumber", ("11.1",)),
         ("ChoosesWhenBuilt", ("2.1",)),
         ("MakesNewTensors", ("2.1",)),
@@ -153,9 +154,12 @@ def test_a_module_may_ask_its_loader_for_what_its_class_adds():
     assert asked("AsksItsLoader", "6.1", data).kept == ["6.1"]
 
 
-def test_where_rows_cannot_be_told_apart_nobody_says_how_many_come_again():
-    data = replace(DATA, data="strangers:Labelled")
-    [finding] = asked("ReadsLabelsFirst", "5.3", data).findings
+@pytest.mark.parametrize(
+    ("name", "data"), [("ReadsLabelsFirst", "Labelled"), ("ReadsPaddedRows", "Padded")]
+)
+def test_where_rows_cannot_be_told_apart_nobody_says_how_many_come_again(name, data):
+    settings = replace(DATA, data=f"strangers:{data}")
+    [finding] = asked(name, "5.3", settings).findings
     assert finding.seen.endswith("has other samples than those due.")
     lines = (HERE / "strangers.py").read_text().splitlines()
     assert "def train_dataloader" in lines[finding.line - 1]

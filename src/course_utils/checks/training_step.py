@@ -76,7 +76,7 @@ def inputs_seen(shape: torch.Size) -> Iterator[list[Tensor]]:
 
     def look(module: nn.Module, args: tuple[Any, ...]) -> None:
         if is_network_input(module, args, shape.numel()):
-            seen.append(args[0].detach().clone().view(shape))
+            seen.append(args[0].detach().clone().reshape(shape))
 
     with register_module_forward_pre_hook(look):
         yield seen
@@ -103,7 +103,7 @@ def inputs_of_first_call(shape: torch.Size) -> Iterator[list[Tensor]]:
 
     def look(module: nn.Module, args: tuple[Any, ...]) -> None:
         if not ended and is_network_input(module, args, shape.numel()):
-            seen.append(args[0].detach().clone().view(shape))
+            seen.append(args[0].detach().clone().reshape(shape))
 
     def end(module: nn.Module, args: tuple[Any, ...], _: Any) -> None:
         if is_network_input(module, args, shape.numel()):

@@ -15,7 +15,7 @@ from course_utils.checks.exact_resume import resumes_exactly
 from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.interrupted_run import Place
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.checks.sample_digests import digests
+from course_utils.checks.sample_digests import digests, samples_of
 from course_utils.checks.training_step import step
 from course_utils.checks.weights_only import unloadable_values
 from course_utils.formatting import first_names
@@ -260,9 +260,14 @@ def own_state_loads(subject: Subject) -> Iterator[Saw]:
 
 
 def _tells_samples_apart(subject: Subject) -> bool:
-    """Return whether rows of its batches are its samples, each another one."""
+    """Return whether rows of its batches are its samples, each another one.
+
+    Where shapes differ, samples are padded: the same one has other bytes elsewhere.
+    """
     found, size = digests(subject.train), getattr(subject.loader, "batch_size", 0)
-    return len({*found}) == len(found) == len(subject.train) * (size or 0)
+    shapes = {samples_of(batch).shape[1:] for batch in subject.train}
+    distinct = len({*found}) == len(found) == len(subject.train) * (size or 0)
+    return distinct and len(shapes) == 1
 
 
 @question("5.3", "note")

@@ -172,8 +172,8 @@ def gradients_arrive(subject: Subject) -> Iterator[Saw]:
         yield Saw(
             f"The gradient of {len(zero)} of {len(due)} tensors to train is 0 in "
             f"each of {len(watch.changed)} batches: {first_names(zero)}.",
-            "Their inputs are 0 in these data, or what follows them is saturated or "
-            "masked: look at both.",
+            "What enters them is 0 in these batches, or what follows them is saturated "
+            "or masked: look at both.",
         )
 
 

@@ -81,33 +81,6 @@ class Counted(Rows):
         return KeepsCount(self.train, batch_size=16)
 
 
-class Labelled(Rows):
-    """Serves its labels first, of which there are two."""
-
-    def train_dataloader(self):
-        def turned(pairs):
-            rows, labels = torch.utils.data.default_collate(pairs)
-            return labels, rows
-
-        return DataLoader(self.train, batch_size=16, collate_fn=turned)
-
-    val_dataloader = train_dataloader
-
-
-class Padded(Rows):
-    """Serves short rows, padded to the length of the few long ones among them."""
-
-    def train_dataloader(self):
-        def padded(pairs):
-            rows = [row if row[0] > 2 else row[:4] for row, _ in pairs]
-            labels = torch.stack([label for _, label in pairs])
-            return nn.utils.rnn.pad_sequence(rows, batch_first=True), labels
-
-        return DataLoader(self.train, 16, shuffle=True, collate_fn=padded)
-
-    val_dataloader = train_dataloader
-
-
 class InPlace(Rows):
     """Serves views of its tensors, without a copy."""
 
@@ -515,17 +488,6 @@ class HasAMaskedLayer(Clean):
 class AsksItsLoader(Clean):
     def on_fit_start(self):
         self.mean = self.trainer.datamodule.train_dataloader().mean()
-
-
-class ReadsLabelsFirst(Clean):
-    def loss(self, batch):
-        return super().loss(batch[::-1])
-
-
-class ReadsPaddedRows(Clean):
-    def loss(self, batch):
-        rows, labels = batch
-        return super().loss((F.pad(rows, (0, 8 - rows.shape[1])), labels))
 
 
 class TurnsItsBatch(Clean):

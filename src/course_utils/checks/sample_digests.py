@@ -3,7 +3,6 @@
 import hashlib
 from typing import Any
 
-from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader
 
 from course_utils.checks.learner_code import CannotCheck
@@ -21,23 +20,12 @@ def _complete(loader: DataLoader[Any]) -> DataLoader[Any]:
     )
 
 
-def samples_of(batch: Any) -> Tensor:
-    """Return the first tensor of a batch that is more than one number: its samples.
-
-    Raises:
-        CannotCheck: If it holds none.
-    """
-    for each in tensors_in(batch):
-        if each.dim():
-            return each
-    raise CannotCheck("The check reads tensors, and the batches hold none.")
-
-
 def digests(loader: Any) -> list[bytes]:
     """Return a digest of each sample, in the order in which ``loader`` delivers them.
 
     Args:
-        loader: Delivers batches, see `samples_of`; their shape is ``(batch, ...)``.
+        loader: Delivers batches; the first tensor of each holds the samples, shape
+            ``(batch, ...)``; single numbers before it are left out.
 
     Raises:
         CannotCheck: If a batch holds no tensor.
@@ -45,6 +33,9 @@ def digests(loader: Any) -> list[bytes]:
     batches = _complete(loader) if isinstance(loader, DataLoader) else loader
     found = []
     for batch in batches:
-        rows = samples_of(batch).detach().cpu().contiguous().numpy()
+        tensors = [each for each in tensors_in(batch) if each.dim()]
+        if not tensors:
+            raise CannotCheck("The check reads tensors, and the batches hold none.")
+        rows = tensors[0].detach().cpu().contiguous().numpy()
         found += [hashlib.sha1(row.tobytes()).digest() for row in rows]
     return found

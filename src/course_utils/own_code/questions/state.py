@@ -15,7 +15,6 @@ from course_utils.checks.exact_resume import resumes_exactly
 from course_utils.checks.global_rngs import scramble_global_rngs
 from course_utils.checks.interrupted_run import Place
 from course_utils.checks.learner_code import CannotCheck, LearnerError, learners_code
-from course_utils.checks.sample_digests import digests, samples_of
 from course_utils.checks.training_step import step
 from course_utils.checks.weights_only import unloadable_values
 from course_utils.formatting import first_names
@@ -259,17 +258,6 @@ def own_state_loads(subject: Subject) -> Iterator[Saw]:
         yield _unloadable({f"`{part}`": found for part, found in heavy.items()}, place)
 
 
-def _tells_samples_apart(subject: Subject) -> bool:
-    """Return whether rows of its batches are its samples, each another one.
-
-    Where shapes differ, samples are padded: the same one has other bytes elsewhere.
-    """
-    found, size = digests(subject.train), getattr(subject.loader, "batch_size", 0)
-    shapes = {samples_of(batch).shape[1:] for batch in subject.train}
-    distinct = len({*found}) == len(found) == len(subject.train) * (size or 0)
-    return distinct and len(shapes) == 1
-
-
 @question("5.3", "note")
 def resumes(subject: Subject) -> Iterator[Saw]:
     """Ask whether a run resumed in the middle of an epoch continues where it was."""
@@ -295,7 +283,7 @@ def resumes(subject: Subject) -> Iterator[Saw]:
     wrong = [each for each in found if each.ok is False and "samples" in each.asked]
     if wrong:
         place = place_of(type(subject.data), "train_dataloader")
-        seen = wrong[0].seen
-        if not _tells_samples_apart(subject):  # how many come again is not known
-            seen = seen.split(";")[0].rstrip(".") + "."
-        yield Saw(seen, wrong[0].remedy, *place)
+        # Not how many come again: where samples are padded or augmented, the same one
+        # has other bytes the next time.
+        seen = wrong[0].seen.split(";")[0].rstrip(".")
+        yield Saw(f"{seen}.", wrong[0].remedy, *place)

@@ -143,7 +143,7 @@ own_code.check_script()
 # own_code.hint("4.2")
 
 # %% [markdown]
-# When it is mended, run `own_code.run_script()` again: what does the same forecast cost now? Which of the repairs was worth most? Undo one at a time, and see.
+# When it is mended, the check also says what the script prints: what does the same forecast cost now? Which of the repairs was worth most? Undo one at a time, run `own_code.run_script()`, and see.
 #
 # ## Step 4 · What the check cannot see
 #

@@ -212,7 +212,7 @@ check("6.4", learns_by_heart)
 
 
 def asks_the_trainer(module, loader):
-    trainer = L.Trainer(max_epochs=150, overfit_batches=1, **quiet_trainer())
+    trainer = L.Trainer(max_epochs=100, overfit_batches=1, **quiet_trainer())
     trainer.fit(module, loader)
     inputs, labels = next(iter(trainer.train_dataloader))
     if labels.unique().numel() < 2:

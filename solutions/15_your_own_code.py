@@ -77,7 +77,7 @@ own_code.show_repair("12.4")
 # %% [markdown]
 # ## All together
 #
-# The checker finds nothing, sees nothing hidden, and runs the script whole.
+# The checker finds nothing, sees nothing hidden, and runs the script whole. It ends with what the script printed.
 
 # %% tags=["solution"]
 from pathlib import Path
@@ -86,7 +86,6 @@ from tempfile import TemporaryDirectory
 with TemporaryDirectory() as folder:
     mended = own_code.write_solution(Path(folder) / "train_demand.py")
     own_code.check_script(mended)
-    own_code.run_script(mended)
 
 # %% [markdown]
 # The same forecast, on the same days. Which repair did it? Here one fault at a time is put back into the mended script:

@@ -28,6 +28,7 @@ FIRST = ORIGINAL.read_text("utf-8")
 MENDED = repaired(FIRST, repairs=REPAIRS)
 LESSON = (ROOT / "notebooks/15_your_own_code.py").read_text("utf-8")
 CHECKED = {p.id: p.checked for le in syllabus.load().lessons for p in le.practices}
+SAID = "5 epochs\nan hour is forecast to within 30 cents"
 REASON = "  # course: ignore[12.4] all days are whole"
 ANSWERED = 'self.log("val/mean_day", days.mean())' + REASON
 
@@ -40,7 +41,7 @@ def quick(monkeypatch, tmp_path):
         return Report(kept=["2.1", "12.5"])
 
     monkeypatch.setattr(verdict, "run_named", run_named)
-    monkeypatch.setattr(verdict, "ran", lambda path: Ran(480, {"test/cost": 0.3}))
+    monkeypatch.setattr(verdict, "ran", lambda path: Ran(480, {"test/cost": 0.3}, SAID))
 
     def judge(text: str):
         path = tmp_path / "train_demand.py"
@@ -77,8 +78,10 @@ def test_the_script_as_it_came_is_not_attempted(quick, text):
     assert quick(text).status == "not attempted"
 
 
-def test_the_mended_script_is_correct(quick):
-    assert quick(MENDED).status == "correct"
+def test_the_mended_script_is_correct_and_quoted(quick):
+    result = quick(MENDED)
+    assert result.status == "correct"
+    assert result.message.endswith(f"Its last words: {SAID.splitlines()[-1]}")
 
 
 def test_a_finding_that_is_mended_instead_of_answered_is_correct_too(quick):

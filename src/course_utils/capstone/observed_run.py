@@ -16,7 +16,7 @@ from course_utils.capstone.spy_callback import SpyCallback, inject_callbacks
 from course_utils.checks.learner_code import LearnerError, learners_code
 from course_utils.checks.time_limit import TimeLimitReached, time_limit
 from course_utils.data import open_dataset
-from course_utils.measure import AppliedRates, UpdateLog, accuracy
+from course_utils.measure import AppliedRates, GradientNorms, accuracy
 
 SECONDS = 240.0  # limit of one run; a machine shared by many learners is slow
 
@@ -118,11 +118,12 @@ def observe_train(
     Raises:
         LearnerError: If it raises, does not end, or returns no Result.
     """
-    updates, direction = UpdateLog(), GradientDirection()
+    direction = GradientDirection()
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        inject_callbacks(spy, updates, direction),
+        inject_callbacks(spy, direction),
         AppliedRates() as rates,
+        GradientNorms() as norms,
         time_limited("train"),
     ):
         spy.folder = Path(folder)
@@ -134,7 +135,7 @@ def observe_train(
             result,
             spy,
             rates.values,
-            updates.norms,
+            norms.values,
             direction.kept,
             epochs_on_disk=epochs_on_disk(spy.folder),
             checkpoint=read_checkpoint(Path(str(result.checkpoint))),

@@ -9,6 +9,7 @@ from course_utils.measure.modes import evaluation_mode
 from course_utils.measure.operations import Operations
 from course_utils.measure.optimizer_recorder import (
     AppliedRates,
+    GradientNorms,
     OptimizerRecorder,
     OptimizerSteps,
     UpdateLog,
@@ -22,6 +23,7 @@ from course_utils.measure.workers import worker_processes
 __all__ = [
     "AnyLogger",
     "AppliedRates",
+    "GradientNorms",
     "EpochEnds",
     "InMemoryLogger",
     "MemoryTrace",

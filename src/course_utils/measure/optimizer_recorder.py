@@ -128,6 +128,27 @@ def _gradient_norm(optimizer: Optimizer) -> float | None:
     return torch.stack(norms).norm().item() if norms else None
 
 
+class GradientNorms(OptimizerRecorder):
+    """Keep the norm of the gradient of every update made in a ``with`` block.
+
+    Attributes:
+        values: The 2-norm of all gradients that the optimizer used, for each update so
+            far; a step without any gradient is none.
+
+    Example:
+        >>> weight = torch.nn.Parameter(torch.ones(2))
+        >>> weight.grad = torch.tensor([3.0, 4.0])
+        >>> with GradientNorms() as norms:
+        ...     torch.optim.SGD([weight], lr=0.5).step()
+        >>> norms.values
+        [5.0]
+    """
+
+    def __init__(self) -> None:
+        """Start empty."""
+        super().__init__(_gradient_norm)
+
+
 class UpdateLog(L.Callback):
     """Record the updates of the weights during ``fit``.
 
@@ -142,7 +163,7 @@ class UpdateLog(L.Callback):
 
     def __init__(self) -> None:
         """Start with empty lists; they grow with every ``fit``."""
-        self._recorder = OptimizerRecorder(_gradient_norm)
+        self._recorder = GradientNorms()
         self.norms: list[float] = self._recorder.values
         self.so_far: list[int] = []
         self.changed: list[bool] = []

@@ -18,7 +18,7 @@ from course_utils.own_code.report import Finding, Report, in_order, joined
 from course_utils.own_code.settings import Settings, matches
 from course_utils.own_code.source import Source, read_source
 from course_utils.own_code.targets import parse
-from course_utils.own_code.tryout.script import ORIGINAL, REPAIRS, YOURS, ran
+from course_utils.own_code.tryout.script import ORIGINAL, REPAIRS, YOURS, Ran, ran
 
 FAULTS = ("4.2", "10.1", "2.1", "12.5")
 HARMLESS = "12.4"  # found, and no fault of this script
@@ -104,8 +104,7 @@ def _harmless(source: Source, report: Report) -> Iterator[str]:
             )
 
 
-def _does_not_train(path: Path) -> Iterator[str]:
-    whole = ran(path)
+def _does_not_train(whole: Ran) -> Iterator[str]:
     if not whole.updates:
         yield "No finding is left, and nothing is trained: no optimizer made a step."
     elif not whole.tested:
@@ -136,15 +135,15 @@ def _judged(path: Path) -> tuple[Status, str]:
             *_unasked(report),
             *_harmless(source, report),
         )
-        found = next(iter(complaints), None) or next(_does_not_train(path), None)
+        if complaints:
+            return "incorrect", complaints[0]
+        whole = ran(path)
+        if found := next(_does_not_train(whole), None):
+            return "incorrect", found
     except (LearnerError, ValueError) as error:
         return "incorrect", str(error)
-    if found:
-        return "incorrect", found
-    return "correct", (
-        "No finding is left, none is hidden, and the script trains: what it reports is "
-        "now what its file is worth."
-    )
+    said = "".join(f" Its last words: {line}" for line in whole.said.splitlines()[-1:])
+    return "correct", f"No finding is left, none is hidden, and the script trains.{said}"
 
 
 def judge(path: str | Path = YOURS) -> CheckResult:

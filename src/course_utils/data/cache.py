@@ -151,19 +151,31 @@ def write_atomically(target: Path, content: bytes) -> None:
         part.unlink(missing_ok=True)
 
 
+def _state(path: Path) -> tuple[int, ...]:
+    """Return what differs once a file is written or replaced."""
+    now = path.stat()
+    return now.st_ino, now.st_size, now.st_mtime_ns, now.st_ctime_ns
+
+
 def is_unpacked_copy(packed: Path, plain: Path) -> bool:
     """Return whether ``plain`` is what the gzip file ``packed`` unpacks to.
 
     Nothing is unpacked: a gzip file ends with the CRC-32 and the size in bytes of its
-    content (RFC 1952, section 2.3.1), so the cache needs no list of checksums.
+    content (RFC 1952, section 2.3.1), so the cache needs no list of checksums. A
+    process reads every byte once, and again if one of the files has changed.
     """
     try:
-        with packed.open("rb") as file:
-            file.seek(-8, os.SEEK_END)
-            promised = file.read()
-        content = plain.read_bytes()
+        return _has_promised_crc(packed, plain, _state(packed), _state(plain))
     except OSError:
         return False
+
+
+@cache
+def _has_promised_crc(packed: Path, plain: Path, *_: tuple[int, ...]) -> bool:
+    with packed.open("rb") as file:
+        file.seek(-8, os.SEEK_END)
+        promised = file.read()
+    content = plain.read_bytes()
     return promised == struct.pack("<II", zlib.crc32(content), len(content) % 2**32)
 
 
@@ -187,7 +199,7 @@ def _packaged_content(name: str) -> bytes:
 def embedded_root() -> Path:
     """Return a root from which torchvision's ``MNIST`` reads the course's digits.
 
-    Unpacks what is missing or damaged; each call checks every byte.
+    Unpacks what is missing or damaged.
 
     Raises:
         DataError: If the package is damaged or no folder can be written.

@@ -255,6 +255,26 @@ def other_sizes():
     return OtherSizes(hidden=6)
 
 
+class NeedsItsSize(OtherSizes):
+    def __init__(self, hidden: int, depth):
+        super().__init__(hidden)
+        self.depth = depth
+
+
+def needs_its_size():
+    return NeedsItsSize(hidden=6, depth=1)
+
+
+class NeedsALayer(OtherSizes):
+    def __init__(self, hidden: int, layer):
+        super().__init__(hidden)
+        self.layer = layer
+
+
+def needs_a_layer():
+    return NeedsALayer(6, nn.ReLU())
+
+
 class ChecksItsSize(OtherSizes):
     def __init__(self, hidden=None):
         if hidden is None:

@@ -198,6 +198,13 @@ def test_how_to_save_settings_depends_on_those_that_are_saved(name, remedy):
     assert finding.remedy.startswith(remedy)
 
 
+def test_settings_without_which_nothing_loads_are_told():
+    [finding] = asked("needs_its_size", "3.1").findings
+    assert finding.severity == "note"
+    assert "needs `hidden`, `depth`; the checkpoint holds no" in finding.seen
+    assert finding.remedy == "Call `self.save_hyperparameters()` in `__init__`."
+
+
 def test_what_a_schedule_keeps_is_found_where_it_is_made():
     [finding] = asked("PlansWithAPath", "9.3").findings
     lines = (HERE / "strangers.py").read_text().splitlines()
@@ -224,6 +231,7 @@ def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():
     ("name", "practice", "reason"),
     [
         ("checks_its_size", "3.1", "cannot be loaded as it is"),
+        ("needs_a_layer", "3.1", "missing 2 required positional arguments: 'hidden'"),
         ("checks_its_settings", "3.1", "loading needs arguments: net.hidden."),
         ("NeedsToTrain", "2.3", "a step alone, in evaluation mode, cannot be run"),
         ("KnowsItsTensors", "2.1", "a pretended GPU cannot follow the step"),

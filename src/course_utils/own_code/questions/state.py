@@ -2,6 +2,7 @@
 
 import copy
 import inspect
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -128,6 +129,30 @@ def _not_given(error: BaseException | None) -> str:
     return ", ".join(".".join(map(str, place)) for place in missing)
 
 
+_PLAIN = (bool, int, float, str)
+
+
+def _unsaved_settings(module: L.LightningModule, needed: str) -> list[str]:
+    """Return the arguments named in ``needed`` if all are settings, and none is saved.
+
+    An argument is a setting if it is annotated with a plain type, or if the module
+    keeps a plain value under its name.
+    """
+    taken = inspect.signature(type(module)).parameters
+    plain = (*_PLAIN, *(kind.__name__ for kind in _PLAIN))
+    names = [] if module.hparams else re.findall(r"'(\w+)'", needed)
+    settings = [
+        f"`{name}`"
+        for name in names
+        if name in taken
+        and (
+            taken[name].annotation in plain
+            or isinstance(vars(module).get(name), _PLAIN)
+        )
+    ]
+    return settings if len(settings) == len(names) else []
+
+
 def _load(kind: type[L.LightningModule], file: Path) -> L.LightningModule:
     try:
         return kind.load_from_checkpoint(file, map_location="cpu", weights_only=False)
@@ -161,6 +186,7 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
     if not _is_complete(subject):
         raise CannotCheck("its state is not complete, see 2.3.")
     expected = _repeatable_loss(_trained(subject), subject)
+    place = place_of(kind, "__init__")
     with tempfile.TemporaryDirectory() as folder:
         file = _saved(subject, folder)
         scramble_global_rngs(0)
@@ -169,19 +195,27 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
                 loaded = _load(kind, file)
         except LearnerError as error:
             cause = error.__cause__
-            if needed := _not_given(cause):
+            needed = _not_given(cause)
+            if settings := _unsaved_settings(subject.fitted.module, needed):
+                yield Saw(
+                    f"`load_from_checkpoint` needs {first_names(settings)}; the "
+                    "checkpoint holds no settings.",
+                    _how_to_save(subject.fitted.module),
+                    *place,
+                    severity="note",
+                )
+                return
+            if needed:
                 raise CannotCheck(f"loading needs arguments: {needed}.") from error
             if not isinstance(cause, RuntimeError) or "size mismatch" not in str(cause):
                 raise CannotCheck(f"it cannot be loaded as it is: {error}") from error
             loaded = None
-    file_name, line = place_of(kind, "__init__")
     if loaded is None:
         yield Saw(
             "`load_from_checkpoint` builds a module of other sizes than the one saved: "
             "its settings are not in the checkpoint.",
             _how_to_save(subject.fitted.module),
-            file_name,
-            line,
+            *place,
             severity="error",
         )
     elif not torch.equal(_repeatable_loss(subject.equipped(loaded), subject), expected):
@@ -189,8 +223,7 @@ def rebuilds_from_a_checkpoint(subject: Subject) -> Iterator[Saw]:
             "The module that `load_from_checkpoint` gives back has another loss than "
             "the one saved.",
             _how_to_save(subject.fitted.module),
-            file_name,
-            line,
+            *place,
         )
 
 

@@ -142,8 +142,10 @@ def _judged(path: Path) -> tuple[Status, str]:
             return "incorrect", found
     except (LearnerError, ValueError) as error:
         return "incorrect", str(error)
-    said = "".join(f" Its last words: {line}" for line in whole.said.splitlines()[-1:])
-    return "correct", f"No finding is left, none is hidden, and the script trains.{said}"
+    message = "No finding is left, none is hidden, and the script trains."
+    for line in whole.said.splitlines()[-1:]:
+        message += f" Its last words: {line}"
+    return "correct", message
 
 
 def judge(path: str | Path = YOURS) -> CheckResult:

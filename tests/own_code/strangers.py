@@ -265,6 +265,15 @@ def needs_its_size():
     return NeedsItsSize(hidden=6, depth=1)
 
 
+class SavesItsSizeElsewhere(NeedsItsSize):
+    def save(self, folder):
+        (folder / "size").write_text(str(self.net.out_features))
+
+
+def saves_its_size_elsewhere():
+    return SavesItsSizeElsewhere(6, 1)
+
+
 class NeedsALayer(OtherSizes):
     def __init__(self, hidden: int, layer):
         super().__init__(hidden)

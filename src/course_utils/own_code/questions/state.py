@@ -136,11 +136,15 @@ def _unsaved_settings(module: L.LightningModule, needed: str) -> list[str]:
     """Return the arguments named in ``needed`` if all are settings, and none is saved.
 
     An argument is a setting if it is annotated with a plain type, or if the module
-    keeps a plain value under its name.
+    keeps a plain value under its name. A class with ``save`` or ``load`` has files of
+    its own, which may hold them.
     """
-    taken = inspect.signature(type(module)).parameters
-    plain = (*_PLAIN, *(kind.__name__ for kind in _PLAIN))
-    names = [] if module.hparams else re.findall(r"'(\w+)'", needed)
+    kind = type(module)
+    if module.hparams or hasattr(kind, "save") or hasattr(kind, "load"):
+        return []
+    taken = inspect.signature(kind).parameters
+    plain = (*_PLAIN, *(each.__name__ for each in _PLAIN))
+    names = re.findall(r"'(\w+)'", needed)
     settings = [
         f"`{name}`"
         for name in names

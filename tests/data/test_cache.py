@@ -83,8 +83,17 @@ def test_a_second_start_writes_nothing(monkeypatch):
     assert raw_files(embedded_root()) == first
 
 
+def test_a_process_reads_every_byte_once(monkeypatch):
+    embedded_root()
+    embedded_root()
+    monkeypatch.setattr(Path, "read_bytes", None)
+    embedded_root()
+
+
 @pytest.mark.parametrize("damage", ["missing", "cut short", "one bit", "empty"])
 def test_a_damaged_cache_repairs_itself(damage):
+    embedded_root()
+    # The second time it is found whole, which this process remembers.
     victim = embedded_root() / "MNIST" / "raw" / "train-images-idx3-ubyte"
     content = victim.read_bytes()
     flipped = content[:5000] + bytes([content[5000] ^ 1]) + content[5001:]

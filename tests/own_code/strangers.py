@@ -274,6 +274,18 @@ def saves_its_size_elsewhere():
     return SavesItsSizeElsewhere(6, 1)
 
 
+class IsToldItsSize(NeedsItsSize):
+    @classmethod
+    def load_from_checkpoint(cls, checkpoint_path, hidden, depth, **options):
+        return super().load_from_checkpoint(
+            checkpoint_path, hidden=hidden, depth=depth, **options
+        )
+
+
+def is_told_its_size():
+    return IsToldItsSize(6, 1)
+
+
 class NeedsALayer(OtherSizes):
     def __init__(self, hidden: int, layer):
         super().__init__(hidden)

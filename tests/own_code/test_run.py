@@ -237,6 +237,7 @@ def test_a_module_may_ask_of_its_trainer_what_a_trainer_has():
             "3.1",
             "positional arguments: 'hidden' and 'depth'",
         ),
+        ("is_told_its_size", "3.1", "positional arguments: 'hidden' and 'depth'"),
         ("checks_its_settings", "3.1", "loading needs arguments: net.hidden."),
         ("NeedsToTrain", "2.3", "a step alone, in evaluation mode, cannot be run"),
         ("KnowsItsTensors", "2.1", "a pretended GPU cannot follow the step"),

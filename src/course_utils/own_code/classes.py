@@ -19,6 +19,8 @@ ROOTS = {
 }
 # What a class is by its methods, if its base is not to be seen.
 _SHAPES = {"training_step": "module", "train_dataloader": "data module"}
+# With one of these of its own, a module is saved or loaded in its own way.
+OWN_FILES = ("save", "load", "load_from_checkpoint")
 _HARMLESS = {"object", "ABC", "Generic", "Protocol"}
 
 

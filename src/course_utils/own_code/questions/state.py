@@ -19,6 +19,7 @@ from course_utils.checks.learner_code import CannotCheck, LearnerError, learners
 from course_utils.checks.training_step import step
 from course_utils.checks.weights_only import unloadable_values
 from course_utils.formatting import first_names
+from course_utils.own_code.classes import OWN_FILES
 from course_utils.own_code.questions import Saw
 from course_utils.own_code.registry import question
 from course_utils.own_code.subject import Subject, files_elsewhere, place_of
@@ -132,15 +133,22 @@ def _not_given(error: BaseException | None) -> str:
 _PLAIN = (bool, int, float, str)
 
 
+def _has_own_files(kind: type[L.LightningModule]) -> bool:
+    def found(owner: type, name: str) -> Any:
+        return inspect.getattr_static(owner, name, None)
+
+    return any(found(kind, n) is not found(L.LightningModule, n) for n in OWN_FILES)
+
+
 def _unsaved_settings(module: L.LightningModule, needed: str) -> list[str]:
     """Return the arguments named in ``needed`` if all are settings, and none is saved.
 
     An argument is a setting if it is annotated with a plain type, or if the module
-    keeps a plain value under its name. A class with ``save`` or ``load`` has files of
-    its own, which may hold them.
+    keeps a plain value under its name. A class with files of its own may have them
+    there.
     """
     kind = type(module)
-    if module.hparams or hasattr(kind, "save") or hasattr(kind, "load"):
+    if module.hparams or _has_own_files(kind):
         return []
     taken = inspect.signature(kind).parameters
     plain = (*_PLAIN, *(each.__name__ for each in _PLAIN))

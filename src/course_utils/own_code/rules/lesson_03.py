@@ -4,7 +4,7 @@ import ast
 import re
 from collections.abc import Iterator
 
-from course_utils.own_code.classes import Class, Function, Project
+from course_utils.own_code.classes import OWN_FILES, Class, Function, Project
 from course_utils.own_code.flow import is_trivial
 from course_utils.own_code.registry import Seen, rule
 from course_utils.own_code.source import Source
@@ -46,9 +46,8 @@ def _mentions(cls: Class, *names: str) -> bool:
 def _is_trained(cls: Class) -> bool:
     """Return whether a Trainer can train it, and its checkpoints are Lightning's."""
     needed = [cls.method(n) for n in ("training_step", "configure_optimizers")]
-    own_files = ("save", "load", "load_from_checkpoint")
     return all(each and not is_trivial(each) for each in needed) and not any(
-        cls.method(name) for name in own_files
+        cls.method(name) for name in OWN_FILES
     )
 
 
